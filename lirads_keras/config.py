@@ -1,0 +1,226 @@
+"""Every setting of a run, with its unit and where it comes from; an unknown key is an error.
+
+A profile is a YAML file (`experiments/profiles/`). "Methods §x" points into Wang et al. 2023; "not reported: our choice" marks what
+the paper leaves open. Profiles differ in numbers only: there is one code path.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lirads_keras.errors import InputError, Problem
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Base of all sections: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def digest(self) -> str:
+        """12 hex digits that change when any setting of this section changes."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+
+
+class CohortSettings(Settings):
+    """The virtual cohort of MR studies (used when no manifest is given)."""
+
+    patients_positive: PositiveInt = Field(111, description="HCC patients; §2.3")
+    patients_negative: Annotated[int, Field(ge=0)] = Field(92, description="non-HCC patients; §2.3")
+    matrix_px: PositiveInt = Field(description="rows = columns; §2.4 prints 512")
+    pixel_spacing_mm: PositiveFloat = Field(description="not reported: our choice")
+    slices: PositiveInt = Field(description="slices of a phase; §2.4 prints 300, see the table of deviations")
+    slice_spacing_mm: PositiveFloat = Field(description="Table 1: ≤ 4.4 for LAVA/THRIVE")
+    seed: int = Field(description="seed of the cohort")
+
+
+class CtSettings(Settings):
+    """The CT set of pre-training, in LiTS layout: LiTS itself or a virtual abdominal set of the size given here."""
+
+    source: Literal["virtual", "lits"] = Field(description="lits: data/lits where it holds volumes, else the virtual set; §2.5.1 names LiTS")
+    patients: PositiveInt = Field(description="volumes; LiTS has 131")
+    matrix_px: PositiveInt = Field(description="rows = columns")
+    pixel_spacing_mm: PositiveFloat
+    slices: PositiveInt
+    slice_spacing_mm: PositiveFloat
+    seed: int
+
+
+class PreprocessingSettings(Settings):
+    """Eq. 1, standardisation and the grid of the segmentation network."""
+
+    background_cutoff: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(80.0, description="Eq. 1, scanner units; auto: Otsu on the log histogram")
+    upper_percentile: Annotated[float, Field(gt=50, le=100)] = Field(99.0, description="Eq. 1")
+    scope: Literal["volume", "slice"] = Field("volume", description="'of the whole image' (§2.4): ledger item 5")
+    ct_window_hu: tuple[float, float] = Field((-100.0, 400.0), description="replaces Eq. 1 for CT; not reported: our choice")
+    matrix_px: PositiveInt = Field(description="in-plane matrix of the segmentation network, a multiple of 32; §2.4 prints 512")
+
+    @model_validator(mode="after")
+    def _check(self) -> PreprocessingSettings:
+        if self.matrix_px % 32:
+            raise ValueError(f"matrix_px must be a multiple of 32, not {self.matrix_px}")
+        if not self.ct_window_hu[0] < self.ct_window_hu[1]:
+            raise ValueError("ct_window_hu must rise")
+        return self
+
+
+class AugmentationSettings(Settings):
+    """Random rotation, shift and both flips with zero padding (§2.4); ranges not reported: our choice."""
+
+    rotation_deg: Annotated[float, Field(ge=0, le=180)] = 15.0
+    shift_fraction: Fraction = 0.1
+    flip_horizontal: Fraction = Field(0.5, description="probability")
+    flip_vertical: Fraction = Field(0.5, description="probability")
+
+
+class SegmentationLossSettings(Settings):
+    """Eqs. 2 and 3."""
+
+    dice: Literal["pooled", "per_pixel"] = Field("pooled", description="Eq. 2 as a ratio of sums, or as printed: ledger item 6")
+    focal_alpha_lesion: Fraction = Field(0.25, description="not reported: the focal-loss paper's value")
+    focal_gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="not reported: the focal-loss paper's value")
+    lovasz_classes: Literal["all", "present"] = Field("all", description="Eq. 3 averages over all C classes")
+    lovasz_weight: PositiveFloat = Field(1.0, description="not reported: our choice")
+    lovasz_below_loss: float = Field(description="training loss under which Eq. 3 joins; not reported: our choice. Eq. 2's minimum is −C")
+
+
+class TrainingSettings(Settings):
+    """One training stage; none of it is reported (ledger item 10): our choice."""
+
+    epochs: PositiveInt
+    samples_per_epoch: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    validation_samples: PositiveInt = Field(description="fixed samples of the early-stopping patients scored after each epoch")
+    patience_epochs: PositiveInt = Field(description="epochs without a better validation loss before stopping")
+
+
+class SegmentationSettings(Settings):
+    """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the delayed phase."""
+
+    encoder: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet34", description="depth not reported: ledger item 8")
+    encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")
+    width_factor: PositiveFloat = Field(1.0, description="multiplies the encoder's channels; 1 is the paper's network")
+    decoder_filters: tuple[PositiveInt, ...] = Field(description="channels of the decoder nodes, from stride 16 to full size; not reported")
+    training_crop_px: PositiveInt = Field(description="side of the training window; the paper trains on whole slices (= matrix_px)")
+    sampling: Literal["uniform", "lesion_oversampled"] = Field("uniform", description="all S − 2 samples equally often, or a fraction from lesion slices")
+    lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch under lesion_oversampled")
+    folds: Annotated[int, Field(ge=2)] = Field(9, description="§2.4")
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold choice: ledger item 18")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    gradient_clip_norm: PositiveFloat = Field(1.0, description="not reported: our choice")
+    prediction_batch_size: PositiveInt = Field(16, description="slices predicted at a time")
+    loss: SegmentationLossSettings
+    augmentation: AugmentationSettings
+    pretrain: TrainingSettings
+    finetune: TrainingSettings
+
+    @model_validator(mode="after")
+    def _check(self) -> SegmentationSettings:
+        if self.training_crop_px % 32:
+            raise ValueError(f"training_crop_px must be a multiple of 32, not {self.training_crop_px}")
+        if len(self.decoder_filters) != 5:
+            raise ValueError(f"decoder_filters needs 5 numbers (strides 16, 8, 4, 2 and 1), not {len(self.decoder_filters)}")
+        return self
+
+
+class LesionSettings(Settings):
+    """From probabilities to lesions."""
+
+    minimum_voxels: PositiveInt = Field(1, description="smaller predicted components are dropped; not reported: our choice")
+    minimum_overlap_iou: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
+
+
+Variant = Literal["vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain"]
+
+
+class CharacterizationSettings(Settings):
+    """§2.5.2 and Table 5: three heads on one trunk, trained with Eq. 4 ("adaptive") or without the phase switch ("plain")."""
+
+    variants: tuple[Variant, ...] = ("vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain")
+    crop_px: PositiveInt = Field(224, description="§2.4")
+    margin_fraction: Annotated[float, Field(ge=0)] = Field(0.25, description="added around the bounding box; not reported: our choice")
+    channels: Literal["repeat", "neighbours"] = Field("repeat", description="ledger item 12")
+    width_factor: PositiveFloat = Field(1.0, description="multiplies the trunk's channels; 1 is the paper's network")
+    weights: Literal["imagenet", "random"] = Field("imagenet", description="§2.5.2: pre-trained on ImageNet")
+    head_units: PositiveInt = Field(description="units of the fully connected layer under the heads; not reported")
+    epochs: PositiveInt = Field(description="not reported: our choice; the same for every variant")
+    batch_size: PositiveInt = Field(description="not reported: our choice")
+    learning_rate: PositiveFloat = Field(description="not reported: our choice")
+    decision_threshold: Fraction = Field(0.5, description="probability from which a feature is present: ledger item 13")
+    rules: Literal["paper", "v2018"] = Field("paper", description="Table 3 or the complete v2018 table: ledger item 15")
+    augmentation: AugmentationSettings
+
+
+class EvaluationSettings(Settings):
+    """Thresholds at which masks are scored; Table 4 prints 0.2 … 0.8."""
+
+    thresholds: tuple[Fraction, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    pixel_thresholds: PositiveInt = Field(21, description="evenly spaced thresholds on [0, 1] of pixel_counts.csv")
+
+
+class WorkflowSettings(Settings):
+    """How the workflow spreads over the machine; changes no result."""
+
+    folds_per_job: PositiveInt = Field(description="folds trained by one process, which traces the graph once")
+    variants_per_job: PositiveInt = Field(description="characterisation variants trained by one process")
+    jobs: PositiveInt = Field(1, description="workflow jobs at a time")
+    threads: PositiveInt = Field(2, description="threads of a TensorFlow process; part of what bit-identity depends on")
+    expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage, for the time left only")
+
+
+class Profile(Settings):
+    """All settings of a run."""
+
+    name: str
+    seed: int = Field(description="seed of splits, initial weights, sampling and augmentation")
+    cohort: CohortSettings
+    ct: CtSettings
+    preprocessing: PreprocessingSettings
+    segmentation: SegmentationSettings
+    lesions: LesionSettings
+    characterization: CharacterizationSettings
+    evaluation: EvaluationSettings
+    workflow: WorkflowSettings
+
+    @model_validator(mode="after")
+    def _check(self) -> Profile:
+        if self.segmentation.training_crop_px > self.preprocessing.matrix_px:
+            raise ValueError("segmentation.training_crop_px is larger than preprocessing.matrix_px")
+        return self
+
+
+def read_profile(path: Path) -> Profile:
+    """Reads and checks a profile.
+
+    Raises:
+        InputError: the file is absent or no YAML mapping, or settings are missing, unknown or out of range (all of them at once).
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(Problem(str(path), "a readable profile", error.strerror or str(error))) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(Problem(str(path), "a YAML file", " ".join(str(error).split()))) from error
+    if not isinstance(content, dict):
+        raise InputError(Problem(str(path), "a mapping of settings", f"a {type(content).__name__}"))
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise InputError(*(
+            Problem(f"{path}, {'.'.join(str(part) for part in item['loc']) or 'profile'}", _expected(item), repr(item["input"])[:80])
+            for item in error.errors())) from error
+
+
+def _expected(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "no such key (unknown setting)"
+    return str(item["msg"])

@@ -1,0 +1,166 @@
+"""The nouns of the project: study, series, volume, lesion, observation, report.
+
+Arrays are (z, y, x). Patient coordinates are DICOM's LPS in mm (PS3.3 C.7.6.2.1.1). Nothing here imports Keras.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+
+class Phase(StrEnum):
+    """Contrast phase of a series (LI-RADS v2018, technique)."""
+
+    PRECONTRAST = "precontrast"
+    ARTERIAL = "arterial"
+    PORTAL_VENOUS = "portal_venous"
+    DELAYED = "delayed"
+    HEPATOBILIARY = "hepatobiliary"
+    OTHER = "other"
+
+
+ENHANCED_PHASES = (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)
+"""The three phases the paper reads (§2.3), in order of time."""
+
+
+class Feature(StrEnum):
+    """Major features of LI-RADS; the first three are B1, B2 and B3 of Table 3."""
+
+    APHE = "aphe"
+    WASHOUT = "washout"
+    CAPSULE = "capsule"
+    THRESHOLD_GROWTH = "threshold_growth"
+
+
+HEAD_FEATURES = (Feature.APHE, Feature.WASHOUT, Feature.CAPSULE)
+"""Features with a network head, in the order of the heads (Fig. 6); the order of every array with a feature axis."""
+
+
+class Category(StrEnum):
+    """LI-RADS v2018 categories; the paper scores LR-3, LR-4 and LR-5."""
+
+    LR_NC = "LR-NC"
+    LR_TIV = "LR-TIV"
+    LR_1 = "LR-1"
+    LR_2 = "LR-2"
+    LR_M = "LR-M"
+    LR_3 = "LR-3"
+    LR_4 = "LR-4"
+    LR_5 = "LR-5"
+
+
+SCORED_CATEGORIES = (Category.LR_3, Category.LR_4, Category.LR_5)
+
+
+@dataclass(frozen=True)
+class Series:
+    """Files of one time point of one DICOM series, sorted along the slice normal, and the phase it was given.
+
+    `phase_evidence` says in words why the phase was given ("phase map", "SeriesDescription 'LAVA DELAYED'").
+    """
+
+    series_uid: str
+    files: tuple[Path, ...]
+    phase: Phase | None
+    phase_evidence: str
+    description: str = ""
+    temporal_index: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """One examination of one patient."""
+
+    patient_id: str
+    study_uid: str
+    folder: Path
+    series: tuple[Series, ...]
+
+    def phases(self) -> dict[Phase, Series]:
+        """The series of each phase that has one."""
+        return {series.phase: series for series in self.series if series.phase is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Voxels (z, y, x) with their place in the patient.
+
+    `affine` (4 × 4, float64) takes the homogeneous voxel index (z, y, x, 1) of a voxel centre to LPS mm;
+    `spacing_mm` is (z, y, x) and equals the lengths of the affine's first three columns.
+    """
+
+    array: np.ndarray
+    spacing_mm: tuple[float, float, float]
+    affine: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def with_array(self, array: np.ndarray) -> Volume:
+        """The same grid with other voxels; `array` must have the grid's shape."""
+        if array.shape != self.array.shape:
+            raise ValueError(f"a grid of {self.array.shape} cannot carry voxels of {array.shape}")
+        return Volume(array, self.spacing_mm, self.affine)
+
+
+@dataclass(frozen=True, eq=False)
+class Lesion:
+    """One connected component of a mask, measured.
+
+    `bounding_box` is three slices (z, y, x) of the grid; `mask` is the component inside it. `largest_slice` is the z index of
+    the slice with the largest area, the one that is cropped (§2.4). `mean_probability` is None for a reference mask.
+    """
+
+    lesion_id: str
+    bounding_box: tuple[slice, slice, slice]
+    mask: np.ndarray
+    largest_slice: int
+    diameter_mm: float
+    volume_ml: float
+    centroid_lps_mm: tuple[float, float, float]
+    mean_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class FeatureProbabilities:
+    """Probability that each feature is present; None where no phase showed it."""
+
+    aphe: float | None
+    washout: float | None
+    capsule: float | None
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A lesion with all that the LI-RADS table asks of it; `diameter_mm` is continuous, features are present or absent."""
+
+    diameter_mm: float
+    aphe: bool
+    washout: bool
+    capsule: bool
+    threshold_growth: bool = False
+
+
+@dataclass(frozen=True)
+class ScoredLesion:
+    """A lesion's row of the report."""
+
+    lesion: Lesion
+    probabilities: FeatureProbabilities
+    observation: Observation
+    category: Category
+    reasons: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The result for one study."""
+
+    patient_id: str
+    study_uid: str
+    lesions: tuple[ScoredLesion, ...]
+    versions: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lirads_keras.config import read_profile
+from lirads_keras.errors import InputError
+
+PROFILES = Path(__file__).parent.parent / "experiments" / "profiles"
+
+
+def changed(tmp_path: Path, **sections: dict) -> Path:
+    content = yaml.safe_load((PROFILES / "smoke.yaml").read_text())
+    for section, values in sections.items():
+        content[section] = {**content[section], **values} if isinstance(values, dict) else values
+    path = tmp_path / "profile.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["smoke", "cpu", "gpu", "paper"])
+def test_every_profile_is_valid_and_keeps_its_name(name):
+    assert read_profile(PROFILES / f"{name}.yaml").name == name
+
+
+def test_profiles_have_the_same_keys_so_that_they_differ_in_numbers_only():
+    def keys(value, prefix=""):
+        if not isinstance(value, dict):
+            return {prefix}
+        return {key for name, inner in value.items() for key in keys(inner, f"{prefix}.{name}")}
+
+    by_profile = {path.stem: keys(yaml.safe_load(path.read_text())) for path in PROFILES.glob("*.yaml")}
+    assert len(by_profile) == 4
+    assert all(found == by_profile["cpu"] for found in by_profile.values())
+
+
+@pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
+def test_cohorts_have_the_size_that_the_paper_prints(name):
+    profile = read_profile(PROFILES / f"{name}.yaml")
+    assert (profile.cohort.patients_positive, profile.cohort.patients_negative, profile.segmentation.folds) == (111, 92, 9)
+    assert profile.preprocessing.background_cutoff == 80 and profile.preprocessing.upper_percentile == 99
+
+
+def test_paper_profile_has_the_printed_sizes():
+    profile = read_profile(PROFILES / "paper.yaml")
+    assert profile.preprocessing.matrix_px == profile.segmentation.training_crop_px == 512
+    assert profile.characterization.crop_px == 224
+    assert profile.segmentation.width_factor == profile.characterization.width_factor == 1
+
+
+def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
+    path = changed(tmp_path, preprocessing={"background_cutof": 80, "upper_percentile": 120}, workflow={"threads": 0})
+    with pytest.raises(InputError) as caught:
+        read_profile(path)
+    text = str(caught.value)
+    assert "preprocessing.background_cutof: expected no such key (unknown setting), found 80" in text
+    assert "preprocessing.upper_percentile" in text and "120" in text
+    assert "workflow.threads" in text
+    assert len(caught.value.problems) == 3
+    assert all(str(path) in problem.where for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("sections, words", [
+    ({"preprocessing": {"matrix_px": 65}}, "multiple of 32"),
+    ({"preprocessing": {"ct_window_hu": [10, 10]}}, "must rise"),
+    ({"segmentation": {"decoder_filters": [1, 2]}}, "needs 5 numbers"),
+    ({"segmentation": {"training_crop_px": 128}}, "larger than preprocessing.matrix_px"),
+    ({"segmentation": {"folds": 1}}, "greater than or equal to 2"),
+    ({"characterization": {"variants": ["vgg19"]}}, "vgg16-adaptive"),
+    ({"preprocessing": {"background_cutoff": float("nan")}}, "finite number"),
+])
+def test_settings_that_cannot_work_are_refused(tmp_path, sections, words):
+    with pytest.raises(InputError, match=words):
+        read_profile(changed(tmp_path, **sections))
+
+
+@pytest.mark.parametrize("content", [b"", b"- a\n- b\n", b"a: [", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_profile_is_refused(tmp_path, content):
+    path = tmp_path / "profile.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="profile.yaml"):
+        read_profile(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        read_profile(tmp_path / "absent.yaml")
+
+
+def test_a_section_digest_changes_with_its_settings_only(tmp_path):
+    before = read_profile(changed(tmp_path))
+    after = read_profile(changed(tmp_path, cohort={"seed": 7}))
+    assert before.cohort.digest() != after.cohort.digest()
+    assert before.ct.digest() == after.ct.digest()
