@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lirads_keras.errors import InputError, Problem
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -34,12 +35,12 @@ class CohortSettings(Settings):
     """The virtual cohort of MR studies (used when no manifest is given)."""
 
     patients_positive: PositiveInt = Field(111, description="HCC patients; §2.3")
-    patients_negative: Annotated[int, Field(ge=0)] = Field(92, description="non-HCC patients; §2.3")
+    patients_negative: NonNegativeInt = Field(92, description="non-HCC patients; §2.3")
     matrix_px: PositiveInt = Field(description="rows = columns; §2.4 prints 512")
     pixel_spacing_mm: PositiveFloat = Field(description="not reported: our choice")
     slices: PositiveInt = Field(description="slices of a phase; §2.4 prints 300, see the table of deviations")
     slice_spacing_mm: PositiveFloat = Field(description="Table 1: ≤ 4.4 for LAVA/THRIVE")
-    seed: int = Field(description="seed of the cohort")
+    seed: NonNegativeInt = Field(description="seed of the cohort")
 
 
 class CtSettings(Settings):
@@ -51,7 +52,7 @@ class CtSettings(Settings):
     pixel_spacing_mm: PositiveFloat
     slices: PositiveInt
     slice_spacing_mm: PositiveFloat
-    seed: int
+    seed: NonNegativeInt
 
 
 class PreprocessingSettings(Settings):
@@ -89,7 +90,15 @@ class SegmentationLossSettings(Settings):
     focal_gamma: Annotated[float, Field(ge=0)] = Field(2.0, description="not reported: the focal-loss paper's value")
     lovasz_classes: Literal["all", "present"] = Field("all", description="Eq. 3 averages over all C classes")
     lovasz_weight: PositiveFloat = Field(1.0, description="not reported: our choice")
-    lovasz_below_loss: float = Field(description="training loss under which Eq. 3 joins; not reported: our choice. Eq. 2's minimum is −C")
+    lovasz_below_loss: float = Field(description="training loss under which Eq. 3 joins; not reported: our choice")
+
+    @model_validator(mode="after")
+    def _check(self) -> SegmentationLossSettings:
+        # Eq. 2 falls to −C (C = 2) with the pooled Dice and to −1 with the one as printed: under that Eq. 3 could never join.
+        lowest = -2 if self.dice == "pooled" else -1
+        if self.lovasz_below_loss <= lowest:
+            raise ValueError(f"lovasz_below_loss must be above {lowest}, the minimum of Eq. 2 with dice: {self.dice}")
+        return self
 
 
 class TrainingSettings(Settings):
@@ -114,7 +123,7 @@ class SegmentationSettings(Settings):
     sampling: Literal["uniform", "lesion_oversampled"] = Field("uniform", description="all S − 2 samples equally often, or a fraction from lesion slices")
     lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch under lesion_oversampled")
     folds: Annotated[int, Field(ge=2)] = Field(9, description="§2.4")
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold choice: ledger item 18")
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold: ledger item 18")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     gradient_clip_norm: PositiveFloat = Field(1.0, description="not reported: our choice")
     prediction_batch_size: PositiveInt = Field(16, description="slices predicted at a time")
@@ -181,7 +190,7 @@ class Profile(Settings):
     """All settings of a run."""
 
     name: str
-    seed: int = Field(description="seed of splits, initial weights, sampling and augmentation")
+    seed: NonNegativeInt = Field(description="seed of splits, initial weights, sampling and augmentation")
     cohort: CohortSettings
     ct: CtSettings
     preprocessing: PreprocessingSettings

@@ -68,6 +68,8 @@ def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
     ({"segmentation": {"decoder_filters": [1, 2]}}, "needs 5 numbers"),
     ({"segmentation": {"training_crop_px": 128}}, "larger than preprocessing.matrix_px"),
     ({"segmentation": {"folds": 1}}, "greater than or equal to 2"),
+    ({"segmentation": {"loss": {"dice": "per_pixel", "lovasz_below_loss": -1.4}}}, "above -1"),
+    ({"cohort": {"seed": -1}}, "greater than or equal to 0"),
     ({"characterization": {"variants": ["vgg19"]}}, "vgg16-adaptive"),
     ({"preprocessing": {"background_cutoff": float("nan")}}, "finite number"),
 ])

@@ -1,0 +1,76 @@
+"""UNet++ on a ResNet + CBAM encoder (§2.5.1).
+
+Zhou Z, Siddiquee MMR, Tajbakhsh N, Liang J. UNet++: redesigning skip connections to exploit multiscale features in image segmentation.
+IEEE Trans Med Imaging 2019;39:1856-67 (reference 8 of the paper).
+"""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+from keras import layers
+
+from lirads_keras.models.resnet import BATCH_NORM_MOMENTUM, ResNetDepth, build_resnet
+
+HEAD = "head"
+"""Name of the 1 × 1 convolution, the one layer whose shape depends on the number of classes."""
+
+
+def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], cbam: bool = True,
+                         encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
+    """Builds the segmentation network: images (n, y, x, 3), y and x multiples of 32 -> softmax (n, y, x, classes), float32 under every policy.
+
+    Node x[i, j] of the publication's Fig. 1 stands at stride 2^(i + 1): x[i, 0] are the encoder's five skips, and
+    x[i, j] = H([x[i, 0], ..., x[i, j - 1], U(x[i + 1, j - 1])]), with U nearest-neighbour up-sampling by 2 and H two 3 × 3 convolutions, each with batch
+    normalisation and ReLU. The last node x[0, 4] goes through U and H once more to full size, then a 1 × 1 convolution gives a score for each class.
+
+    Args:
+        encoder: depth of the ResNet.
+        classes: 3 for pre-training on CT (background, liver, lesion), 2 for fine-tuning (background, lesion).
+        width_factor: multiplies the encoder's channels.
+        decoder_filters: channels of the nodes at strides 16, 8, 4 and 2 (rows i = 3, 2, 1, 0) and at full size.
+        cbam: attention in the encoder's residual blocks.
+        encoder_weights: as for `build_resnet`.
+
+    Raises:
+        ValueError: not five numbers of filters, or fewer than two classes.
+        InputError: as `build_resnet`.
+    """
+    if len(decoder_filters) != 5 or classes < 2:
+        raise ValueError(f"needs five decoder_filters and two classes or more, not {decoder_filters} and {classes}")
+    trunk = build_resnet(encoder, width_factor=width_factor, cbam=cbam, weights=encoder_weights, input_name="image")
+    x = {(i, 0): skip for i, skip in enumerate(trunk.outputs)}
+    deepest = max(i for i, _ in x)
+    for j in range(1, deepest + 1):
+        for i in range(deepest + 1 - j):
+            up = layers.UpSampling2D(2, name=f"x_{i}_{j}_up")(x[i + 1, j - 1])
+            dense = layers.Concatenate(name=f"x_{i}_{j}_concat")([x[i, k] for k in range(j)] + [up])
+            x[i, j] = _convolve_twice(dense, decoder_filters[deepest - 1 - i], f"x_{i}_{j}")
+    full = _convolve_twice(layers.UpSampling2D(2, name="full_up")(x[0, deepest]), decoder_filters[-1], "full")
+    score = layers.Conv2D(classes, 1, kernel_initializer="glorot_uniform", dtype="float32", name=HEAD)(full)
+    probability = layers.Softmax(dtype="float32", name="probability")(score)
+    return keras.Model(trunk.input, probability, name=f"unet_plus_plus_{encoder}")
+
+
+def _convolve_twice(x: Any, filters: int, name: str) -> Any:
+    for n in (1, 2):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_uniform", name=f"{name}_conv{n}")(x)
+        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn{n}")(x)
+        x = layers.Activation("relu", name=f"{name}_relu{n}")(x)
+    return x
+
+
+def transfer_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copies every weight of `source` into the layer of `target` with the same name, except the head (ledger item 9).
+
+    Raises:
+        ValueError: besides the head, the models don't have the same layers with the same shapes; `target` is then unchanged.
+    """
+    shapes = [{layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in model.layers if layer.weights and layer.name != HEAD}
+              for model in (source, target)]
+    if shapes[0] != shapes[1]:
+        differing = sorted(name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name))
+        raise ValueError(f"weights can't be transferred, these layers differ: {', '.join(differing)}")
+    for name in shapes[0]:
+        target.get_layer(name).set_weights(source.get_layer(name).get_weights())

@@ -1,0 +1,232 @@
+"""2.5D: a slice and its two neighbours as three channels (§2.4, §2.5.1), for inference and for training."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import keras
+import numpy as np
+
+from lirads_keras.config import AugmentationSettings
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.sampling import WINDOW_DRAW, Sampling, SliceOrder, SliceSample, list_centre_slices, list_lesion_slices
+from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
+
+
+def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | None = None) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields the stacks of all S slices in order, a batch at a time; nothing but the batch is held in memory.
+
+    The first and the last slice stand in for their missing neighbours, so that S slices give S stacks (ledger item 4).
+
+    Args:
+        image: (z, y, x), possibly memory-mapped; raw if `scale` is given, else standardised.
+        batch_size: stacks at a time; the last batch may have fewer.
+        scale: Eq. 1 and standardisation, applied to each batch as it is read.
+
+    Yields:
+        z of the batch's first stack, and float32 (n, y, x, 3) with the channels z − 1, z, z + 1.
+    """
+    slices = len(image)
+    for first in range(0, slices, batch_size):
+        last = min(first + batch_size, slices)
+        low = max(first - 1, 0)
+        block = image[low:min(last + 1, slices)]
+        block = np.asarray(block, np.float32) if scale is None else apply_intensity_scale(block, scale, first_slice=low)
+        centre = np.arange(first, last)
+        neighbours = [np.clip(centre + step, 0, slices - 1) - low for step in (-1, 0, 1)]
+        yield first, np.stack([block[index] for index in neighbours], axis=-1)
+
+
+class SliceDataset(keras.utils.PyDataset):
+    """Training batches of the segmentation network: images float32 (n, y, x, 3) and one-hot labels float32 (n, y, x, classes).
+
+    Batch i of epoch e is a pure function of (seed, stream, e, i): see `SliceOrder` for the samples. The whole slice is standardised,
+    augmented, and then cut to `crop_px`: what the window shows is what the paper's whole-slice augmentation shows there, and at the
+    matrices of the profiles the transform is too cheap for cutting first to pay. The window is uniform over the slice; for a sample
+    drawn for its lesion it holds at least one lesion pixel.
+
+    A dataset serves one call of `fit`, with `shuffle=False`. Keras ends an epoch once before the first (`EpochIterator.reset`), which
+    therefore does not count. Threads share out the samples of a batch here, and not batches in Keras's enqueuer: Keras opens the next
+    epoch's iterator before it ends the epoch, and under MirroredStrategy the enqueuer then hands out a batch twice and shifts all others.
+
+    Args:
+        studies: of the training patients, in any order.
+        classes: 2 (lesion or not: label > 0) or 3 (LiTS: rest, liver, tumour).
+        crop_px: side of the window, at most the matrix.
+        samples_per_epoch: rounded down to full batches, so that no second batch shape is traced.
+        seed, stream: name the random sequence; give each fold its own stream.
+        sampling, lesion_fraction: see `SliceOrder`.
+        augmentation: ranges; None: none.
+        first_epoch: epoch of the first batch, the `initial_epoch` of a resumed `fit`.
+        workers: threads; they change no pixel.
+
+    Raises:
+        InputError: the studies have no sample, or no lesion slice to oversample.
+        ValueError: an epoch has no full batch, or the window is larger than a slice.
+    """
+
+    def __init__(
+        self, studies: Sequence[StoredStudy], *, classes: int, crop_px: int, batch_size: int, samples_per_epoch: int, seed: int, stream: int,
+        sampling: Sampling = "uniform", lesion_fraction: float = 0.5, augmentation: AugmentationSettings | None = None,
+        first_epoch: int = 0, workers: int = 2,
+    ) -> None:
+        super().__init__(workers=1)
+        _check_window(studies, crop_px, classes)
+        if samples_per_epoch < batch_size:
+            raise ValueError(f"an epoch of {samples_per_epoch} samples has no full batch of {batch_size}")
+        self.order = SliceOrder(studies, batch_size=batch_size, seed=seed, stream=stream, sampling=sampling, lesion_fraction=lesion_fraction)
+        self._batches = samples_per_epoch // batch_size
+        self._classes = classes
+        self._crop_px = crop_px
+        self._key = (seed, stream)
+        self._augmenter = None if augmentation is None else Augmenter(augmentation)
+        self._first_epoch = first_epoch
+        self._epochs_ended = 0
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="slices") if workers > 1 else None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose batches are delivered."""
+        return self._first_epoch + max(self._epochs_ended - 1, 0)
+
+    def on_epoch_end(self) -> None:
+        self._epochs_ended += 1
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self._batches
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.batch(self.epoch, index)
+
+    def samples(self, epoch: int, index: int) -> list[SliceSample]:
+        """Patients and slices of batch `index` of `epoch`."""
+        return self.order.batch(epoch * self._batches + index)
+
+    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels of batch `index` of `epoch`."""
+        samples = self.samples(epoch, index)
+        draw = map if self._pool is None else self._pool.map
+        return _to_batch(list(draw(self._draw, samples)), self._classes)
+
+    def _draw(self, sample: SliceSample) -> tuple[np.ndarray, np.ndarray]:
+        image, labels, background = _read_stack(sample.study, sample.z)
+        key = (*self._key, sample.position)
+        lesion = _find_lesion(labels, self._classes) if sample.must_show_lesion else None
+        if self._augmenter is not None:
+            moved_image, moved_labels = self._augmenter(image, labels, key, background)
+            assert moved_labels is not None
+            moved_lesion = None if lesion is None else _find_lesion(moved_labels, self._classes)
+            # A shift can push a lesion off the slice, a rotation can lose one of a single pixel: then the slice stays as it was.
+            if moved_lesion is None or len(moved_lesion):
+                image, labels, lesion = moved_image, moved_labels, moved_lesion
+        generator = np.random.default_rng((*key, WINDOW_DRAW))
+        point = None if lesion is None else lesion[generator.integers(len(lesion))]
+        return _cut(image, labels, [
+            _draw_start(size, self._crop_px, None if point is None else int(point[axis]), generator) for axis, size in enumerate(labels.shape)],
+            self._crop_px)
+
+
+class FixedSlices(keras.utils.PyDataset):
+    """Validation batches: the same samples every time, not augmented, spread evenly over the studies and their slices.
+
+    Half of them show a lesion (all others do not), as far as there are such slices; their window is centred on it, the others' on the
+    slice. Full batches only, so that no second batch shape is traced; a sample may come twice if fewer are there than asked for.
+
+    Args:
+        studies: of the early-stopping patients, in any order.
+        samples: rounded down to full batches, at least one.
+        classes, crop_px, batch_size: as in `SliceDataset`.
+
+    Raises:
+        InputError: the studies have no sample.
+        ValueError: the window is larger than a slice.
+    """
+
+    def __init__(self, studies: Sequence[StoredStudy], *, classes: int, crop_px: int, batch_size: int, samples: int) -> None:
+        super().__init__(workers=1)
+        _check_window(studies, crop_px, classes)
+        ordered = sorted(studies, key=lambda study: study.patient_id)
+        lesions = [(int(study), int(z)) for study, z in list_lesion_slices(ordered)]
+        taken = set(lesions)
+        others = [pair for pair in ((int(study), int(z)) for study, z in list_centre_slices(ordered)) if pair not in taken]
+        if not lesions and not others:
+            raise InputError(Problem("validation studies", "a study of at least 3 slices", f"{len(studies)} studies without one"))
+        count = max(samples // batch_size, 1) * batch_size
+        from_lesions = 0 if not lesions else count if not others else count // 2
+        # Interleaved, so that every batch is mixed.
+        chosen = sorted(
+            [((rank + 0.5) / from_lesions, pair) for rank, pair in enumerate(_spread(lesions, from_lesions))]
+            + [((rank + 0.5) / (count - from_lesions), pair) for rank, pair in enumerate(_spread(others, count - from_lesions))])
+        self._samples = [(ordered[study], z) for _, (study, z) in chosen]
+        self._classes = classes
+        self._crop_px = crop_px
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Batches."""
+        return len(self._samples) // self._batch_size
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return _to_batch([self._draw(study, z) for study, z in self.samples(index)], self._classes)
+
+    def samples(self, index: int) -> list[tuple[StoredStudy, int]]:
+        """Study and slice of each sample of batch `index`."""
+        return self._samples[index * self._batch_size:(index + 1) * self._batch_size]
+
+    def _draw(self, study: StoredStudy, z: int) -> tuple[np.ndarray, np.ndarray]:
+        image, labels, _ = _read_stack(study, z)
+        lesion = _find_lesion(labels, self._classes)
+        # The lesion pixel nearest to the lesions' centroid: between two lesions there may be none.
+        point = lesion[np.argmin(((lesion - lesion.mean(axis=0)) ** 2).sum(axis=1))] if len(lesion) else np.array(labels.shape) // 2
+        return _cut(image, labels, [
+            min(max(int(centre) - self._crop_px // 2, 0), size - self._crop_px) for centre, size in zip(point, labels.shape)], self._crop_px)
+
+
+def _check_window(studies: Sequence[StoredStudy], crop_px: int, classes: int) -> None:
+    if classes not in (2, 3):
+        raise ValueError(f"2 or 3 classes, not {classes}")
+    for study in studies:
+        if crop_px > min(study.segmentation.shape[1:]):
+            raise ValueError(f"a window of {crop_px} pixels is larger than the slices of {study.patient_id}, {study.segmentation.shape[1:]}")
+
+
+def _read_stack(study: StoredStudy, z: int) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """Standardised slices z − 1, z, z + 1 as float32 (y, x, 3), the labels of z, and what zero became in each channel by standardisation."""
+    scale = study.segmentation_scale
+    block = apply_intensity_scale(study.segmentation_image()[z - 1:z + 2], scale, first_slice=z - 1)
+    channels = slice(z - 1, z + 2)
+    mean, deviation = (np.array(value[channels]) if isinstance(value, tuple) else value for value in (scale.mean, scale.standard_deviation))
+    background = np.broadcast_to(-np.asarray(mean) / np.asarray(deviation), (3,))
+    return cv2.merge(list(block)), np.asarray(study.segmentation_mask()[z]), background.tolist()
+
+
+def _find_lesion(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Indices (n, 2) of the lesion's pixels."""
+    return np.argwhere(labels == CT_LABELS["tumour"] if classes == 3 else labels > 0)
+
+
+def _draw_start(size: int, crop: int, point: int | None, generator: np.random.Generator) -> int:
+    """First index of a window of `crop` in `size`, uniform among those that hold `point`."""
+    low, high = (0, size - crop) if point is None else (max(point - crop + 1, 0), min(point, size - crop))
+    return int(generator.integers(low, high + 1))
+
+
+def _cut(image: np.ndarray, labels: np.ndarray, start: list[int], crop_px: int) -> tuple[np.ndarray, np.ndarray]:
+    window = tuple(slice(first, first + crop_px) for first in start)
+    return image[window], labels[window]
+
+
+def _to_batch(samples: list[tuple[np.ndarray, np.ndarray]], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    labels = np.stack([labels for _, labels in samples])
+    if classes == 2:
+        labels = labels > 0
+    return np.stack([image for image, _ in samples]), np.stack([labels == label for label in range(classes)], axis=-1).astype(np.float32)
+
+
+def _spread(pairs: list[tuple[int, int]], count: int) -> list[tuple[int, int]]:
+    """`count` of `pairs` at even distances."""
+    return [pairs[int((rank + 0.5) * len(pairs) / count)] for rank in range(count)]

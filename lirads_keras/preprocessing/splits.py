@@ -1,0 +1,59 @@
+"""Folds and early-stopping patients: the patient is the unit of every split (§2.4, ledger items 18 and 21)."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lirads_keras.errors import InputError, Problem, raise_if_any
+
+_POSITIVE, _NEGATIVE, _VALIDATION = 1, 2, 3
+
+
+def split_folds(patient_ids_positive: Sequence[str], patient_ids_negative: Sequence[str], folds: int, seed: int) -> dict[str, int]:
+    """Deals patients into test folds 0 … folds − 1.
+
+    Positives and negatives are dealt separately, as evenly as can be: 111 positives in nine folds give three folds of 13 and six of 12.
+    The larger shares of negatives go to the last folds, so that folds differ little in total. The result depends on the ids and the seed,
+    not on the order in which the ids come, and the positives' folds do not depend on the negatives.
+
+    Returns:
+        Patient id → fold, sorted by patient id.
+
+    Raises:
+        InputError: an id comes twice, or there are fewer positives than folds.
+    """
+    ids = [*patient_ids_positive, *patient_ids_negative]
+    problems = [Problem(f"patient {patient_id}", "one row", f"{ids.count(patient_id)}") for patient_id in sorted(set(ids)) if ids.count(patient_id) > 1]
+    if len(patient_ids_positive) < folds:
+        problems.append(Problem("patients", f"at least {folds} with lesions, one a fold", str(len(patient_ids_positive))))
+    raise_if_any(problems)
+    fold_of = {}
+    for rank, patient_id in enumerate(_shuffle(patient_ids_positive, (seed, _POSITIVE))):
+        fold_of[patient_id] = rank % folds
+    for rank, patient_id in enumerate(_shuffle(patient_ids_negative, (seed, _NEGATIVE))):
+        fold_of[patient_id] = folds - 1 - rank % folds
+    return dict(sorted(fold_of.items()))
+
+
+def validation_patients(train_ids: Sequence[str], fraction: float, seed: int, fold: int) -> list[str]:
+    """The training patients set aside for early stopping and for the choice of the threshold (ledger item 18).
+
+    Args:
+        train_ids: patients of the other folds; their order does not matter.
+        fraction: share of them that is set aside, rounded; at least one, and at least one is left to train on.
+
+    Returns:
+        Sorted ids.
+
+    Raises:
+        InputError: there are fewer than two patients.
+    """
+    if len(train_ids) < 2:
+        raise InputError(Problem(f"fold {fold}", "at least 2 training patients, one of them for early stopping", str(len(train_ids))))
+    count = min(max(round(fraction * len(train_ids)), 1), len(train_ids) - 1)
+    return sorted(_shuffle(train_ids, (seed, _VALIDATION, fold + 1))[:count])
+
+
+def _shuffle(ids: Sequence[str], key: tuple[int, ...]) -> list[str]:
+    return [str(patient_id) for patient_id in np.random.default_rng(key).permutation(np.array(sorted(ids), dtype=object))]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lirads_keras.evaluation.export import RUN_KEYS, TABLES, build_results_table, write_results_table
+
+SCHEMA = Path(__file__).parents[2] / "r_analysis" / "schema.csv"
+
+EXAMPLES = {
+    "patients": [
+        {"patient_id": "P2", "group": "negative", "fold": 8, "n_lesions_ref": 0, "age_years": None, "sex": None, "scanner": None},
+        {"patient_id": "P1", "group": "positive", "fold": 0, "n_lesions_ref": 2, "age_years": 58.0, "sex": "M", "scanner": "Achieva 3.0T"}],
+    "lesions": [
+        {"patient_id": "P1", "lesion_id": "2", "fold": 0, "diameter_mm": 1 / 3, "category_ref": "LR-5", "aphe_ref": True, "washout_ref": 0,
+         "capsule_ref": None, "category_true": None}],
+    "dice_by_threshold": [{"patient_id": "P1", "fold": 0, "threshold": 0.1 * 3, "dice": 0.8734567891}],
+    "fold_thresholds": [{"fold": 1, "threshold_chosen": 0.5, "dice_validation": math.nan}, {"fold": 0, "threshold_chosen": 0.7, "dice_validation": 0.9}],
+    "pixel_counts": [
+        {"patient_id": "P1", "group": "positive", "fold": 0, "threshold": 0.5, "tp": np.int64(812), "fp": 97, "fn": 140, "tn": 123456789}],
+    "lesion_detection": [
+        {"threshold": 0.5, "patient_id": "P1", "group": "positive", "fold": 0, "kind": kind, "lesion_id": lesion, "diameter_mm": 12.5, "matched": True}
+        for kind, lesion in [("predicted", "P1"), ("reference", "1")]],
+    "patient_detection": [
+        {"threshold": threshold, "patient_id": "P1", "group": "positive", "fold": 0, "has_reference": True, "has_prediction": False, "detected": False}
+        for threshold in (0.9, 0.5)],
+    "features": [
+        {"variant": "vgg16-plain", "roi": "automatic_roi", "fold": 0, "patient_id": "P1", "lesion_id": "1", "feature": "aphe", "reference": 1,
+         "probability": None},
+        {"variant": "vgg16-adaptive", "roi": "reference_roi", "fold": 0, "patient_id": "P1", "lesion_id": "1", "feature": "capsule", "reference": None,
+         "probability": 0.25}],
+    "categories": [
+        {"variant": "direct-frozen", "roi": "automatic_roi", "fold": 0, "patient_id": "P1", "lesion_id": "1", "diameter_mm": None, "category_ref": "LR-4",
+         "category_pred": None, "detected": False, "reasons": None},
+        {"variant": "vgg16-adaptive", "roi": "reference_roi", "fold": 0, "patient_id": "P1", "lesion_id": "1", "diameter_mm": 20.0,
+         "category_ref": "LR-4", "category_pred": "LR-5", "detected": True, "reasons": 'APHE, 20 mm: "LR-5"'}],
+    "training_history": [
+        {"stage": "finetune", "variant": None, "fold": 1, "epoch": 0, "metric": "loss", "value": -1.2345678},
+        {"stage": "pretrain", "variant": None, "fold": None, "epoch": 3, "metric": "loss", "value": 0.5},
+        {"stage": "characterization", "variant": "vgg16-plain", "fold": 0, "epoch": 0, "metric": "val_loss", "value": 2}],
+    "run": [{"key": key, "value": value} for key, value in {
+        "run": "runs/cpu", "cohort": "virtual cohort", "profile": "cpu", "commit": "", "dirty": None, "seed": 2023, "folds": 9, "rules": "paper",
+        "decision_threshold": 0.5, "python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"}.items()],
+}
+
+
+def write(folder, name, records):
+    return write_results_table(folder, name, build_results_table(name, records)).read_text()
+
+
+def test_every_table_has_an_example_here():
+    assert set(EXAMPLES) == set(TABLES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_equal_content_gives_equal_bytes_in_any_order(tmp_path, name):
+    text = write(tmp_path / "a", name, EXAMPLES[name])
+    assert write(tmp_path / "b", name, EXAMPLES[name][::-1]) == text
+    assert text.splitlines()[0] == ",".join(column.name for column in TABLES[name])
+    assert len(text.splitlines()) == 1 + len(EXAMPLES[name]) and text.endswith("\n") and "\r" not in text
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"{name}.csv"]
+
+
+@pytest.mark.parametrize(("name", "rows"), [
+    ("patients", ["P1,positive,0,2,58,M,Achieva 3.0T", "P2,negative,8,0,,,"]),
+    ("lesions", ["P1,2,0,0.333333,LR-5,1,0,,"]),
+    ("dice_by_threshold", ["P1,0,0.3,0.873457"]),
+    ("fold_thresholds", ["0,0.7,0.9", "1,0.5,"]),
+    ("pixel_counts", ["P1,positive,0,0.5,812,97,140,123456789"]),
+    ("lesion_detection", ["0.5,P1,positive,0,reference,1,12.5,1", "0.5,P1,positive,0,predicted,P1,12.5,1"]),
+    ("patient_detection", ["0.5,P1,positive,0,1,0,0", "0.9,P1,positive,0,1,0,0"]),
+    ("categories", ['vgg16-adaptive,reference_roi,0,P1,1,20,LR-4,LR-5,1,"APHE, 20 mm: ""LR-5"""', "direct-frozen,automatic_roi,0,P1,1,,LR-4,,0,"]),
+    ("training_history", ["pretrain,,,3,loss,0.5", "finetune,,1,0,loss,-1.23457", "characterization,vgg16-plain,0,0,val_loss,2"]),
+])
+def test_cells_are_written_as_the_schema_says(tmp_path, name, rows):
+    assert write(tmp_path, name, EXAMPLES[name]).splitlines()[1:] == rows
+
+
+@pytest.mark.parametrize("name", sorted(set(TABLES) - {"run"}))
+def test_a_table_without_rows_is_its_header(tmp_path, name):
+    assert write(tmp_path, name, []) == ",".join(column.name for column in TABLES[name]) + "\n"
+
+
+@pytest.mark.parametrize(("name", "change", "complaint"), [
+    ("patients", {"group": "ill"}, "group: expected one of positive, negative, found ill in row 0"),
+    ("patients", {"fold": 1.5}, "fold: expected a whole number in [0, Inf), found 1.5"),
+    ("patients", {"fold": None}, "fold: expected no empty cell, found 1"),
+    ("patients", {"patient_id": ""}, "patient_id: expected no empty cell"),
+    ("patients", {"age_years": -3}, "age_years: expected a number in [0, 130], found -3"),
+    ("lesions", {"diameter_mm": 0.0}, "diameter_mm: expected a number in (0, Inf), found 0.0"),
+    ("lesions", {"aphe_ref": 2}, "aphe_ref: expected 0 or 1, found 2"),
+    ("lesions", {"aphe_ref": "yes"}, "aphe_ref: expected 0 or 1, found yes"),
+    ("lesions", {"category_ref": "LR-2"}, "category_ref: expected one of LR-3, LR-4, LR-5, found LR-2"),
+    ("dice_by_threshold", {"dice": math.nan}, "dice: expected no empty cell"),
+    ("dice_by_threshold", {"dice": 1.01}, "dice: expected a number in [0, 1], found 1.01"),
+    ("training_history", {"value": math.inf}, "value: expected a number, found inf"),
+    ("features", {"variant": "vgg19"}, "variant: expected one of vgg16-adaptive"),
+])
+def test_cells_that_do_not_fit_are_refused_and_nothing_is_written(tmp_path, name, change, complaint):
+    with pytest.raises(ValueError) as raised:
+        write(tmp_path, name, [EXAMPLES[name][0] | change])
+    assert str(raised.value).startswith(f"{name}.csv, {complaint}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_complaints_come_at_once(tmp_path):
+    with pytest.raises(ValueError) as raised:
+        write(tmp_path, "patients", [EXAMPLES["patients"][0] | {"group": "x", "fold": -1, "sex": "?"}])
+    assert [line.split(":")[0] for line in str(raised.value).splitlines()] == ["patients.csv, group", "patients.csv, fold", "patients.csv, sex"]
+
+
+def test_rows_that_come_twice_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="patient_id, threshold: 1 rows come twice, first P1, 0.3$"):
+        write(tmp_path, "dice_by_threshold", EXAMPLES["dice_by_threshold"] + [EXAMPLES["dice_by_threshold"][0] | {"threshold": 0.3}])
+    twice = [EXAMPLES["training_history"][1], EXAMPLES["training_history"][1]]
+    with pytest.raises(ValueError, match="1 rows come twice"):
+        write(tmp_path, "training_history", twice)
+
+
+def test_other_columns_and_tables_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no results table 'nodules'"):
+        write_results_table(tmp_path, "nodules", pd.DataFrame())
+    with pytest.raises(ValueError, match="run.csv: expected the columns key, value, found key, value, unit"):
+        write_results_table(tmp_path, "run", pd.DataFrame(columns=["key", "value", "unit"]))
+    with pytest.raises(ValueError, match="expected the columns key, value"):
+        build_results_table("run", [{"key": "seed"}])
+
+
+def test_a_run_states_every_fact(tmp_path):
+    with pytest.raises(ValueError) as raised:
+        write(tmp_path, "run", [row for row in EXAMPLES["run"] if row["key"] not in ("seed", "keras")])
+    assert str(raised.value).splitlines() == ["run.csv, key: seed missing", "run.csv, key: keras missing"]
+    with pytest.raises(ValueError, match="rules: expected one of paper, v2018, found v2017"):
+        write(tmp_path, "run", [row for row in EXAMPLES["run"] if row["key"] != "rules"] + [{"key": "rules", "value": "v2017"}])
+
+
+def read_schema():
+    with SCHEMA.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def describe(column):
+    return [column.name, column.type, int(column.required), int(column.identifies_row), "|".join(column.allowed)]
+
+
+def test_the_columns_are_those_that_r_reads():
+    ours = [[f"{name}.csv", *describe(column)] for name, columns in TABLES.items() for column in columns]
+    theirs = [
+        [row["file"], row["column"], row["type"], int(row["required"]), int(row["identifies_row"]), row["allowed"]]
+        for row in read_schema() if not row["run_key"]]
+    assert ours == theirs
+
+
+def test_the_run_keys_are_those_that_r_reads():
+    theirs = [[row["run_key"], row["type"], int(row["required"]), 0, row["allowed"]] for row in read_schema() if row["run_key"]]
+    assert [describe(column) for column in RUN_KEYS.values()] == theirs

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lirads_keras.entities import Category, Observation
+from lirads_keras.errors import InputError
+from lirads_keras.lirads.categorize import categorize
+
+# Hand-copied from the ledger's table, one string a diameter; independent of the package's own layout.
+# Columns: (washout, capsule, growth) = 000 100 010 001 110 101 011 111.
+COMBINATIONS = ((0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))
+V2018 = {
+    (0, 9.9): "33334444", (0, 10.0): "33334444", (0, 10.0001): "33334444", (0, 19.9999): "33334444", (0, 20.0): "34444444",
+    (1, 9.9): "34444444", (1, 10.0): "35455555", (1, 10.0001): "35455555", (1, 19.9999): "35455555", (1, 20.0): "45555555"}
+# Growth is not counted: 001 reads as 000, 101 as 100, 011 as 010, 111 as 110.
+PAPER = {
+    (0, 9.9): "33334334", (0, 10.0): "33334334", (0, 10.0001): "33334334", (0, 19.9999): "33334334", (0, 20.0): "34434444",
+    (1, 9.9): "34434444", (1, 10.0): "35435545", (1, 10.0001): "35435545", (1, 19.9999): "35435545", (1, 20.0): "45545555"}
+CELLS = [
+    pytest.param(rules, Observation(diameter_mm, bool(aphe), *map(bool, combination)), f"LR-{digit}",
+                 id=f"{rules}-{'aphe' if aphe else 'no-aphe'}-{diameter_mm}-{''.join(map(str, combination))}")
+    for rules, table in (("v2018", V2018), ("paper", PAPER))
+    for (aphe, diameter_mm), digits in table.items()
+    for combination, digit in zip(COMBINATIONS, digits, strict=True)]
+
+observations = st.builds(
+    Observation, st.floats(0.01, 300), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+
+
+@pytest.mark.parametrize("rules, observation, expected", CELLS)
+def test_every_cell(rules: str, observation: Observation, expected: str) -> None:
+    category, reasons = categorize(observation, rules)
+    assert category == expected
+    assert f": {expected}" in reasons
+
+
+def test_all_cells_are_covered() -> None:
+    assert len(CELLS) == 2 * 2 * 5 * 8
+    assert {combination for combination in product((0, 1), repeat=3)} == set(COMBINATIONS)
+
+
+@given(observations, st.sampled_from(["aphe", "washout", "capsule", "threshold_growth"]), st.sampled_from(["paper", "v2018"]))
+def test_adding_a_major_feature_never_lowers_the_category(observation: Observation, feature: str, rules: str) -> None:
+    without, _ = categorize(replace(observation, **{feature: False}), rules)
+    with_feature, _ = categorize(replace(observation, **{feature: True}), rules)
+    assert with_feature.value >= without.value
+
+
+@given(observations, st.floats(1, 10), st.sampled_from(["paper", "v2018"]))
+def test_a_larger_lesion_is_never_lower(observation: Observation, factor: float, rules: str) -> None:
+    smaller, _ = categorize(observation, rules)
+    larger, _ = categorize(replace(observation, diameter_mm=observation.diameter_mm * factor), rules)
+    assert larger.value >= smaller.value
+
+
+@given(observations)
+def test_rule_sets_agree_without_growth(observation: Observation) -> None:
+    without_growth = replace(observation, threshold_growth=False)
+    assert categorize(without_growth, "paper")[0] == categorize(without_growth, "v2018")[0]
+
+
+@pytest.mark.parametrize("rules, observation, expected", [
+    ("paper", Observation(23.0, True, True, False), (Category.LR_5, "APHE, washout, 23 mm: LR-5")),
+    ("paper", Observation(19.9999, False, False, False), (Category.LR_3, "no APHE, no additional major feature, 19.9 mm: LR-3")),
+    ("paper", Observation(15.0, True, False, False, True), (
+        Category.LR_3, "APHE, no additional major feature, 15 mm: LR-3 (threshold growth not counted by Table 3)")),
+    ("v2018", Observation(15.0, True, False, True, True), (Category.LR_5, "APHE, capsule, threshold growth, 15 mm: LR-5")),
+    ("v2018", Observation(15.0, False, False, False), (
+        Category.LR_3,
+        "no APHE, no additional major feature, 15 mm: LR-3 (LR-2 if the reader finds a distinctive nodule without ancillary features)"))])
+def test_reasons(rules: str, observation: Observation, expected: tuple[Category, str]) -> None:
+    assert categorize(observation, rules) == expected
+
+
+@pytest.mark.parametrize("diameter_mm", [float("nan"), 0.0, -3.0, float("inf")])
+def test_a_diameter_that_is_none_is_refused(diameter_mm: float) -> None:
+    with pytest.raises(InputError, match="diameter_mm: expected a positive number of mm") as caught:
+        categorize(Observation(diameter_mm, True, True, True), "paper")
+    assert len(caught.value.problems) == 1
+
+
+def test_all_problems_come_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        categorize(Observation(-1.0, True, True, True), "v2017")
+    assert [problem.where for problem in caught.value.problems] == ["rules", "diameter_mm"]
+    assert "one of paper, v2018, found 'v2017'" in str(caught.value)

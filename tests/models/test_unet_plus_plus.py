@@ -1,0 +1,121 @@
+"""Nodes, parameters, shapes, precision and transfer of UNet++."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from lirads_keras.losses.segmentation import HybridSegmentationLoss
+from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, transfer_weights
+
+CPU_FILTERS = (64, 48, 32, 24, 16)
+SMALL_FILTERS = (12, 11, 10, 9, 8)
+
+
+def small_model(classes: int = 2) -> keras.Model:
+    return build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=SMALL_FILTERS)
+
+
+def test_each_node_reads_what_figure_1_of_the_publication_says() -> None:
+    model = small_model()
+    skips = ("relu0", "stage2_unit1_relu1", "stage3_unit1_relu1", "stage4_unit1_relu1", "relu1")
+    node = {(i, 0): name for i, name in enumerate(skips)} | {(i, j): f"x_{i}_{j}_relu2" for i in range(4) for j in range(1, 5 - i)}
+    assert len(node) == 15
+    for i, j in node:
+        if j == 0:
+            continue
+        *dense, up = model.get_layer(f"x_{i}_{j}_concat").input
+        assert dense == [model.get_layer(node[i, k]).output for k in range(j)]
+        assert up is model.get_layer(f"x_{i}_{j}_up").output
+        assert model.get_layer(f"x_{i}_{j}_up").input is model.get_layer(node[i + 1, j - 1]).output
+    assert model.get_layer("full_up").input is model.get_layer(node[0, 4]).output
+    assert model.get_layer("head").input is model.get_layer("full_relu2").output
+    assert sum(layer.name.endswith("_concat") for layer in model.layers) == 10
+
+
+def test_parameters_equal_a_hand_count() -> None:
+    # ResNet-18 at a quarter of the width: 16 channels after the stem, then 16, 32, 64, 128.
+    encoder = 3 * 3 + 7 * 7 * 3 * 16 + 4 * 16 + 4 * 128
+    for a, f in ((16, 16), (16, 32), (32, 64), (64, 128)):
+        first = 4 * a + 9 * a * f + 4 * f + 9 * f * f + a * f
+        second = 4 * f + 9 * f * f + 4 * f + 9 * f * f
+        encoder += first + second + 2 * (2 * f * (f // 16) + 98)
+    # Input channels and filters of x[3,1]; x[2,1], x[2,2]; x[1,1] ... x[1,3]; x[0,1] ... x[0,4]; full size.
+    nodes = [(64 + 128, 64), (32 + 64, 48), (32 + 48 + 64, 48), (16 + 32, 32), (16 + 32 + 48, 32), (16 + 2 * 32 + 48, 32),
+             (16 + 16, 24), (16 + 24 + 32, 24), (16 + 2 * 24 + 32, 24), (16 + 3 * 24 + 32, 24), (24, 16)]
+    decoder = sum(9 * inputs * f + 9 * f * f + 2 * 4 * f for inputs, f in nodes)
+    model = build_unet_plus_plus("resnet18", classes=2, width_factor=0.25, decoder_filters=CPU_FILTERS)
+    assert model.count_params() == encoder + decoder + 16 * 2 + 2 == 1_207_339
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 96)])
+def test_softmax_at_full_size_for_multiples_of_32(size: tuple[int, int]) -> None:
+    probability = small_model(3).predict_on_batch(np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32"))
+    assert probability.shape == (2, *size, 3)
+    np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
+    assert 0 < probability.min() < probability.max() < 1
+
+
+def test_half_precision_gives_float32_probabilities_near_those_of_float32(half_precision: str, randomize: Callable[[keras.Model], None]) -> None:
+    half = small_model()
+    keras.config.set_dtype_policy("float32")
+    single = small_model()
+    randomize(single)
+    transfer_weights(single, half)
+    half.get_layer("head").set_weights(single.get_layer("head").get_weights())
+    images = np.random.default_rng(0).normal(size=(1, 64, 64, 3)).astype("float32")
+    probability = half(images)
+    assert half.get_layer("x_0_4_conv1").compute_dtype == half_precision.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(probability.dtype) == "float32"
+    np.testing.assert_allclose(np.sum(probability, -1), 1, atol=1e-6)
+    np.testing.assert_allclose(probability, single(images), atol=0.02)
+    # bfloat16 has 256 values between 1/2 and 1, fewer than the pixels here.
+    assert len(np.unique(probability)) > 1000
+
+
+def test_transfer_takes_everything_but_the_head(randomize: Callable[[keras.Model], None]) -> None:
+    source, target = small_model(3), small_model(2)
+    randomize(source)
+    head = target.get_layer("head").get_weights()
+    transfer_weights(source, target)
+    for layer in target.layers:
+        expected = head if layer.name == "head" else source.get_layer(layer.name).get_weights()
+        for weight, written in zip(layer.get_weights(), expected, strict=True):
+            np.testing.assert_array_equal(weight, written)
+
+
+def test_transfer_between_different_networks_is_refused_and_changes_nothing() -> None:
+    source = build_unet_plus_plus("resnet18", classes=3, width_factor=0.125, decoder_filters=(*SMALL_FILTERS[:4], 7))
+    target = small_model()
+    before = target.get_weights()
+    with pytest.raises(ValueError, match="full_bn1, full_bn2, full_conv1, full_conv2$"):
+        transfer_weights(source, target)
+    for now, then in zip(target.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
+def test_a_saved_model_loads_elsewhere_without_naming_custom_objects(tmp_path: Path) -> None:
+    model = small_model()
+    model.compile("adam", HybridSegmentationLoss(dice="per_pixel", focal_gamma=1.5))
+    model.save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    np.save(tmp_path / "images.npy", images)
+    subprocess.run([sys.executable, "-c", (
+        "import keras, numpy, lirads_keras.losses.segmentation, lirads_keras.models.unet_plus_plus\n"
+        "model = keras.models.load_model('model.keras')\n"
+        "assert (model.loss.dice, model.loss.focal_gamma) == ('per_pixel', 1.5)\n"
+        "numpy.save('probability.npy', model.predict_on_batch(numpy.load('images.npy')))\n")], cwd=tmp_path, check=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"})
+    np.testing.assert_allclose(np.load(tmp_path / "probability.npy"), model.predict_on_batch(images), atol=1e-6)
+
+
+@pytest.mark.parametrize(("filters", "classes"), [((8, 8, 8, 8), 2), (SMALL_FILTERS, 1)])
+def test_other_settings_are_refused(filters: tuple[int, ...], classes: int) -> None:
+    with pytest.raises(ValueError, match="five decoder_filters"):
+        build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=filters)

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.stats import rayleigh
+
+from lirads_keras.config import PreprocessingSettings
+from lirads_keras.entities import Volume
+from lirads_keras.errors import InputError
+from lirads_keras.preprocessing.intensity import (
+    apply_intensity_scale,
+    compute_ct_scale,
+    compute_intensity_scale,
+    normalize_intensity,
+)
+
+
+def make_settings(**changes: Any) -> PreprocessingSettings:
+    return PreprocessingSettings(matrix_px=32, **changes)
+
+
+def slow(raw: np.ndarray, cutoff: float = 80, upper: float | None = None, percentile: float = 99) -> np.ndarray:
+    """Eq. 1 as it is printed, in float64."""
+    o = raw.astype(np.float64)
+    p99 = np.percentile(o, percentile) if upper is None else upper
+    n = np.where(o < cutoff, 0, np.where(o > p99, 1, (o - cutoff) / (p99 - cutoff)))
+    return (n - n.mean()) / n.std()
+
+
+def make_array(dtype: str = "uint16", shape: tuple[int, int, int] = (7, 20, 30), fraction: float = 0.0) -> np.ndarray:
+    return (np.random.default_rng(3).gamma(2, 120, shape) // 1 + fraction).astype(dtype)
+
+
+@pytest.mark.parametrize("array", [
+    *(make_array(dtype) for dtype in ("uint16", "int16", "uint8", "int32", "float32", "float64")),
+    make_array("float32", fraction=0.25),
+    make_array("int32") * 4000,
+    -make_array("int16") + 900,
+    np.asfortranarray(make_array())], ids=lambda array: f"{array.dtype}-{array.max():g}")
+@pytest.mark.parametrize("percentile", [99, 99.5, 60, 100])
+def test_equals_the_plain_expression(array: np.ndarray, percentile: float) -> None:
+    scale = compute_intensity_scale(array, make_settings(upper_percentile=percentile), "test")
+    scaled = apply_intensity_scale(array, scale)
+    assert scaled.dtype == np.float32
+    np.testing.assert_allclose(scaled, slow(array, percentile=percentile), atol=3e-6)
+    assert abs(float(scaled.mean(dtype=np.float64))) < 1e-6 and abs(float(scaled.std(dtype=np.float64)) - 1) < 1e-6
+
+
+@settings(deadline=None)
+@given(hnp.arrays(np.int16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.integers(-50, 600)), st.floats(51, 100), st.floats(0, 200))
+def test_scalars_equal_numpys(array: np.ndarray, percentile: float, cutoff: float) -> None:
+    upper = float(np.percentile(array.astype(np.float64), percentile))
+    # Nearer, the last digit of the percentile decides.
+    assume(abs(upper - cutoff) > 1e-3)
+    eq_1 = np.clip((array - cutoff) / (upper - cutoff), 0, 1) if upper > cutoff else np.zeros(1)
+    if upper <= cutoff or np.ptp(eq_1) == 0:
+        with pytest.raises(InputError):
+            compute_intensity_scale(array, make_settings(background_cutoff=cutoff, upper_percentile=percentile), "test")
+        return
+    for same in (array, array.astype(np.float32), array.astype(np.float64)):
+        scale = compute_intensity_scale(same, make_settings(background_cutoff=cutoff, upper_percentile=percentile), "test")
+        assert scale.cutoff == cutoff and scale.upper == pytest.approx(upper, rel=1e-12)
+        assert scale.mean == pytest.approx(eq_1.mean(), rel=1e-6) and scale.standard_deviation == pytest.approx(eq_1.std(), rel=1e-6)
+
+
+def test_eq_1_by_hand() -> None:
+    array = np.array([[[0, 79, 80, 100], [120, 180, 180, 180]]], np.uint16)
+    scale = compute_intensity_scale(array, make_settings(), "test")
+    # P99 = 180: Eq. 1 gives 0, 0, 0, 0.2, 0.4, 1, 1, 1.
+    assert (scale.cutoff, scale.upper) == (80, 180) and scale.mean == pytest.approx(0.45)
+    assert scale.standard_deviation == pytest.approx(np.sqrt((3 * 0.45 ** 2 + 0.25 ** 2 + 0.05 ** 2 + 3 * 0.55 ** 2) / 8))
+    back = apply_intensity_scale(array, scale) * scale.standard_deviation + scale.mean
+    np.testing.assert_allclose(back.ravel(), [0, 0, 0, 0.2, 0.4, 1, 1, 1], atol=1e-6)
+
+
+def test_any_part_of_a_volume_comes_out_as_in_the_whole() -> None:
+    array = make_array()
+    for scope in ("volume", "slice"):
+        scale = compute_intensity_scale(array, make_settings(scope=scope), "test")
+        whole = apply_intensity_scale(array, scale)
+        np.testing.assert_array_equal(apply_intensity_scale(array[2:5], scale, first_slice=2), whole[2:5])
+        np.testing.assert_array_equal(apply_intensity_scale(array[4], scale, first_slice=4), whole[4])
+        np.testing.assert_array_equal(apply_intensity_scale(array[3:4, 2:9, 5:], scale, first_slice=3), whole[3:4, 2:9, 5:])
+
+
+def test_scope_slice_is_each_slice_by_itself() -> None:
+    array = make_array() * np.arange(2, 9, dtype=np.uint16)[:, None, None]
+    scale = compute_intensity_scale(array, make_settings(scope="slice"), "test")
+    assert isinstance(scale.upper, tuple) and len(scale.upper) == 7
+    np.testing.assert_allclose(apply_intensity_scale(array, scale), np.stack([slow(image) for image in array]), atol=3e-6)
+    assert not np.allclose(apply_intensity_scale(array, scale), slow(array), atol=0.05)
+
+
+def test_the_input_is_left_as_it_is() -> None:
+    array = make_array("float32")
+    before = array.copy()
+    apply_intensity_scale(array, compute_intensity_scale(array, make_settings(), "test"))
+    np.testing.assert_array_equal(array, before)
+
+
+def test_a_memory_mapped_volume(tmp_path: Any) -> None:
+    array = make_array()
+    np.save(tmp_path / "volume.npy", array)
+    mapped = np.load(tmp_path / "volume.npy", mmap_mode="r")
+    scale = compute_intensity_scale(mapped, make_settings(), "test")
+    assert scale == compute_intensity_scale(array, make_settings(), "test")
+    np.testing.assert_array_equal(apply_intensity_scale(mapped[1], scale, first_slice=1), apply_intensity_scale(array, scale)[1])
+
+
+@pytest.mark.parametrize("gain", [1.0, 12.0, 0.2])
+def test_the_automatic_cutoff_divides_noise_from_tissue_at_any_gain(gain: float) -> None:
+    rng = np.random.default_rng(5)
+    air = rayleigh.rvs(scale=12, size=(6, 40, 40), random_state=rng)
+    tissue = rng.normal(400, 80, (6, 40, 40))
+    array = np.rint(np.where(np.arange(40) < 20, air, tissue) * gain * 10).astype(np.int32)
+    scale = compute_intensity_scale(array, make_settings(background_cutoff="auto"), "test")
+    assert np.mean(array[..., :20] < scale.cutoff) > 0.99 and np.mean(array[..., 20:] > scale.cutoff) > 0.99
+    np.testing.assert_allclose(apply_intensity_scale(array, scale), slow(array, float(np.max(scale.cutoff))), atol=3e-6)
+
+
+def test_ct_is_windowed() -> None:
+    array = np.random.default_rng(1).integers(-1024, 1500, (3, 8, 8)).astype(np.int16)
+    scale = compute_ct_scale(array, (-100, 400))
+    assert (scale.cutoff, scale.upper) == (-100, 400)
+    np.testing.assert_allclose(apply_intensity_scale(array, scale), slow(array, -100, 400), atol=3e-6)
+
+
+def test_normalize_is_compute_and_apply() -> None:
+    volume = Volume(make_array(), (4.0, 1.0, 1.0), np.diag([4.0, 1, 1, 1]))
+    normalized = normalize_intensity(volume, make_settings(), "test")
+    np.testing.assert_allclose(normalized.array, slow(volume.array), atol=3e-6)
+    assert normalized.affine is volume.affine
+
+
+@pytest.mark.parametrize("array, message", [
+    (np.full((2, 3, 3), 80, np.uint16), r"series X: expected a 99th percentile above the background cut-off of 80 .*, found 80"),
+    (np.full((2, 3, 3), 500, np.uint16), "series X: expected an image with contrast between 80 and 500, found a constant one"),
+    (np.zeros((2, 3, 3), np.float32), "found 0"),
+    (np.full((2, 3, 3), np.nan, np.float32), "finite voxels"),
+    (np.array([[[1, np.inf]]]), "finite voxels"),
+    (np.zeros((0, 3, 3), np.uint16), "expected voxels, found none")])
+def test_images_that_eq_1_cannot_scale(array: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compute_intensity_scale(array, make_settings(), "series X")
+
+
+def test_the_automatic_cutoff_of_an_empty_image_is_an_error() -> None:
+    with pytest.raises(InputError, match="99th percentile above the background cut-off of 0"):
+        compute_intensity_scale(np.zeros((2, 3, 3), np.uint16), make_settings(background_cutoff="auto"), "series X")
+
+
+def test_every_dark_slice_is_named() -> None:
+    array = make_array()
+    array[[2, 5]] = 10
+    with pytest.raises(InputError) as caught:
+        compute_intensity_scale(array, make_settings(scope="slice"), "series X")
+    assert [problem.where for problem in caught.value.problems] == ["series X, slice 2", "series X, slice 5"]
+    compute_intensity_scale(array, make_settings(), "series X")
+
+
+def test_a_constant_ct_is_an_error() -> None:
+    with pytest.raises(InputError, match="contrast between -100 and 400"):
+        compute_ct_scale(np.full((2, 3, 3), -1000, np.int16), (-100, 400))
