@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +24,23 @@ def pytest_runtest_makereport(item, call):
             report.outcome = "failed"
             report.longrepr = f"skipped where nothing may be skipped: {report.longrepr}"
     return report
+
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def start_reproduce(folder: Path, *arguments: str, profile: str = "smoke") -> subprocess.Popen:
+    """Starts the main job as `make reproduce` does, in a process group of its own; runs/smoke and data/ are made in `folder`."""
+    command = [sys.executable, str(CHECKOUT / "experiments" / "reproduce.py"), "--profile", profile, "--run", str(folder / "runs" / "smoke"),
+               "--data", str(folder / "data"), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory) -> Path:
+    """The run folder of a finished smoke workflow, made once for all tests that look at it; nobody may change it."""
+    folder = tmp_path_factory.mktemp("smoke")
+    workflow = start_reproduce(folder)
+    out, err = workflow.communicate()
+    assert workflow.returncode == 0, f"{out}\n{err}\n{(folder / 'runs' / 'smoke' / 'workflow.log').read_text()[-5000:]}"
+    return folder / "runs" / "smoke"

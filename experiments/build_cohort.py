@@ -1,0 +1,25 @@
+"""Stage cohort: the virtual cohort, or a check of the user's manifest."""
+from __future__ import annotations
+
+from filelock import FileLock
+from stage import Progress, run_stage
+from stages import Plan
+
+from lirads_keras.io.manifests import read_manifest
+from lirads_keras.phantom.build import build_cohort
+
+
+def work(plan: Plan, progress: Progress, part: str) -> None:
+    if plan.user_manifest:
+        manifest = read_manifest(plan.user_manifest)
+        progress(1, 1, f"manifest of {len(manifest.patients)} patients")
+        return
+    plan.manifest.mkdir(parents=True, exist_ok=True)
+    # Runs share cohorts; a second run waits for the first to finish building.
+    with FileLock(plan.manifest.with_suffix(".lock")):
+        build_cohort(plan.profile.cohort, plan.manifest, jobs=plan.profile.workflow.threads,
+                     progress=lambda done, total: progress(done, total, f"patient {done} of {total}"))
+
+
+if __name__ == "__main__":
+    run_stage("cohort", work)

@@ -1,0 +1,93 @@
+"""Stage lesions: reference and predicted lesions of every patient, their diameters and their crops (§2.4)."""
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from stage import Progress, fold_of_patients, fresh_folder, run_stage
+from stages import Plan
+
+from lirads_keras.config import Profile
+from lirads_keras.entities import Lesion, Phase
+from lirads_keras.evaluation.detection import match_lesions
+from lirads_keras.evaluation.overlap import LEVELS, compute_level
+from lirads_keras.io.atomic import write_array, write_text
+from lirads_keras.io.manifests import read_manifest
+from lirads_keras.lesions import extract_lesions, measure_lesions
+from lirads_keras.preprocessing.crops import crop_lesions
+from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
+
+
+def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profile, reference_ids: dict[str, str],
+                 reference_diameters_mm: dict[str, float | None]) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
+    """Rows, images (n, phase, y, x, 3) and present (n, phase) of a patient: each reference lesion by its own region and by the predicted one."""
+    study = read_stored_study(store)
+    reference = measure_lesions(np.asarray(study.mask()), study.grid())
+    predicted = predicted_lesions(study, prediction, threshold, profile)
+    matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
+    volumes = {Phase(name): study.volume(name) for name in study.phases}
+    scales = {Phase(name): study.scales[name] for name in study.phases}
+
+    found = [None if best is None else predicted[best] for best in matches.best_prediction]
+    rows, images, present = [], [], []
+    for roi, regions in (("reference_roi", reference), ("automatic_roi", found)):
+        known = [region for region in regions if region is not None]
+        crops, phases = crop_lesions(volumes, scales, known, profile.characterization)
+        position = 0
+        for lesion, region in zip(reference, regions, strict=True):
+            diameter_mm = None if region is None else region.diameter_mm
+            if roi == "reference_roi":
+                diameter_mm = reference_diameters_mm[lesion.lesion_id] or diameter_mm
+            rows.append({"roi": roi, "lesion_id": reference_ids[lesion.lesion_id], "detected": int(region is not None), "diameter_mm": diameter_mm})
+            images.append(crops[position] if region is not None else np.zeros(crops.shape[1:], np.float32))
+            present.append(phases[position] if region is not None else np.zeros(phases.shape[1:], bool))
+            position += region is not None
+    return rows, np.array(images), np.array(present)
+
+
+def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, profile: Profile) -> list[Lesion]:
+    """Lesions of a stored prediction at a threshold."""
+    levels = np.load(prediction, mmap_mode="r")
+    probability = study.grid().with_array(levels.astype(np.float32) / np.float32(LEVELS))
+    # Half a level lower, so that single precision cannot lose the level that the threshold lies on.
+    return extract_lesions(probability, (compute_level(threshold) - 0.5) / LEVELS, minimum_voxels=profile.lesions.minimum_voxels)
+
+
+def work(plan: Plan, progress: Progress, part: str) -> None:
+    manifest, profile = read_manifest(plan.manifest), plan.profile
+    folder = plan.run / "characterization" / "crops"
+    fresh_folder(folder, plan.digests["lesions"])
+    positives, fold_of = fold_of_patients(plan)
+    thresholds = [json.loads((plan.run / "segmentation" / f"fold-{fold}" / "fold.json").read_text())["threshold_chosen"]
+                  for fold in range(profile.segmentation.folds)]
+    tasks = []
+    for patient_id in positives:
+        lesions = manifest.lesions[manifest.lesions["patient_id"] == patient_id]
+        labels = [str(label) for label in lesions["mask_label"]]
+        fold = fold_of[patient_id]
+        tasks.append(partial(crop_patient, plan.run / "store" / patient_id, plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy",
+                             thresholds[fold], profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
+                             {label: None if pd.isna(value) else float(value) for label, value in zip(labels, lesions["diameter_mm"])}))
+    rows, images, present = [], [], []
+    with ProcessPoolExecutor(profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
+        for done, (patient_id, future) in enumerate(zip(positives, [pool.submit(task) for task in tasks], strict=True), start=1):
+            patient_rows, patient_images, patient_present = future.result()
+            rows += [{"patient_id": patient_id, "fold": fold_of[patient_id]} | row for row in patient_rows]
+            images.append(patient_images)
+            present.append(patient_present)
+            progress(done, len(tasks), f"patient {done} of {len(tasks)}")
+    write_array(folder / "images.npy", np.concatenate(images))
+    write_array(folder / "present.npy", np.concatenate(present))
+    reference = manifest.lesions[["patient_id", "lesion_id", "aphe", "washout", "capsule", "category"]].astype({"patient_id": str, "lesion_id": str})
+    index = pd.DataFrame(rows).merge(reference, on=["patient_id", "lesion_id"], how="left", validate="many_to_one")
+    write_text(folder / "index.csv", index.to_csv(index=False))
+
+
+if __name__ == "__main__":
+    run_stage("lesions", work)

@@ -1,0 +1,86 @@
+"""What the paper profile will cost, said before it starts."""
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import psutil
+from stages import find_lits
+
+from lirads_keras.config import Profile
+from lirads_keras.errors import InputError, Problem
+
+FORWARD_TFLOP_512 = 0.147
+"""One 512 × 512 slice through the ResNet-34 UNet++ with CBAM (counted, 26 M parameters)."""
+VGG16_FORWARD_TFLOP_224 = 0.031
+RESNET50_FORWARD_TFLOP_224 = 0.008
+GPU_TFLOP_PER_S = 20.0
+"""Sustained by a 24 GB card of the paper's generation in mixed precision: an assumption, good to a factor of two."""
+CPU_TFLOP_PER_S = 0.16
+"""Sustained by two AVX-512 cores in float32."""
+PAPER_GPU_GB = 20.0
+WEIGHTS_CACHE = Path.home() / ".keras" / "models"
+
+
+def gpu_memory_gb() -> float:
+    """Memory of the largest NVIDIA GPU; 0 without one."""
+    try:
+        answer = subprocess.run(["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"], capture_output=True, text=True, check=True)
+        return max((float(line) / 1024 for line in answer.stdout.split("\n") if line.strip()), default=0.0)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return 0.0
+
+
+def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, float]:
+    """Hours, disk_gb and memory_gb of a run; training counts three forward passes."""
+    segmentation, cohort = profile.segmentation, profile.cohort
+    patients = cohort.patients_positive + cohort.patients_negative
+    per_slice = FORWARD_TFLOP_512 * (profile.preprocessing.matrix_px / 512) ** 2 * segmentation.width_factor ** 2
+    per_window = FORWARD_TFLOP_512 * (segmentation.training_crop_px / 512) ** 2 * segmentation.width_factor ** 2
+    trained = segmentation.pretrain.epochs * segmentation.pretrain.samples_per_epoch
+    trained += segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
+    # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.
+    predicted = cohort.slices * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
+    tflop = 3 * trained * per_window + predicted * per_slice
+    crops = 3 * 174 * profile.characterization.epochs * segmentation.folds
+    for variant in profile.characterization.variants:
+        per_crop = VGG16_FORWARD_TFLOP_224 if variant.startswith("vgg16") else RESNET50_FORWARD_TFLOP_224
+        tflop += 3 * crops * per_crop * (profile.characterization.crop_px / 224) ** 2 * profile.characterization.width_factor ** 2
+    voxels = cohort.matrix_px ** 2 * cohort.slices * patients
+    # 3 phases as DICOM and in the store (2 bytes each), mask and prediction (1 byte each); CT once more.
+    disk = voxels * (3 * 2 * 2 + 3) + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
+    memory = 4 * 3 * cohort.matrix_px ** 2 * cohort.slices * 4
+    return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
+
+
+def check_paper_profile(profile: Profile, data: Path, run: Path, *, force: bool) -> None:
+    """Prints what the run will take and what stands in for what is missing.
+
+    Raises:
+        InputError: the machine has too little GPU memory, disk or memory, and `force` is not set.
+    """
+    gpu_gb = gpu_memory_gb()
+    cost = estimate_cost(profile, GPU_TFLOP_PER_S if gpu_gb >= PAPER_GPU_GB else CPU_TFLOP_PER_S)
+    disk_free, memory = shutil.disk_usage(next(folder for folder in (run, *run.parents) if folder.exists())).free / 1e9, psutil.virtual_memory().total / 1e9
+    print(f"The profile paper will take about {cost['hours']:,.0f} hours on {'this GPU' if gpu_gb >= PAPER_GPU_GB else 'this CPU'}, "
+          f"{cost['disk_gb']:,.0f} GB of disk ({disk_free:,.0f} GB free) and {cost['memory_gb']:,.0f} GB of memory ({memory:,.0f} GB here).")
+    if find_lits(profile, data):
+        print(f"LiTS: found in {data / 'lits'}.")
+    else:
+        print(f"LiTS: not found in {data / 'lits'} (volume-N.nii, segmentation-N.nii); the virtual CT set is used for pre-training instead.")
+    for name in ("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "resnet50_imagenet_1000_no_top.h5", "resnet34_imagenet_1000_no_top.h5"):
+        there = (WEIGHTS_CACHE / name).exists()
+        print(f"ImageNet weights {name}: "
+              + (f"found in {WEIGHTS_CACHE}." if there else f"not in {WEIGHTS_CACHE}; Keras downloads them. Where it cannot, put the file there, or copy "
+                 "the profile and set weights: random (He initialisation instead of ImageNet)."))
+    problems = []
+    if gpu_gb < PAPER_GPU_GB:
+        problems.append(Problem("PROFILE=paper", f"a GPU with {PAPER_GPU_GB:.0f} GB of memory or more", f"{gpu_gb:.0f} GB"))
+    if disk_free < cost["disk_gb"]:
+        problems.append(Problem(f"disk of {run}", f"{cost['disk_gb']:,.0f} GB free", f"{disk_free:,.0f} GB"))
+    if memory < cost["memory_gb"]:
+        problems.append(Problem("memory", f"{cost['memory_gb']:,.0f} GB", f"{memory:,.0f} GB"))
+    if problems and not force:
+        problems.append(Problem("make reproduce PROFILE=paper", "FORCE=1 to start all the same", "no FORCE"))
+        raise InputError(*problems)

@@ -1,0 +1,30 @@
+"""Stage pretrain: the segmentation network on CT, liver and lesion (§2.5.1)."""
+from __future__ import annotations
+
+from stage import Progress, run_stage
+from stages import Plan
+
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.preprocessing.splits import validation_patients
+from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.training.runtime import configure_tensorflow
+from lirads_keras.training.segmentation import CT_CLASSES, PRETRAIN_STREAM, SegmentationTrainer
+
+
+def work(plan: Plan, progress: Progress, part: str) -> None:
+    settings, seed = plan.profile.segmentation, plan.profile.seed
+    configure_tensorflow(threads=plan.profile.workflow.threads, precision=settings.precision)
+    studies = {folder.name: read_stored_study(folder) for folder in sorted((plan.run / "store-ct").iterdir()) if folder.is_dir()}
+    if len(studies) < 2:
+        raise InputError(Problem(str(plan.ct), "two CT volumes or more, one for early stopping", f"{len(studies)}"))
+    held_out = set(validation_patients(list(studies), settings.validation_fraction, seed, PRETRAIN_STREAM))
+    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=seed, pretrained=None)
+    epochs = settings.pretrain.epochs
+    progress(0, epochs, "compiling")
+    trainer.train([study for name, study in studies.items() if name not in held_out], [studies[name] for name in sorted(held_out)],
+                  plan.run / "segmentation" / "pretrain", plan.digests["pretrain"], stream=PRETRAIN_STREAM,
+                  progress=lambda done, logs: progress(done, epochs, f"epoch {done} of {epochs}, Dice {logs['val_dice']:.2f}"))
+
+
+if __name__ == "__main__":
+    run_stage("pretrain", work)

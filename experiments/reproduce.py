@@ -1,0 +1,141 @@
+"""`make reproduce`: chooses the profile, holds the run's lock, starts the workflow and shows how far it is.
+
+Killed at any moment, the same command goes on where it was; of a finished run it says so.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from preflight import check_paper_profile, gpu_memory_gb
+from progress_bar import ProgressBar, format_duration
+from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, write_plan
+
+from lirads_keras.config import Profile, read_profile
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.atomic import write_json
+from lirads_keras.io.manifests import read_manifest
+from lirads_keras.provenance import run_record
+
+GPU_PROFILE_FROM_GB = 10
+
+
+def main() -> int:
+    arguments = _parse()
+    try:
+        profile, run = _choose(arguments)
+        if profile.name == "paper":
+            check_paper_profile(profile, arguments.data, run, force=arguments.force)
+        run.mkdir(parents=True, exist_ok=True)
+        with FileLock(run / ".lock", timeout=0):
+            return _reproduce(write_plan(run, profile, arguments.data, arguments.manifest))
+    except InputError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 2
+    except Timeout:
+        print(f"error: {run}: expected no other process at work on this run, found its lock held", file=sys.stderr)
+        return 2
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profile", default="auto", help="auto, smoke, cpu, gpu, paper, or a profile's file")
+    parser.add_argument("--run", type=Path, help="run folder (default: runs/ and the profile's name)")
+    parser.add_argument("--manifest", type=Path, help="folder with patients.csv, series.csv and lesions.csv of your own data")
+    parser.add_argument("--data", type=Path, default=CHECKOUT / "data", help="folder of virtual cohorts and of LiTS")
+    parser.add_argument("--force", action="store_true", help="start the paper profile even if the preflight advises against it")
+    return parser.parse_args()
+
+
+def _choose(arguments: argparse.Namespace) -> tuple[Profile, Path]:
+    """The profile and the run folder, checked; nothing is written."""
+    name = arguments.profile
+    if name == "auto":
+        name = "gpu" if gpu_memory_gb() >= GPU_PROFILE_FROM_GB else "cpu"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else EXPERIMENTS / "profiles" / f"{name}.yaml"
+    if not path.exists():
+        known = ", ".join(sorted(file.stem for file in (EXPERIMENTS / "profiles").glob("*.yaml")))
+        raise InputError(Problem("PROFILE", f"auto, {known} or a file ending in .yaml", repr(name)))
+    profile = read_profile(path)
+    if arguments.manifest:
+        read_manifest(arguments.manifest)
+    run = (arguments.run or CHECKOUT / "runs" / profile.name).resolve()
+    try:
+        before = json.loads((run / "profile.yaml").read_text())["name"]
+    except (OSError, ValueError, KeyError):
+        before = profile.name
+    if before != profile.name:
+        raise InputError(Problem(f"RUN, {run}", f"a run of the profile {profile.name} or a new folder", f"a run of the profile {before}"))
+    return profile, run
+
+
+def _reproduce(plan: Plan) -> int:
+    until = "report" if shutil.which("Rscript") and shutil.which("pandoc") else "results"
+    stages = [name for name in STAGES if until == "report" or name != "report"]
+    unfinished = [(name, part) for name in stages for part in plan.parts(name) if not plan.is_done(name, part)]
+    if not unfinished:
+        print(f"This run is finished. {_where(plan, until)}")
+        return 0
+    for name, part in unfinished:
+        plan.done_file(name, part).unlink(missing_ok=True)
+    problems = plan.run / "problems.json"
+    problems.unlink(missing_ok=True)
+    shutil.rmtree(plan.run / "progress", ignore_errors=True)
+    write_json(plan.run / "provenance.json", run_record(plan.profile, CHECKOUT))
+    started = time.time()
+    with open(plan.run / "workflow.log", "ab") as log:
+        locks = plan.run / ".snakemake" / "locks"
+        if locks.is_dir() and any(locks.iterdir()):
+            # The run's own lock is held here, so a workflow lock is that of a workflow that was killed.
+            subprocess.run([*_snakemake(plan, until), "--unlock"], stdout=log, stderr=log, check=True)
+        workflow = subprocess.Popen(_snakemake(plan, until), stdout=log, stderr=log)
+        try:
+            with ProgressBar(plan, stages) as bar:
+                while workflow.poll() is None:
+                    bar.update()
+                    time.sleep(0.5)
+                bar.update()
+        except KeyboardInterrupt:
+            workflow.wait()
+            print("stopped; the same command goes on where it was", file=sys.stderr)
+            return 130
+    if workflow.returncode:
+        return _failure(plan, problems)
+    print(f"Finished in {format_duration(time.time() - started)}. {_where(plan, until)}")
+    return 0
+
+
+def _snakemake(plan: Plan, until: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(EXPERIMENTS / "Snakefile"), "--directory", str(plan.run),
+            "--cores", str(max(plan.profile.workflow.jobs * plan.profile.workflow.threads, 1)), "--rerun-incomplete",
+            "--rerun-triggers", "input", "params", "--nocolor", "--config", f"until={until}"]
+
+
+def _where(plan: Plan, until: str) -> str:
+    if until == "report":
+        return f"The report: {plan.run / 'report' / 'report.html'}"
+    packages = " ".join((EXPERIMENTS / "r-packages.txt").read_text().split())
+    return (f"The results: {plan.run / 'results'}\nR is not complete here. For the report type:\n"
+            f"sudo apt-get install -y --no-install-recommends r-base-core pandoc {packages} && make analysis RUN={plan.run}")
+
+
+def _failure(plan: Plan, problems: Path) -> int:
+    log = plan.run / "workflow.log"
+    if problems.exists():
+        for line in json.loads(problems.read_text()):
+            print(f"error: {line}", file=sys.stderr)
+        return 2
+    print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-30:]), file=sys.stderr)
+    print(f"error: a stage failed; all it said is in {log}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

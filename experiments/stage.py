@@ -1,0 +1,80 @@
+"""What every stage script does alike: read the plan, tell its progress, report bad input, say that it is done."""
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from stages import Plan, read_plan
+
+from lirads_keras.errors import InputError
+from lirads_keras.io.atomic import write_json, write_text
+from lirads_keras.io.manifests import read_manifest
+from lirads_keras.preprocessing.splits import split_folds
+
+
+class Progress:
+    """Writes how far a stage is, at most once a second, for the wrapper's progress bar."""
+
+    def __init__(self, plan: Plan, stage: str, part: str) -> None:
+        self._path = plan.run / "progress" / f"{stage}{'-' + part if part else ''}.json"
+        self._stage, self._started, self._written = stage, time.time(), 0.0
+
+    def __call__(self, done: float, total: float, detail: str = "") -> None:
+        now = time.time()
+        if now - self._written >= 1 or done >= total:
+            self._written = now
+            write_json(self._path, {"stage": self._stage, "fraction": done / max(total, 1e-9), "detail": detail, "started": self._started})
+
+    def close(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+def run_stage(name: str, work: Callable[[Plan, Progress, str], None]) -> None:
+    """Runs `work(plan, progress, part)` as the stage `name` and writes its done.json; bad input ends with exit code 2."""
+    parser = argparse.ArgumentParser(description=f"stage {name} of a run; started by the workflow")
+    parser.add_argument("--run", type=Path, required=True, help="run folder")
+    parser.add_argument("--part", default="", help="number of the group of folds or of variants")
+    arguments = parser.parse_args()
+    started = time.time()
+    try:
+        plan = read_plan(arguments.run)
+        progress = Progress(plan, name, arguments.part)
+        work(plan, progress, arguments.part)
+    except InputError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        # Snakemake gives every failed job the same exit code; this file tells the wrapper that the input was at fault.
+        write_json(arguments.run / "problems.json", [str(problem) for problem in error.problems])
+        raise SystemExit(2) from None
+    write_json(plan.done_file(name, arguments.part), {"digest": plan.digests[name], "seconds": round(time.time() - started, 1)})
+    progress.close()
+
+
+def fresh_folder(folder: Path, identity: str) -> None:
+    """Makes `folder`, emptied first if what is in it was made under another identity."""
+    mark = folder / "identity.txt"
+    if not mark.exists() or mark.read_text() != identity:
+        shutil.rmtree(folder, ignore_errors=True)
+        write_text(mark, identity)
+
+
+def is_finished(record: Path, identity: str) -> bool:
+    """Whether the JSON file `record` was written under this identity."""
+    try:
+        return json.loads(record.read_text())["identity"] == identity
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def fold_of_patients(plan: Plan) -> tuple[list[str], dict[str, int]]:
+    """The positive patients, and the test fold of every patient, in the manifest's order."""
+    patients = read_manifest(plan.manifest).patients
+    positives = [str(name) for name in patients.loc[patients["group"] == "positive", "patient_id"]]
+    negatives = [str(name) for name in patients.loc[patients["group"] == "negative", "patient_id"]]
+    fold_of = split_folds(positives, negatives, plan.profile.segmentation.folds, plan.profile.seed)
+    return positives, {str(name): fold_of[name] for name in patients["patient_id"]}

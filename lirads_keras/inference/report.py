@@ -1,0 +1,85 @@
+"""What `lirads predict` leaves behind: report.json and one overlay picture a lesion."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lirads_keras.entities import ENHANCED_PHASES, Phase, Report, ScoredLesion, Volume
+from lirads_keras.io.atomic import write_bytes, write_json
+
+RESEARCH_USE = "Research use only. Not for diagnosis."
+PREDICTION_COLOUR = "#56B4E9"
+MARGIN_MM = 30.0
+"""Tissue shown around a lesion."""
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    """The report as JSON: sizes in mm and ml, positions in LPS mm, probabilities to three digits."""
+    return {
+        "notice": RESEARCH_USE,
+        "patient_id": report.patient_id,
+        "study_uid": report.study_uid,
+        "lesions": [_lesion_to_json(scored) for scored in report.lesions],
+        "versions": report.versions,
+    }
+
+
+def write_report(folder: Path, report: Report, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float) -> None:
+    """Writes `report.json` and `<lesion_id>.png` into `folder`; the report last, so that it is only there when all is there."""
+    for scored in report.lesions:
+        figure = plot_lesion(scored, volumes, probability, threshold)
+        write_bytes(folder / f"{scored.lesion.lesion_id}.png", lambda file, figure=figure: figure.savefig(file, format="png", dpi=110))  # type: ignore[misc]
+    write_json(folder / "report.json", report_to_json(report))
+
+
+def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float) -> Figure:
+    """The slice with the largest area of the lesion in each phase, with the outline of the segmentation."""
+    lesion = scored.lesion
+    z = lesion.largest_slice
+    grid = probability
+    rows, columns = (_window(lesion.bounding_box[axis], grid.spacing_mm[axis], grid.shape[axis]) for axis in (1, 2))
+    extent_mm = (0.0, (columns.stop - columns.start) * grid.spacing_mm[2], (rows.stop - rows.start) * grid.spacing_mm[1], 0.0)
+    shown = [phase for phase in ENHANCED_PHASES if phase in volumes]
+    figure = Figure(figsize=(3.4 * len(shown) + 0.4, 4.6), layout="constrained")
+    for axes, phase in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
+        image = volumes[phase].array[z]
+        low, high = np.percentile(image, (1, 99.5))
+        axes.imshow(image[rows, columns], cmap="gray", vmin=low, vmax=max(high, low + 1), extent=extent_mm, interpolation="nearest")
+        inside = probability.array[z][rows, columns]
+        if inside.min() < threshold <= inside.max():
+            y_mm = (np.arange(inside.shape[0]) + 0.5) * grid.spacing_mm[1]
+            x_mm = (np.arange(inside.shape[1]) + 0.5) * grid.spacing_mm[2]
+            axes.contour(x_mm, y_mm, inside, levels=[threshold], colors=PREDICTION_COLOUR, linewidths=1.2)
+        axes.set_title(str(phase).replace("_", " "), fontsize=10)
+        axes.set_xlabel("mm", fontsize=8)
+        axes.tick_params(labelsize=8)
+    probabilities = ", ".join(f"{name} {'not assessed' if value is None else format(value, '.2f')}" for name, value in (
+        ("APHE", scored.probabilities.aphe), ("washout", scored.probabilities.washout), ("capsule", scored.probabilities.capsule)))
+    figure.suptitle(f"{lesion.lesion_id}: {scored.reasons}\nprobabilities: {probabilities}\nslice {z} (from 0). {RESEARCH_USE}", fontsize=9)
+    return figure
+
+
+def _lesion_to_json(scored: ScoredLesion) -> dict[str, Any]:
+    lesion, probabilities = scored.lesion, scored.probabilities
+    return {
+        "lesion_id": lesion.lesion_id,
+        "category": str(scored.category),
+        "reasons": scored.reasons,
+        "diameter_mm": round(lesion.diameter_mm, 2),
+        "volume_ml": round(lesion.volume_ml, 4),
+        "largest_slice": lesion.largest_slice,
+        "centroid_lps_mm": [round(value, 2) for value in lesion.centroid_lps_mm],
+        "mean_probability": None if lesion.mean_probability is None else round(lesion.mean_probability, 3),
+        "features": {name: {"probability": None if value is None else round(value, 3), "present": getattr(scored.observation, name)}
+                     for name, value in (("aphe", probabilities.aphe), ("washout", probabilities.washout), ("capsule", probabilities.capsule))},
+        "overlay": f"{lesion.lesion_id}.png",
+    }
+
+
+def _window(box: slice, spacing_mm: float, size: int) -> slice:
+    margin = round(MARGIN_MM / spacing_mm)
+    return slice(max(box.start - margin, 0), min(box.stop + margin, size))

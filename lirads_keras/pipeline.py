@@ -1,0 +1,71 @@
+"""From DICOM to LI-RADS in ten lines (Fig. 5); the workflow's stages call the same functions.
+
+    read_study            DICOM folder -> Study               series grouped by UID, each with its Phase
+    read_aligned_phases   Study -> {Phase: Volume}            raw voxels (z, y, x) on the delayed grid, in patient coordinates
+    segment               delayed Volume -> probability       Eq. 1, 2.5D stacks (n, y, x, 3), UNet++
+    extract_lesions       probability -> list[Lesion]         components, largest slice, diameter_mm
+    crop_lesions          lesions -> (n, phase, y, x, 3)      one square box in all phases
+    predict_features      crops -> FeatureProbabilities       APHE from arterial, washout and capsule from portal venous + delayed
+    categorize            Observation -> Category, reasons    Table 3
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lirads_keras.config import Profile
+from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
+from lirads_keras.inference.engine import RunModels
+from lirads_keras.lesions import extract_lesions
+from lirads_keras.lirads.categorize import categorize
+from lirads_keras.lirads.observation import to_observation
+from lirads_keras.preprocessing.crops import crop_lesions
+from lirads_keras.preprocessing.intensity import compute_intensity_scale
+from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.study import read_aligned_phases
+
+
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """The report on a study, and what it was read from: the aligned phases and the lesion probability, all (z, y, x) on the delayed grid."""
+
+    report: Report
+    volumes: Mapping[Phase, Volume]
+    probability: Volume
+
+
+def analyse_study(study: Study, models: RunModels, profile: Profile, progress: Callable[[str], None] = lambda step: None) -> StudyResult:
+    """Finds, measures, characterises and categorises every lesion of a study.
+
+    Raises:
+        InputError: series that cannot be read, or an image that Eq. 1 cannot scale.
+    """
+    progress("reading the series")
+    volumes = read_aligned_phases(study.phases())
+    progress("segmenting the delayed phase")
+    probability = segment(volumes[Phase.DELAYED], models, profile)
+    lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
+    progress(f"characterising {len(lesions)} lesion(s)")
+    scales = {phase: compute_intensity_scale(volume.array, profile.preprocessing, f"{study.patient_id}, {phase}") for phase, volume in volumes.items()}
+    images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
+    scored = tuple(score_lesion(lesion, probabilities, profile)
+                   for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
+    return StudyResult(Report(study.patient_id, study.study_uid, scored, models.versions), volumes, probability)
+
+
+def segment(delayed: Volume, models: RunModels, profile: Profile) -> Volume:
+    """Lesion probability (z, y, x) on the grid of `delayed`, which holds raw voxels."""
+    image = to_segmentation_grid(delayed, profile.preprocessing.matrix_px)
+    scale = compute_intensity_scale(image.array, profile.preprocessing, str(Phase.DELAYED))
+    probability = models.predict_probability(image, scale, batch_size=profile.segmentation.prediction_batch_size)
+    return delayed.with_array(from_segmentation_grid(probability, delayed))
+
+
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, profile: Profile) -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules; a feature that no phase shows counts as absent and is named."""
+    observation = to_observation(lesion.diameter_mm, probabilities, profile.characterization.decision_threshold)
+    category, reasons = categorize(observation, profile.characterization.rules)
+    unread = [str(feature) for feature in HEAD_FEATURES if getattr(probabilities, feature) is None]
+    if unread:
+        reasons += f" ({', '.join(unread)} not assessed: no image of the phase)"
+    return ScoredLesion(lesion, probabilities, observation, category, reasons)

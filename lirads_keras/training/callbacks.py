@@ -1,0 +1,124 @@
+"""Training that can be killed at any moment: one atomic file an epoch holds all that the next epoch depends on.
+
+Keras' BackupAndRestore writes weights and epoch separately and leaves the callbacks' state out, so a kill between its writes repeats an
+epoch or forgets the best weights. Here weights, optimiser, Lovász switch, best weights, patience and history are one .npz.
+"""
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.atomic import write_bytes
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands. `epoch` counts finished epochs; `history` has one row per epoch, metric → value."""
+
+    identity: str
+    epoch: int = 0
+    best_value: float = -math.inf
+    best_epoch: int = -1
+    finished: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class ModelVariables:
+    """All variables of a compiled model that training changes, with their values at the start.
+
+    Resetting to the start lets one process train fold after fold on one traced graph (tracing costs more than a small fold).
+    """
+
+    def __init__(self, model: keras.Model, extra: dict[str, keras.Variable]) -> None:
+        model.optimizer.build(model.trainable_variables)
+        self.model = model
+        self._named: dict[str, keras.Variable] = {f"model/{i}": variable for i, variable in enumerate(model.variables)}
+        self._named |= {f"optimizer/{i}": variable for i, variable in enumerate(model.optimizer.variables)}
+        self._named |= {f"extra/{name}": variable for name, variable in extra.items()}
+        self._initial = self.values()
+
+    def values(self) -> dict[str, np.ndarray]:
+        return {name: variable.numpy() for name, variable in self._named.items()}
+
+    def assign(self, values: dict[str, np.ndarray]) -> None:
+        for name, variable in self._named.items():
+            variable.assign(values[name])
+
+    def reset(self) -> None:
+        self.assign(self._initial)
+
+    def weights(self) -> list[np.ndarray]:
+        return [variable.numpy() for variable in self.model.variables]
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes `state.npz` after each epoch, keeps the weights of the best epoch, and stops when patience is spent or all epochs are done.
+
+    `monitor` is a metric to be maximised; None keeps the last weights. `on_epoch` is called with the logs before the state is written
+    and may add to them (the Lovász switch does).
+    """
+
+    def __init__(self, path: Path, variables: ModelVariables, state: TrainingState, *, epochs: int, patience_epochs: int, monitor: str | None,
+                 on_epoch: Callable[[dict[str, float]], None] | None = None, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
+        super().__init__()
+        self._path, self._variables, self.state = path, variables, state
+        self._epochs, self._patience_epochs, self._monitor = epochs, patience_epochs, monitor
+        self._on_epoch, self._progress = on_epoch, progress
+        self.best_weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        if not all(math.isfinite(value) for value in row.values()):
+            raise FloatingPointError(f"{self._path.parent}: epoch {epoch} gave {row}; the state of the epoch before is kept")
+        if self._on_epoch:
+            self._on_epoch(row)
+        state = self.state
+        state.history.append(row)
+        state.epoch = epoch + 1
+        value = row[self._monitor] if self._monitor else float(epoch)
+        if value > state.best_value:
+            state.best_value, state.best_epoch = value, epoch
+            self.best_weights = self._variables.weights()
+        state.finished = state.epoch >= self._epochs or epoch - state.best_epoch >= self._patience_epochs
+        write_state(self._path, state, self._variables.values(), self.best_weights)
+        if state.finished:
+            self.model.stop_training = True
+        if self._progress:
+            self._progress(state.epoch, row)
+
+
+def write_state(path: Path, state: TrainingState, values: dict[str, np.ndarray], best_weights: list[np.ndarray] | None) -> None:
+    """Writes everything into one .npz, atomically."""
+    arrays = dict(values) | {f"best/{i}": array for i, array in enumerate(best_weights or [])}
+    arrays["state"] = np.frombuffer(json.dumps(asdict(state)).encode(), dtype=np.uint8)
+    # mypy reads the first keyword of savez as its own option, hence the ignore.
+    write_bytes(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_state(path: Path, identity: str) -> tuple[TrainingState, dict[str, np.ndarray], list[np.ndarray] | None] | None:
+    """The state at `path`, or None if there is none or it belongs to another identity (other settings, data or code).
+
+    Raises:
+        InputError: the file is not a state file.
+    """
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        state = TrainingState(**json.loads(arrays.pop("state").tobytes()))
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(Problem(str(path), "a training state (delete it to train this part again)", f"{type(error).__name__}: {error}")) from error
+    if state.identity != identity:
+        return None
+    best = [arrays.pop(f"best/{i}") for i in range(sum(name.startswith("best/") for name in arrays))]
+    return state, arrays, best or None

@@ -1,0 +1,134 @@
+"""§2.5.2: one trunk and three heads on the crops of all phases, trained with Eq. 4 ("adaptive") or without the phase switch ("plain")."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+
+from lirads_keras.config import AugmentationSettings, CharacterizationSettings
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
+from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
+from lirads_keras.models.multitask import build_multitask
+from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.training.callbacks import ModelVariables
+from lirads_keras.training.resumable import EpochProgress, fit_resumable
+
+Mode = Literal["adaptive", "plain"]
+
+
+@dataclass(frozen=True, eq=False)
+class LesionCrops:
+    """The crops of n lesions.
+
+    `images` (n, phase, y, x, 3) float32 standardised, phases in the order of ENHANCED_PHASES; `present` (n, phase) says which phases the study had;
+    `features` (n, feature) float32 in the order of HEAD_FEATURES, 0 or 1, NaN where the reference is unknown.
+    """
+
+    images: np.ndarray
+    present: np.ndarray
+    features: np.ndarray
+
+    def __post_init__(self) -> None:
+        n, shape = len(self.images), self.images.shape
+        if shape[1] != len(ENHANCED_PHASES) or self.present.shape != shape[:2] or self.features.shape != (n, len(HEAD_FEATURES)):
+            raise ValueError(f"crops {shape}, present {self.present.shape} and features {self.features.shape} do not belong together")
+
+    def subset(self, chosen: np.ndarray) -> LesionCrops:
+        """The lesions at `chosen` (indices or flags)."""
+        return LesionCrops(self.images[chosen], self.present[chosen], self.features[chosen])
+
+
+class CropDataset(keras.utils.PyDataset):
+    """Batches that mix phases: images (b, y, x, 3), labels {feature: (b, 1)} and weights {feature: (b,)} of Eq. 4.
+
+    Each epoch has every crop once, in an order that, like the augmentation, depends on (seed, stream, epoch, crop) alone.
+    A feature whose reference is unknown has weight 0.
+    """
+
+    def __init__(self, crops: LesionCrops, *, mode: Mode, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int,
+                 first_epoch: int = 0) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+        self._crops, self._mode, self._batch_size, self._seed, self._stream = crops, mode, batch_size, seed, stream
+        self._augmenter = Augmenter(augmentation)
+        self._pairs = np.argwhere(crops.present)
+        self._first_epoch, self._epochs_ended = first_epoch, 0
+
+    def __len__(self) -> int:
+        """Batches of an epoch; the last may be smaller."""
+        return -(-len(self._pairs) // self._batch_size)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose batches are delivered; Keras ends an epoch once before the first."""
+        return self._first_epoch + max(self._epochs_ended - 1, 0)
+
+    def on_epoch_end(self) -> None:
+        self._epochs_ended += 1
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        order = np.random.default_rng([self._seed, self._stream, self.epoch]).permutation(len(self._pairs))
+        chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
+        lesions, phases = self._pairs[chosen].T
+        images = np.stack([self._augmented(int(pair)) for pair in chosen])
+        switch = np.array([PHASE_SWITCH[ENHANCED_PHASES[phase]] for phase in phases])
+        weights = phase_masks(switch, self._mode)
+        labels = {}
+        for column, feature in enumerate(HEAD_FEATURES):
+            reference = self._crops.features[lesions, column]
+            known = np.isfinite(reference)
+            labels[str(feature)] = np.where(known, reference, 0).astype(np.float32)[:, None]
+            weights[str(feature)] = weights[str(feature)] * known
+        return images, labels, weights
+
+    def _augmented(self, pair: int) -> np.ndarray:
+        lesion, phase = self._pairs[pair]
+        image, _ = self._augmenter(self._crops.images[lesion, phase], None, (self._seed, self._stream, self.epoch, pair))
+        return image
+
+
+class CharacterizationTrainer:
+    """A compiled multi-task network that trains fold after fold from the same start; its graph is traced once.
+
+    Args:
+        settings: trunk width, crops, epochs; the same for every variant.
+        variant: trunk and mode, "vgg16-adaptive" for instance.
+        seed: of the initial weights, the order of the crops and their augmentation.
+    """
+
+    def __init__(self, settings: CharacterizationSettings, variant: str, *, seed: int) -> None:
+        self._settings, self._seed = settings, seed
+        trunk, self._mode = split_variant(variant)
+        keras.utils.set_random_seed(seed)
+        self.model = build_characterization_network(settings, trunk)
+        self.model.compile(optimizer=keras.optimizers.Adam(settings.learning_rate),
+                           loss={str(feature): keras.losses.BinaryCrossentropy() for feature in HEAD_FEATURES})
+        self._variables = ModelVariables(self.model, {})
+
+    def train(self, crops: LesionCrops, folder: Path, identity: str, *, fold: int, progress: EpochProgress | None = None) -> None:
+        """Trains on `crops` (of the training patients' reference masks) for all epochs and leaves the weights in `self.model` and `folder`."""
+        settings = self._settings
+
+        def crops_from(epoch: int) -> CropDataset:
+            return CropDataset(crops, mode=self._mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=fold,
+                               first_epoch=epoch)
+
+        fit_resumable(self._variables, folder, identity, training=crops_from, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
+                      monitor=None, progress=progress)
+
+
+def build_characterization_network(settings: CharacterizationSettings, trunk: Any) -> keras.Model:
+    """The multi-task network of a profile."""
+    return build_multitask(trunk, crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights=settings.weights)
+
+
+def split_variant(variant: str) -> tuple[str, Mode]:
+    """"vgg16-adaptive" -> ("vgg16", "adaptive")."""
+    trunk, _, mode = variant.partition("-")
+    if mode == "adaptive":
+        return trunk, "adaptive"
+    if mode == "plain":
+        return trunk, "plain"
+    raise ValueError(f"a variant is a trunk, a hyphen and adaptive or plain, not {variant!r}")

@@ -1,0 +1,124 @@
+"""The main job at smoke size, from DICOM to the report, run as a user runs it."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lirads_keras.evaluation.export import TABLES
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from conftest import start_reproduce  # noqa: E402
+
+
+def results_of(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((run / "results").iterdir())}
+
+
+def test_every_results_table_is_written(smoke_run):
+    assert set(results_of(smoke_run)) == {f"{name}.csv" for name in TABLES}
+    lesions = pd.read_csv(smoke_run / "results" / "lesions.csv")
+    categories = pd.read_csv(smoke_run / "results" / "categories.csv")
+    assert categories.groupby(["variant", "roi"]).size().eq(len(lesions)).all()
+    assert categories["variant"].nunique() == 4
+    detection = pd.read_csv(smoke_run / "results" / "patient_detection.csv")
+    assert detection["patient_id"].nunique() == 12 and set(detection["group"]) == {"positive", "negative"}
+
+
+def test_a_test_patient_is_never_among_those_that_its_fold_was_tuned_on(smoke_run):
+    fold_of = pd.read_csv(smoke_run / "results" / "patients.csv").set_index("patient_id")["fold"]
+    for fold in range(3):
+        folder = smoke_run / "segmentation" / f"fold-{fold}"
+        tuned_on = set(json.loads((folder / "fold.json").read_text())["validation_patients"])
+        predicted = {path.stem for path in (folder / "predictions").iterdir()}
+        assert predicted == set(fold_of.index[fold_of == fold])
+        assert tuned_on and not tuned_on & predicted
+
+
+def test_the_report_begins_with_the_cohort(smoke_run):
+    html = (smoke_run / "report" / "report.html").read_text()
+    body = html[html.index("<body"):]
+    assert "virtual cohort" in body[:5000].lower()
+    assert (smoke_run / "report" / "paper_comparison.csv").is_file()
+
+
+def test_provenance_names_code_and_settings(smoke_run):
+    record = json.loads((smoke_run / "provenance.json").read_text())
+    assert record["profile"]["name"] == "smoke" and "keras" in record["versions"] and record["commit"]
+
+
+def test_a_finished_run_says_so_at_once(smoke_run):
+    before = results_of(smoke_run)
+    started = time.monotonic()
+    again = start_reproduce(smoke_run.parent.parent)
+    out, err = again.communicate()
+    assert again.returncode == 0 and "finished" in out, err
+    assert time.monotonic() - started < 5
+    assert results_of(smoke_run) == before
+
+
+def test_a_locked_run_and_another_profile_are_refused(smoke_run, tmp_path):
+    from filelock import FileLock
+
+    with FileLock(smoke_run / ".lock"):
+        _, err = (busy := start_reproduce(smoke_run.parent.parent)).communicate()
+    assert busy.returncode == 2 and "found its lock held" in err
+    _, err = (other := start_reproduce(smoke_run.parent.parent, profile="cpu")).communicate()
+    assert other.returncode == 2 and "a run of the profile smoke" in err
+
+
+@pytest.mark.parametrize("arguments, profile, words", [
+    ([], "tiny", ["PROFILE", "auto, cpu, gpu, paper, smoke", "'tiny'"]),
+    (["--manifest", "nowhere"], "smoke", ["nowhere/patients.csv", "nowhere/series.csv", "nowhere/lesions.csv"]),
+])
+def test_bad_arguments_are_told_in_one_go_and_leave_nothing(tmp_path, arguments, profile, words):
+    _, err = (job := start_reproduce(tmp_path, *arguments, profile=profile)).communicate()
+    assert job.returncode == 2 and all(word in err for word in words) and "Traceback" not in err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_profile_with_an_unknown_key_is_refused(tmp_path, smoke_run):
+    content = json.loads((smoke_run / "profile.yaml").read_text())
+    content["segmentation"]["epochs"] = 3
+    (tmp_path / "mine.yaml").write_text(json.dumps(content))
+    _, err = (job := start_reproduce(tmp_path, profile=str(tmp_path / "mine.yaml"))).communicate()
+    assert job.returncode == 2 and "segmentation.epochs" in err and "unknown setting" in err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_run_killed_in_a_fold_ends_with_the_same_results(smoke_run, tmp_path):
+    shutil.copytree(smoke_run.parent.parent / "data", tmp_path / "data")
+    job = start_reproduce(tmp_path)
+    run = tmp_path / "runs" / "smoke"
+    try:
+        wait_for(lambda: "fold 2 of 3, epoch 2" in read(run / "progress" / "folds-0.json"), job)
+    finally:
+        os.killpg(job.pid, signal.SIGKILL)
+    job.communicate()
+    assert (run / "segmentation" / "fold-1" / "state.npz").is_file()
+    kept = (run / "segmentation" / "fold-0" / "fold.json").stat().st_mtime_ns
+    again = start_reproduce(tmp_path)
+    _, err = again.communicate()
+    assert again.returncode == 0, err
+    assert (run / "segmentation" / "fold-0" / "fold.json").stat().st_mtime_ns == kept
+    assert results_of(run) == results_of(smoke_run)
+
+
+def read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def wait_for(condition, job: subprocess.Popen, seconds: float = 600) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert job.poll() is None and time.monotonic() < deadline, "the workflow ended before it could be killed"
+        time.sleep(0.05)

@@ -1,0 +1,175 @@
+"""A training that is killed after any epoch ends with the same bits as one that was not."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from lirads_keras.errors import InputError
+from lirads_keras.training.callbacks import ModelVariables, read_state
+from lirads_keras.training.metrics import PooledDice
+from lirads_keras.training.resumable import fit_resumable, is_trained
+
+EPOCHS = 5
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing may catch it."""
+
+
+class Batches(keras.utils.PyDataset):
+    """Two batches an epoch that depend on the epoch."""
+
+    def __init__(self, first_epoch: int) -> None:
+        super().__init__()
+        self._first_epoch, self._ended = first_epoch, 0
+
+    def __len__(self) -> int:
+        return 2
+
+    def on_epoch_end(self) -> None:
+        self._ended += 1
+
+    def __getitem__(self, index):
+        generator = np.random.default_rng([self._first_epoch + max(self._ended - 1, 0), index])
+        image = generator.normal(size=(4, 8, 8, 3)).astype(np.float32)
+        lesion = (image[..., :1] > 0.5).astype(np.float32)
+        return image, np.concatenate([1 - lesion, lesion], axis=-1)
+
+
+class FixedBatches(Batches):
+    """The same batches every time, for validation."""
+
+    def on_epoch_end(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small segmentation network, compiled, with a switch variable that the callbacks turn on."""
+    keras.utils.set_random_seed(3)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(x))
+    switch = keras.Variable(0.0, trainable=False, name="switch")
+    schedule = keras.optimizers.schedules.CosineDecay(0.01, 2 * EPOCHS)
+    model.compile(optimizer=keras.optimizers.Adam(schedule), loss="categorical_crossentropy", metrics=[PooledDice(2)])
+    return ModelVariables(model, {"switch": switch}), switch
+
+
+def run(trained, folder: Path, *, stop_after: int | None = None, identity: str = "a", monitor: str | None = "val_dice", patience: int = EPOCHS) -> None:
+    variables, switch = trained
+
+    def turn_switch(logs):
+        logs["switch"] = float(switch.numpy())
+        switch.assign_add(1.0)
+
+    def count(done, logs):
+        if done == stop_after:
+            raise Killed
+
+    fit_resumable(variables, folder, identity, training=Batches, validation=FixedBatches(100), epochs=EPOCHS, patience_epochs=patience, monitor=monitor,
+                  on_epoch=turn_switch, progress=count)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".keras"}
+
+
+def weights_of(trained) -> list[np.ndarray]:
+    return [np.array(weight) for weight in trained[0].model.get_weights()]
+
+
+@pytest.mark.parametrize("stops", [(1,), (2, 4), (1, 2, 3, 4)])
+def test_a_killed_training_ends_bit_identical(trained, tmp_path, stops):
+    run(trained, tmp_path / "whole")
+    expected = weights_of(trained)
+    for stop in stops:
+        with pytest.raises(Killed):
+            run(trained, tmp_path / "killed", stop_after=stop)
+        # What a new process would start with.
+        trained[0].reset()
+    run(trained, tmp_path / "killed")
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trained), expected, strict=True))
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
+    history = pd.read_csv(tmp_path / "killed" / "history.csv")
+    assert history["switch"].tolist() == [0, 1, 2, 3, 4] and len(history) == EPOCHS
+
+
+def test_a_second_training_in_one_process_does_not_see_the_first(trained, tmp_path):
+    run(trained, tmp_path / "alone")
+    expected = weights_of(trained)
+    run(trained, tmp_path / "other", identity="b")
+    run(trained, tmp_path / "after")
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trained), expected, strict=True))
+
+
+def test_a_finished_training_is_loaded_and_not_run_again(trained, tmp_path):
+    run(trained, tmp_path)
+    expected, before = weights_of(trained), (tmp_path / "model.keras").stat().st_mtime_ns
+    trained[0].reset()
+    run(trained, tmp_path, stop_after=1)
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trained), expected, strict=True))
+    assert (tmp_path / "model.keras").stat().st_mtime_ns == before
+    assert is_trained(tmp_path, "a") and not is_trained(tmp_path, "b")
+
+
+def test_a_state_of_another_identity_is_not_continued(trained, tmp_path):
+    with pytest.raises(Killed):
+        run(trained, tmp_path, stop_after=3, identity="old")
+    assert read_state(tmp_path / "state.npz", "new") is None
+    run(trained, tmp_path, identity="new")
+    assert json.loads((tmp_path / "training.json").read_text())["epochs"] == EPOCHS
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_the_training(trained, tmp_path):
+    run(trained, tmp_path, patience=1)
+    history = pd.read_csv(tmp_path / "history.csv")
+    best = json.loads((tmp_path / "training.json").read_text())["best_epoch"]
+    assert best == history["val_dice"].idxmax()
+    assert len(history) == EPOCHS or len(history) == best + 2
+
+
+def test_the_last_epoch_is_kept_without_a_monitor(trained, tmp_path):
+    run(trained, tmp_path, monitor=None)
+    assert json.loads((tmp_path / "training.json").read_text())["best_epoch"] == EPOCHS - 1
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 broken"])
+def test_a_broken_state_is_named(trained, tmp_path, content):
+    (tmp_path / "state.npz").write_bytes(content)
+    with pytest.raises(InputError, match="state.npz.*delete it"):
+        run(trained, tmp_path)
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_state_before(trained, tmp_path):
+    variables, _ = trained
+
+    class Broken(Batches):
+        def __getitem__(self, index):
+            image, labels = super().__getitem__(index)
+            return image, labels * (np.nan if self._first_epoch + max(self._ended - 1, 0) == 2 else 1)
+
+    with pytest.raises(FloatingPointError, match="epoch 2"):
+        fit_resumable(variables, tmp_path, "a", training=Broken, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
+    found = read_state(tmp_path / "state.npz", "a")
+    assert found is not None and found[0].epoch == 2
+    assert all(np.isfinite(array).all() for array in found[1].values())
+
+
+def test_pooled_dice_against_counting():
+    generator = np.random.default_rng(0)
+    reference = generator.integers(0, 3, (4, 5, 6))
+    probability = generator.dirichlet([1, 1, 1], (4, 5, 6)).astype(np.float32)
+    metric = PooledDice(3)
+    for half in (slice(0, 2), slice(2, 4)):
+        metric.update_state(np.eye(3, dtype=np.float32)[reference[half]], probability[half])
+    predicted = probability >= 0.5
+    expected = [2 * np.sum(predicted[..., c] & (reference == c)) / (np.sum(predicted[..., c]) + np.sum(reference == c)) for c in (1, 2)]
+    assert float(metric.result()) == pytest.approx(np.mean(expected), rel=1e-6)
+    metric.reset_state()
+    assert float(metric.result()) == 0
