@@ -1,0 +1,133 @@
+"""Builds whole virtual data sets: resumable, in any order, with any number of processes, always the same bytes."""
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import SimpleITK as sitk
+
+from lirads_keras.config import CohortSettings, CtSettings, Settings
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.atomic import write_json, write_text
+from lirads_keras.phantom.cohort import COHORT_LABEL, build_cohort_table
+from lirads_keras.phantom.ct import build_ct_volume
+from lirads_keras.phantom.patient import build_patient
+from lirads_keras.phantom.scan import check_field_of_view
+
+VERSION = 2
+"""Rises when the phantom changes: what an older version built is built again."""
+
+Progress = Callable[[int, int], None]
+
+MANIFEST_COLUMNS = {
+    "patients": ("patient_id", "group", "cohort", "age_years", "sex", "scanner", "diagnosis_method", "mask_path"),
+    "series": ("patient_id", "phase", "path", "series_uid", "time_point"),
+    "lesions": ("patient_id", "lesion_id", "mask_label", "diameter_mm", "aphe", "washout", "capsule", "category"),
+}
+
+
+def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress: Progress) -> None:
+    """Builds the virtual cohort with its manifests, or goes on where an earlier call was stopped.
+
+    Writes `cohort_table.json` first, then each patient (`dicom/`, `masks/`, `masks_true/`, and `records/<patient_id>.json` when it is
+    complete), then `lesions.csv`, `series.csv` and, last, `patients.csv`.
+
+    Args:
+        settings: of the cohort.
+        folder: of this cohort alone.
+        jobs: processes; changes no byte.
+        progress: called with (patients complete, patients in all).
+
+    Raises:
+        InputError: the grid is too small for a patient, or the folder holds another cohort.
+    """
+    check_field_of_view("cohort", settings)
+    _claim(folder, settings)
+    table = build_cohort_table(settings)
+    write_json(folder / "cohort_table.json", {"cohort": COHORT_LABEL, "patients": [asdict(plan) for plan in table]})
+    records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
+    _run(
+        build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
+    contents = [json.loads(records[plan.index].read_text(encoding="utf-8")) for plan in table]
+    _write_snap_labels(folder / "masks" / "labels.txt", max((len(plan.lesions) for plan in table), default=0))
+    _write_csv(folder / "lesions.csv", MANIFEST_COLUMNS["lesions"], [row for content in contents for row in content["lesions"]])
+    _write_csv(folder / "series.csv", MANIFEST_COLUMNS["series"], [row for content in contents for row in content["series"]])
+    _write_csv(folder / "patients.csv", MANIFEST_COLUMNS["patients"], [content["patient"] for content in contents])
+
+
+def build_ct(settings: CtSettings, folder: Path, *, jobs: int, progress: Progress) -> None:
+    """Builds the virtual CT set in LiTS layout, `volume-N.nii.gz` (HU, int16) and `segmentation-N.nii.gz` (0, liver 1, tumour 2), N from 0.
+
+    Raises:
+        InputError: the grid is too small for a patient, or the folder holds another set.
+    """
+    check_field_of_view("ct", settings)
+    _claim(folder, settings)
+    records = {number: folder / "records" / f"{number}.json" for number in range(settings.patients)}
+    _run(build_ct_volume, {number: (number, settings, folder, record) for number, record in records.items()}, records, jobs, progress)
+
+
+def _claim(folder: Path, settings: Settings) -> None:
+    """Takes a folder for these settings, and drops what an older version of the phantom has built there."""
+    stamp = {"digest": settings.digest(), "version": VERSION, "settings": settings.model_dump(mode="json")}
+    path = folder / "phantom.json"
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["digest"] != stamp["digest"]:
+            raise InputError(Problem(str(folder), f"a folder for settings {stamp['digest']}", f"data of settings {found['digest']}"))
+        if found["version"] != VERSION:
+            (folder / "patients.csv").unlink(missing_ok=True)
+            shutil.rmtree(folder / "records", ignore_errors=True)
+    write_json(path, stamp)
+
+
+def _run(
+        build: Callable[..., Any], arguments: dict[int, tuple[Any, ...]], records: dict[int, Path], jobs: int, progress: Progress) -> None:
+    missing = [index for index in arguments if not records[index].exists()]
+    done = len(arguments) - len(missing)
+    progress(done, len(arguments))
+    if jobs == 1 or len(missing) <= 1:
+        for done, index in enumerate(missing, start=done + 1):
+            build(*arguments[index])
+            progress(done, len(arguments))
+        return
+    # Spawned, not forked: a fork of a process with threads (TensorFlow, ITK) may hang.
+    with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn"), _use_one_thread) as pool:
+        futures = [pool.submit(build, *arguments[index]) for index in missing]
+        try:
+            for done, future in enumerate(as_completed(futures), start=done + 1):
+                future.result()
+                progress(done, len(arguments))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _use_one_thread() -> None:
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _write_csv(path: Path, first_columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> None:
+    rows = list(rows)
+    columns = list(dict.fromkeys([*first_columns, *(key for row in rows for key in row)]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _write_snap_labels(path: Path, labels: int) -> None:
+    """ITK-SNAP's label description file: index, red, green, blue, opacity, visible in slices, visible in 3-D, name."""
+    colours = [(230, 60, 60), (60, 160, 230), (90, 200, 90), (240, 180, 40), (170, 90, 220), (80, 210, 200)]
+    lines = ['0 0 0 0 0 0 0 "Clear Label"']
+    lines += [f'{label} {" ".join(map(str, colours[(label - 1) % len(colours)]))} 1 1 1 "Lesion L{label}"' for label in range(1, labels + 1)]
+    write_text(path, "\n".join(lines) + "\n")

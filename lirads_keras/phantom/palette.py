@@ -1,0 +1,116 @@
+"""What every tissue of one patient shines like at given times: the link between kinetics and painting."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lirads_keras.phantom.cohort import PatientPlan
+from lirads_keras.phantom.kinetics import TISSUES, BolusInputs, Tissue, compute_concentration, compute_inputs
+from lirads_keras.phantom.signal import SCANNERS, compute_blood_signal, compute_tissue_signal
+
+LESION_JITTER = {"flow": 0.20, "volume": 0.06, "t1": 0.04}
+LIVER_JITTER = {"flow": 0.15, "volume": 0.05, "t1": 0.03}
+MINIMUM_CONTRAST = 0.08
+"""|1 − lesion/liver| that a target lesion reaches in some phase: else nobody could have annotated it."""
+
+MOST_DRAWS = 200
+PRECONTRAST_S = -1.0
+SYSTEMIC_TRANSIT_S = 25.0
+"""Mean transit from the aorta through kidneys and lower body to the vena cava (our choice)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Signal of each named tissue at T times: `signals[name]` has shape (T,). Lesions are `lesion:L1`, rims `capsule:L1`.
+
+    `texture` scales the modulation inside liver and lesions at each time (0: flat).
+    """
+
+    signals: Mapping[str, np.ndarray]
+    texture: np.ndarray
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.signals[name]
+
+    @property
+    def times(self) -> int:
+        return len(self.texture)
+
+    def at(self, index: int, gain: float = 1.0) -> Palette:
+        """One time alone, scaled."""
+        return Palette({name: values[index:index + 1] * gain for name, values in self.signals.items()}, self.texture[index:index + 1])
+
+
+@dataclass(frozen=True, eq=False)
+class PatientKinetics:
+    """A patient's own tissues and bolus."""
+
+    inputs: BolusInputs
+    liver: Tissue
+    lesions: Mapping[str, Tissue]
+    capsules: Mapping[str, Tissue]
+    field_t: float
+    agent: str
+
+    def signal(self, tissue: Tissue, times_s: np.ndarray) -> np.ndarray:
+        return compute_tissue_signal(tissue, self.inputs, times_s, self.field_t, self.agent)
+
+
+def build_kinetics(plan: PatientPlan, rng: np.random.Generator) -> PatientKinetics:
+    """Jitters liver and lesions; a lesion is drawn again until some phase shows it."""
+    base = PatientKinetics(
+        compute_inputs(plan.arrival_s), TISSUES["cirrhotic_liver" if plan.cirrhotic else "normal_liver"].jittered(rng, **LIVER_JITTER),
+        {}, {}, SCANNERS[plan.scanner].field_t, plan.agent)
+    phases = acquisition_times(plan)[1:]
+    liver = base.signal(base.liver, phases)
+    lesions, capsules = {}, {}
+    for lesion in plan.lesions:
+        best, best_contrast = TISSUES[lesion.tissue_class], -1.0
+        for _ in range(MOST_DRAWS):
+            tissue = TISSUES[lesion.tissue_class].jittered(rng, **LESION_JITTER)
+            contrast = float(np.abs(1 - base.signal(tissue, phases) / liver).max())
+            if contrast > best_contrast:
+                best, best_contrast = tissue, contrast
+            if contrast >= MINIMUM_CONTRAST:
+                break
+        lesions[lesion.lesion_id] = best
+        capsules[lesion.lesion_id] = TISSUES["capsule"].jittered(rng, **LESION_JITTER)
+    return PatientKinetics(base.inputs, base.liver, lesions, capsules, base.field_t, base.agent)
+
+
+def acquisition_times(plan: PatientPlan) -> np.ndarray:
+    """Seconds after the start of injection: before contrast, arterial, portal venous, delayed."""
+    return np.array([PRECONTRAST_S, plan.arterial_s, plan.portal_venous_s, plan.delayed_s])
+
+
+def build_palette(kinetics: PatientKinetics, times_s: np.ndarray) -> Palette:
+    """Signals for unit magnetisation at the given times."""
+    inputs = kinetics.inputs
+    signals = {name: kinetics.signal(tissue, times_s) for name, tissue in TISSUES.items()}
+    signals["liver"] = kinetics.signal(kinetics.liver, times_s)
+    signals |= {f"lesion:{name}": kinetics.signal(tissue, times_s) for name, tissue in kinetics.lesions.items()}
+    signals |= {f"capsule:{name}": kinetics.signal(tissue, times_s) for name, tissue in kinetics.capsules.items()}
+    bloods = {
+        "arterial_blood": inputs.arterial,
+        "portal_blood": inputs.portal,
+        # The liver is one well-mixed compartment: what leaves it has the concentration of its distribution volume.
+        "hepatic_blood": compute_concentration(kinetics.liver, inputs, inputs.seconds) / kinetics.liver.distribution_volume,
+    }
+    systemic = np.convolve(inputs.arterial, _transit(inputs.seconds))[:len(inputs.seconds)]
+    bloods["caval_blood"] = (bloods["hepatic_blood"] + systemic) / 2
+    signals |= {name: compute_blood_signal(plasma, inputs, times_s, kinetics.field_t, kinetics.agent) for name, plasma in bloods.items()}
+    signals["air"] = np.zeros(len(times_s))
+    return Palette({name: values.astype(np.float32) for name, values in signals.items()}, np.ones(len(times_s), np.float32))
+
+
+def with_parenchyma_marker(palette: Palette) -> Palette:
+    """Adds a time at which liver parenchyma alone shines (1) and has no texture: painted, it shows where liver and nothing else is."""
+    signals = {name: np.append(values, np.float32(name == "liver")) for name, values in palette.signals.items()}
+    return Palette(signals, np.append(palette.texture, np.float32(0)))
+
+
+def _transit(seconds: np.ndarray) -> np.ndarray:
+    kernel = np.exp(-seconds / SYSTEMIC_TRANSIT_S)
+    return kernel / kernel.sum()

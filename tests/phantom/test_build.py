@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from lirads_keras.config import CohortSettings, CtSettings
+from lirads_keras.entities import Observation
+from lirads_keras.errors import InputError
+from lirads_keras.lirads.categorize import categorize
+from lirads_keras.phantom.build import VERSION, build_cohort, build_ct
+from lirads_keras.phantom.cohort import build_cohort_table
+from lirads_keras.phantom.patient import build_patient
+
+
+def silent(done: int, total: int) -> None:
+    pass
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_manifests(tiny_cohort: Path, tiny_settings: CohortSettings) -> None:
+    patients, series, lesions = (rows_of(tiny_cohort / f"{name}.csv") for name in ("patients", "series", "lesions"))
+    table = build_cohort_table(tiny_settings)
+    assert [row["patient_id"] for row in patients] == [plan.patient_id for plan in table]
+    assert {row["cohort"] for row in patients} == {"virtual cohort"}
+    assert len(series) == 15 and {row["phase"] for row in series} == {"arterial", "portal_venous", "delayed"}
+    assert all(len(list((tiny_cohort / row["path"]).glob("*.dcm"))) == 16 for row in series)
+    assert len(lesions) == sum(len(plan.lesions) for plan in table)
+    for row in lesions:
+        observation = Observation(float(row["diameter_mm"]), row["aphe"] == "1", row["washout"] == "1", row["capsule"] == "1")
+        assert row["category"] == categorize(observation, "v2018")[0]
+        truth = Observation(float(row["diameter_mm_true"]), row["aphe_true"] == "1", row["washout_true"] == "1", row["capsule_true"] == "1")
+        assert row["category_true"] == categorize(truth, "v2018")[0]
+        assert (row["aphe_true"] == "1") == (float(row["aphe_margin"]) >= 0)
+    for row in patients:
+        if row["group"] == "negative":
+            assert row["mask_path"] == "" and not (tiny_cohort / "masks" / f"{row['patient_id']}.nii.gz").exists()
+            continue
+        labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tiny_cohort / row["mask_path"])))
+        assert set(np.unique(labels)) - {0} == {int(lesion["mask_label"]) for lesion in lesions if lesion["patient_id"] == row["patient_id"]}
+
+
+def test_same_bytes_with_two_processes(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    build_cohort(tiny_settings, tmp_path, jobs=2, progress=lambda done, total: seen.append((done, total)))
+    assert digests(tmp_path) == digests(tiny_cohort)
+    assert seen == [(done, 5) for done in range(6)]
+
+
+def test_one_patient_alone_has_the_same_bytes(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    plan = build_cohort_table(tiny_settings)[2]
+    build_patient(plan, tiny_settings, tmp_path, tmp_path / "records" / f"{plan.patient_id}.json")
+    alone, whole = digests(tmp_path), digests(tiny_cohort)
+    assert len(alone) >= 49
+    assert all(whole[path] == digest for path, digest in alone.items())
+
+
+def test_stopped_anywhere_it_goes_on(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill_after_three(done: int, total: int) -> None:
+        if done == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        build_cohort(tiny_settings, tmp_path, jobs=1, progress=kill_after_three)
+    assert not (tmp_path / "patients.csv").exists()
+    # As if killed in the middle of the third patient: no record, a half-written slice and a stray one.
+    third = build_cohort_table(tiny_settings)[2].patient_id
+    (tmp_path / "records" / f"{third}.json").unlink()
+    (tmp_path / "dicom" / third / "arterial" / "0003.dcm").write_bytes(b"half")
+    (tmp_path / "dicom" / third / "arterial" / "0099.dcm").write_bytes(b"stray")
+    seen: list[int] = []
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda done, total: seen.append(done))
+    assert seen == [2, 3, 4, 5]
+    assert digests(tmp_path) == digests(tiny_cohort)
+
+
+def test_complete_cohort_is_not_built_again(tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
+    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    file = next((tmp_path / "dicom").rglob("*.dcm"))
+    before = file.stat().st_mtime_ns
+    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_folder_of_another_cohort_is_refused(tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
+    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        build_cohort(small.model_copy(update={"seed": 8}), tmp_path, jobs=1, progress=silent)
+
+
+def test_older_version_is_built_again(tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
+    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    before = digests(tmp_path)
+    stamp = tmp_path / "phantom.json"
+    stamp.write_text(stamp.read_text(encoding="utf-8").replace(f'"version": {VERSION}', '"version": 0'), encoding="utf-8")
+    (tmp_path / "dicom" / "VC-0001" / "arterial" / "0001.dcm").write_bytes(b"old")
+    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    assert digests(tmp_path) == before
+
+
+def test_field_of_view_too_small(tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        build_cohort(tiny_settings.model_copy(update={"matrix_px": 40, "slices": 8}), tmp_path / "new", jobs=1, progress=silent)
+    assert len(raised.value.problems) == 2
+    assert not (tmp_path / "new").exists()
+
+
+def test_ct_in_the_layout_of_lits(tmp_path: Path) -> None:
+    settings = CtSettings(source="virtual", patients=3, matrix_px=64, pixel_spacing_mm=6.0, slices=16, slice_spacing_mm=10.0, seed=4)
+    build_ct(settings, tmp_path / "a", jobs=1, progress=silent)
+    build_ct(settings, tmp_path / "b", jobs=1, progress=silent)
+    assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    tumours = 0
+    for number in range(3):
+        volume = sitk.ReadImage(str(tmp_path / "a" / f"volume-{number}.nii.gz"))
+        segmentation = sitk.ReadImage(str(tmp_path / "a" / f"segmentation-{number}.nii.gz"))
+        assert volume.GetSize() == segmentation.GetSize() == (64, 64, 16)
+        assert volume.GetSpacing() == segmentation.GetSpacing() and volume.GetOrigin() == segmentation.GetOrigin()
+        hounsfield, labels = sitk.GetArrayFromImage(volume), sitk.GetArrayFromImage(segmentation)
+        assert set(np.unique(labels)) <= {0, 1, 2} and hounsfield.dtype == np.int16
+        assert 70 < hounsfield[labels == 1].mean() < 150
+        assert hounsfield[:, :2].mean() == pytest.approx(-1000, abs=15)
+        tumours += int((labels == 2).any())
+        # 0.8–2.6 litres of liver.
+        assert 0.8e6 < (labels > 0).sum() * 360 < 2.6e6
+    assert tumours >= 1
