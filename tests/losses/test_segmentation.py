@@ -192,7 +192,7 @@ def test_values_of_samples_average_to_the_loss_of_the_batch(dice: Any, switch: f
 
 def test_settings_of_a_profile_reach_the_loss_and_its_configuration() -> None:
     chosen = SegmentationLossSettings(
-        dice="per_pixel", focal_alpha_lesion=0.4, focal_gamma=1.0, lovasz_classes="present", lovasz_weight=2.0, lovasz_below_loss=-1)
+        dice="per_pixel", focal_alpha_lesion=0.4, focal_gamma=1.0, lovasz_classes="present", lovasz_weight=2.0, lovasz_below_loss=-0.5)
     loss = HybridSegmentationLoss.from_settings(chosen)
     again = HybridSegmentationLoss.from_config(loss.get_config())
     y, p = random_batch((2, 4, 4, 2))

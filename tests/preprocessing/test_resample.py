@@ -137,7 +137,7 @@ def test_labels_stay_labels() -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(8, 40), st.integers(8, 40), st.floats(0.5, 3), st.floats(0.5, 3))
+@given(st.integers(8, 40), st.integers(8, 40), st.floats(0.8, 1.6), st.floats(0.8, 1.6))
 def test_there_and_back_is_on_the_grid_and_close(rows: int, columns: int, row_mm: float, column_mm: float) -> None:
     volume = make_volume(np.zeros((2, rows, columns), np.float32), (4.0, row_mm, column_mm))
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")

@@ -1,0 +1,68 @@
+"""Grids in the patient: whether two are the same, how they are told in words, and the way to SimpleITK and back."""
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import SimpleITK as sitk
+
+from lirads_keras.entities import Volume
+
+SAME_GRID_FRACTION = 0.1
+"""Two grids are the same if no voxel centre is farther from its partner than this part of the smallest spacing: programs
+write spacings and positions with different numbers of digits, and a tenth of a voxel moves no boundary."""
+
+
+def same_grid(a: Volume, b: Volume) -> bool:
+    """Whether two volumes have equal shapes and voxel centres at the same places."""
+    return a.shape == b.shape and _farthest_corner_mm(a.affine, b.affine, b.shape) <= SAME_GRID_FRACTION * min(b.spacing_mm)
+
+
+def reorient_to_grid(volume: Volume, grid: Volume) -> np.ndarray | None:
+    """The voxels of `volume` in the index order of `grid`, if both are the same grid but for the order and direction of their axes; else None."""
+    to_grid = np.linalg.solve(grid.affine, volume.affine)[:3, :3]
+    nearest = np.abs(to_grid).argmax(axis=1)
+    if sorted(nearest) != [0, 1, 2]:
+        return None
+    array = volume.array.transpose(*nearest)
+    affine = volume.affine[:, [*nearest, 3]]
+    for axis in range(3):
+        if to_grid[axis, nearest[axis]] < 0:
+            array = np.flip(array, axis)
+            affine = affine.copy()
+            affine[:, 3] += affine[:, axis] * (array.shape[axis] - 1)
+            affine[:, axis] *= -1
+    spacing = np.array(volume.spacing_mm)[nearest]
+    turned = Volume(array, (float(spacing[0]), float(spacing[1]), float(spacing[2])), affine)
+    return np.ascontiguousarray(array) if same_grid(turned, grid) else None
+
+
+def describe_grid(volume: Volume) -> str:
+    """Shape, spacing, first voxel and axis directions, for messages."""
+    axes = "; ".join(", ".join(f"{value:.3g}" for value in volume.affine[:3, axis] / volume.spacing_mm[axis]) for axis in range(3))
+    return (f"{' × '.join(map(str, volume.shape))} voxels (z, y, x) of {' × '.join(f'{value:.4g}' for value in volume.spacing_mm)} mm, first at "
+            f"({', '.join(f'{value:.2f}' for value in volume.affine[:3, 3])}) LPS, axes ({axes})")
+
+
+def to_itk(volume: Volume) -> sitk.Image:
+    """The same voxels and place as a SimpleITK image, whose index order is (x, y, z)."""
+    image = sitk.GetImageFromArray(volume.array)
+    image.SetSpacing(volume.spacing_mm[::-1])
+    image.SetOrigin(volume.affine[:3, 3].tolist())
+    image.SetDirection((volume.affine[:3, 2::-1] / volume.spacing_mm[::-1]).ravel().tolist())
+    return image
+
+
+def from_itk(image: sitk.Image) -> Volume:
+    """A three-dimensional SimpleITK image as a volume."""
+    x_mm, y_mm, z_mm = image.GetSpacing()
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3)[:, ::-1] * (z_mm, y_mm, x_mm)
+    affine[:3, 3] = image.GetOrigin()
+    return Volume(sitk.GetArrayFromImage(image), (z_mm, y_mm, x_mm), affine)
+
+
+def _farthest_corner_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Two affine maps of a box differ most at one of its corners."""
+    corners = np.array([[*corner, 1] for corner in product(*((0, size - 1) for size in shape))], dtype=float)
+    return float(np.linalg.norm((corners @ (a - b).T)[:, :3], axis=1).max())

@@ -1,0 +1,154 @@
+"""Which contrast phase a series shows: by rules over its name, or by a phase map that the user writes."""
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lirads_keras.entities import Phase
+from lirads_keras.errors import InputError, Problem, raise_if_any
+
+
+@dataclass(frozen=True)
+class PhaseRules:
+    """The table `phase_rules.yaml`, compiled."""
+
+    not_a_phase: dict[str, re.Pattern[str]]
+    names: dict[Phase, tuple[re.Pattern[str], ...]]
+    time: re.Pattern[str]
+    no_time: re.Pattern[str]
+    ranges_s: dict[Phase, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class PhaseChoice:
+    """A line of a phase map: `series` is a SeriesInstanceUID or an exact SeriesDescription, None where the study has one series;
+    `time_point` counts from 0 in order of time, None where the series has one."""
+
+    series: str | None
+    time_point: int | None
+
+
+@cache
+def read_phase_rules() -> PhaseRules:
+    """The package's own rules."""
+    table = yaml.safe_load(files("lirads_keras.io").joinpath("phase_rules.yaml").read_text(encoding="utf-8"))
+    time = table["seconds_after_injection"]
+    return PhaseRules(
+        not_a_phase={name: re.compile(pattern) for name, pattern in table["not_a_phase"].items()},
+        names={Phase(phase): tuple(re.compile(pattern) for pattern in languages.values()) for phase, languages in table["phases"].items()},
+        time=re.compile(time["pattern"]),
+        no_time=re.compile(time["unless"]),
+        ranges_s={Phase(phase): (low, high) for phase, (low, high) in time["ranges"].items()})
+
+
+def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]:
+    """The phase that a series' name tells, and the evidence in words.
+
+    Args:
+        description: SeriesDescription (0008,103E); read first.
+        protocol: ProtocolName (0018,1030); read only if the description says nothing.
+
+    Returns:
+        A phase (`other` for another contrast, a computed image or a scout), or None if the name says nothing or names two.
+    """
+    for attribute, text in (("SeriesDescription", description), ("ProtocolName", protocol)):
+        phase, evidence = _find_in(_plain(text))
+        if evidence:
+            return phase, f"{attribute} '{text}': {evidence}"
+    return None, "neither SeriesDescription nor ProtocolName names a phase"
+
+
+def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
+    """Reads a phase map (YAML), which says what series or time point is what phase.
+
+    Example:
+        >>> print(Path("phases.yaml").read_text())      # doctest: +SKIP
+        arterial: {series: 1.2.840.113619.2.5, time_point: 1}
+        delayed: {series: "LAVA late"}
+
+    Raises:
+        InputError: the file is absent, no YAML mapping, names no phase, an unknown phase or key, or a value of another kind.
+    """
+    try:
+        content: Any = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+    except OSError as error:
+        raise InputError(Problem(str(path), "a readable phase map", error.strerror or str(error))) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(Problem(str(path), "a YAML file", " ".join(str(error).split()))) from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(Problem(str(path), "at least one line such as 'delayed: {series: LAVA late, time_point: 0}'", _shown(content)))
+
+    problems: list[Problem] = []
+    choices: dict[Phase, PhaseChoice] = {}
+    for name, choice in content.items():
+        where = f"{path}, {name}"
+        if name not in list(Phase):
+            problems.append(Problem(where, f"one of {', '.join(Phase)}", repr(name)))
+        if not isinstance(choice, dict) or not choice:
+            problems.append(Problem(where, "a mapping with series, time_point or both", _shown(choice)))
+            continue
+        problems += [Problem(where, "the keys series and time_point only", repr(key)) for key in choice if key not in ("series", "time_point")]
+        series, time_point = choice.get("series"), choice.get("time_point")
+        if not isinstance(series, str | None) or series == "":
+            problems.append(Problem(f"{where}, series", "a SeriesInstanceUID or a SeriesDescription, in quotation marks if it is a number", _shown(series)))
+        if not isinstance(time_point, int | None) or isinstance(time_point, bool) or (time_point is not None and time_point < 0):
+            problems.append(Problem(f"{where}, time_point", "a whole number from 0", _shown(time_point)))
+        if name in list(Phase):
+            choices[Phase(name)] = PhaseChoice(series, time_point)
+    raise_if_any(problems)
+    return choices
+
+
+def _plain(text: str) -> str:
+    """Lower case without accents; what is no letter, digit, "+", "." or "%" becomes one space."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    letters = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return re.sub(r"[^\w+.%]+|_+", " ", letters).strip()
+
+
+def _find_in(text: str) -> tuple[Phase | None, str]:
+    rules = read_phase_rules()
+    for name, pattern in rules.not_a_phase.items():
+        if found := pattern.search(text):
+            return Phase.OTHER, f"{name} ('{found.group()}')"
+    matches = {
+        phase: found.group() for phase, patterns in rules.names.items()
+        for found in [next(filter(None, (pattern.search(text) for pattern in patterns)), None)] if found}
+    if not matches and not rules.no_time.search(text):
+        matches = {phase: found.group() for found in rules.time.finditer(text) for phase in _phases_at(_seconds(found), rules)}
+    if len(matches) == 1:
+        (phase, word), = matches.items()
+        return phase, f"'{word}'"
+    if matches:
+        return None, "ambiguous, names " + " and ".join(f"{phase} ('{word}')" for phase, word in matches.items())
+    return None, ""
+
+
+def _seconds(found: re.Match[str]) -> float:
+    return int(found["number"]) * (60 if found["unit"].startswith(("min", "分")) else 1)
+
+
+def _phases_at(seconds: float, rules: PhaseRules) -> list[Phase]:
+    return [phase for phase, (low, high) in rules.ranges_s.items() if low <= seconds <= high]
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else repr(value)[:80]
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key, (key_node, _) in zip(keys, node.value, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
+        return super().construct_mapping(node, deep)

@@ -1,0 +1,440 @@
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
+
+from lirads_keras.entities import Phase, Series, Study
+from lirads_keras.errors import InputError
+from lirads_keras.io.dicom import read_series, read_study, read_volume
+
+WriteSeries = Callable[..., list[Path]]
+WriteImage = Callable[..., Path]
+
+
+def edit(path: Path, **attributes: Any) -> None:
+    """Changes attributes of a file; None removes one."""
+    dataset = pydicom.dcmread(path)
+    for keyword, value in attributes.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    dataset.save_as(path)
+
+
+def delayed(study: Study) -> Series:
+    return study.phases()[Phase.DELAYED]
+
+
+def message_of(call: Callable[[], object]) -> str:
+    with pytest.raises(InputError) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_a_heap_of_files_becomes_a_study(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path / "in", description="LAVA ARTERIAL 35s", series=1, first_value=10)
+    paths += write_series(tmp_path / "in", description="THRIVE portal venous", series=2, first_value=20)
+    paths += write_series(tmp_path / "in", description="LAVA DELAYED 180s", series=3, first_value=30)
+    (tmp_path / "in" / "README").write_text("no DICOM")
+    random.Random(1).shuffle(paths)
+    for number, path in enumerate(paths):
+        target = tmp_path / "heap" / str(number % 3) / f"F{number:04d}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+
+    study = read_study(tmp_path / "heap")
+    assert (study.patient_id, study.study_uid) == ("P-1", "1.2.826.0.1.3680043.8.498.1")
+    assert {phase: series.description for phase, series in study.phases().items()} == {
+        Phase.ARTERIAL: "LAVA ARTERIAL 35s", Phase.PORTAL_VENOUS: "THRIVE portal venous", Phase.DELAYED: "LAVA DELAYED 180s"}
+    volume = read_volume(delayed(study))
+    assert volume.array.dtype == np.float32 and volume.shape == (4, 3, 5)
+    assert volume.array[:, 0, 0].tolist() == [30, 31, 32, 33] and volume.array[:, 1, 4].tolist() == [60, 62, 64, 66]
+    assert volume.spacing_mm == (4, 2, 1.5)
+    assert (volume.affine @ [3, 2, 4, 1]).tolist() == [-10 + 4 * 1.5, -20 + 2 * 2, 30 + 3 * 4, 1]
+
+
+def test_slices_are_sorted_along_their_normal_on_an_oblique_grid(tmp_path: Path, write_image: WriteImage) -> None:
+    row, column = np.array([0, 0.6, 0.8]), np.array([1.0, 0, 0])
+    normal = np.cross(row, column)
+    for index, order in enumerate([2, 0, 3, 1]):
+        write_image(
+            tmp_path / f"{index}.dcm", np.full((2, 3), order, np.uint16), ImageOrientationPatient=[*row, *column],
+            ImagePositionPatient=(np.array([5, 6, 7]) + 3 * order * normal).tolist(), PixelSpacing=[0.5, 0.25])
+    volume = read_volume(read_series(tmp_path)[0])
+    assert volume.array[:, 0, 0].tolist() == [0, 1, 2, 3]
+    assert volume.spacing_mm == pytest.approx((3, 0.5, 0.25))
+    np.testing.assert_allclose(volume.affine[:3].T, np.stack([normal * 3, column * 0.5, row * 0.25, np.array([5, 6, 7])]), atol=1e-9)
+
+
+def test_geometry_equals_simpleitks(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path, ImageOrientationPatient=[0.8, 0.6, 0, -0.6, 0.8, 0])
+    image = sitk.ReadImage([str(path) for path in paths])
+    volume = read_volume(read_series(tmp_path)[0])
+    np.testing.assert_array_equal(volume.array, sitk.GetArrayFromImage(image))
+    for z, y, x in ((0, 0, 0), (3, 2, 4), (1, 0, 3)):
+        np.testing.assert_allclose((volume.affine @ [z, y, x, 1])[:3], image.TransformIndexToPhysicalPoint((x, y, z)), atol=1e-6)
+
+
+def test_signed_pixels_unused_bits_and_rescale(tmp_path: Path, write_image: WriteImage) -> None:
+    # 12 bits stored, the upper four hold rubbish (an embedded overlay, retired).
+    pixels = np.array([[0x0FFF, 0x7800], [0x07FF, 0x0001]], np.uint16)
+    for index in range(2):
+        write_image(
+            tmp_path / f"{index}.dcm", pixels, BitsStored=12, HighBit=11, PixelRepresentation=1, ImagePositionPatient=[0, 0, index], Modality="CT",
+            RescaleSlope=2, RescaleIntercept=-1000)
+    assert read_volume(read_series(tmp_path)[0]).array[1].tolist() == [[-1002, -5096], [3094, -998]]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless])
+def test_other_transfer_syntaxes_give_equal_voxels(tmp_path: Path, write_series: WriteSeries, syntax: pydicom.uid.UID) -> None:
+    write_series(tmp_path / "plain")
+    for path in write_series(tmp_path / "other"):
+        dataset = pydicom.dcmread(path)
+        if syntax == RLELossless:
+            dataset.compress(syntax)
+        else:
+            dataset.file_meta.TransferSyntaxUID = syntax
+        if syntax == ExplicitVRBigEndian:
+            list(dataset)       # converts every element before it is written in the other byte order
+            dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").byteswap().tobytes()
+            pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=False, force_encoding=True)
+        else:
+            dataset.save_as(path, enforce_file_format=True)
+    plain, other = (read_volume(read_series(tmp_path / name)[0]) for name in ("plain", "other"))
+    np.testing.assert_array_equal(plain.array, other.array)
+
+
+@pytest.mark.parametrize("attribute, values", [
+    ("TemporalPositionIdentifier", [3, 1, 2]),
+    ("TriggerTime", [31000, 900, 10000]),
+    ("AcquisitionTime", ["100130.5", "093000", "100000"]),
+    ("ContentTime", ["100130.5", "093000", "100000"]),
+    (None, [])])
+def test_time_points_of_one_series_are_told_apart_and_put_in_order(
+        tmp_path: Path, write_image: WriteImage, attribute: str | None, values: list[Any]) -> None:
+    for time in range(3):
+        for z in range(4):
+            attributes = {attribute: values[time]} if attribute else {}
+            write_image(
+                tmp_path / f"{time}-{z}.dcm", np.full((2, 2), time, np.uint16), ImagePositionPatient=[0, 0, 5 * z],
+                # Without any time the instance number decides: all time points of a slice, then the next slice.
+                InstanceNumber=10 * z + (2, 0, 1)[time], **attributes)
+    series = read_series(tmp_path)
+    assert [item.temporal_index for item in series] == [0, 1, 2]
+    assert [read_volume(item).array[0, 0, 0] for item in series] == [1, 2, 0]
+    assert (attribute or "repeated positions") in series[0].phase_evidence
+
+
+def test_echoes_and_time_points_together_are_told_apart(tmp_path: Path, write_image: WriteImage) -> None:
+    for time in range(2):
+        for echo in range(2):
+            for z in range(3):
+                write_image(
+                    tmp_path / f"{time}-{echo}-{z}.dcm", np.full((2, 2), 10 * time + echo, np.uint16), ImagePositionPatient=[0, 0, 5 * z],
+                    EchoTime=1.1 + echo, AcquisitionTime=f"1000{time}0")
+    assert [read_volume(item).array[0, 0, 0] for item in read_series(tmp_path)] == [0, 1, 10, 11]
+
+
+def test_times_that_differ_slice_by_slice_divide_nothing(tmp_path: Path, write_series: WriteSeries) -> None:
+    for index, path in enumerate(write_series(tmp_path)):
+        edit(path, AcquisitionTime=f"10000{index}", ContentTime=f"10010{index}")
+    assert [len(series.files) for series in read_series(tmp_path)] == [4]
+
+
+def test_what_is_no_volume_is_set_aside_with_reasons(
+        tmp_path: Path, write_series: WriteSeries, write_image: WriteImage, caplog: pytest.LogCaptureFixture) -> None:
+    paths = write_series(tmp_path)
+    shutil.copy(paths[0], tmp_path / "again.dcm")
+    write_image(tmp_path / "localizer.dcm", np.zeros((9, 9), np.uint16), SeriesInstanceUID="1.2.9", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_image(tmp_path / "single.dcm", np.zeros((9, 9), np.uint16), SeriesInstanceUID="1.2.8", ImageType=["DERIVED", "SECONDARY", "MPR"])
+    write_image(tmp_path / "capture.dcm", np.zeros((9, 9), np.uint16), SeriesInstanceUID="1.2.7", SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
+    write_image(tmp_path / "colour.dcm", np.zeros((9, 9), np.uint16), SeriesInstanceUID="1.2.6", SamplesPerPixel=3)
+    (tmp_path / "notes.txt").write_text("hello")
+    (tmp_path / "empty").write_bytes(b"")
+    with caplog.at_level("INFO"):
+        study = read_study(tmp_path)
+    assert [len(series.files) for series in study.series] == [4]
+    for reason in ("a copy of another file", "a localizer", "a single image (DERIVED/SECONDARY/MPR)", "Secondary Capture Image Storage", "a colour image",
+                   "no DICOM file", "1 × empty"):
+        assert reason in caplog.text
+
+
+def test_a_phase_map_names_time_points_and_series(tmp_path: Path, write_series: WriteSeries) -> None:
+    for time in range(3):
+        write_series(tmp_path / str(time), series=1, description="DYN", first_value=10 * (time + 1), AcquisitionTime=f"10{time}000")
+    write_series(tmp_path / "late", series=2, description="T1 late", first_value=90)
+    map_file = tmp_path / "phases.yaml"
+    map_file.write_text(
+        "arterial: {series: DYN, time_point: 1}\nportal_venous: {series: 1.2.826.0.1.3680043.8.498.1.1, time_point: 2}\ndelayed: {series: T1 late}\n")
+    study = read_study(tmp_path, map_file)
+    assert {phase: read_volume(series).array[0, 0, 0] for phase, series in study.phases().items()} == {
+        Phase.ARTERIAL: 20, Phase.PORTAL_VENOUS: 30, Phase.DELAYED: 90}
+    assert study.series[0].phase is None and delayed(study).phase_evidence == "phase map"
+
+
+def test_the_phase_map_comes_before_the_names(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_series(tmp_path, series=1, description="delayed 1", first_value=10)
+    write_series(tmp_path, series=2, description="delayed 2", first_value=20)
+    write_series(tmp_path, series=3, description="arterial", first_value=30)
+    assert "one series for the phase delayed (a phase map can name it), found 2: series 'delayed 1'" in message_of(lambda: read_study(tmp_path))
+    map_file = tmp_path / "phases.yaml"
+    map_file.write_text("delayed: {series: delayed 2}\n")
+    study = read_study(tmp_path, map_file)
+    assert study.phases()[Phase.DELAYED].description == "delayed 2" and study.phases()[Phase.ARTERIAL].description == "arterial"
+
+
+@pytest.mark.parametrize("text, message", [
+    ("delayed: {series: nothing}", "phases.yaml, delayed: expected one series 'nothing', found 0 of them; the study has: series 'DYN'"),
+    ("delayed: {series: DYN}", "expected one series 'DYN', found 2 of them; they are: series 'DYN' (1.2.826.0.1.3680043.8.498.1.1), time points 0, 1"),
+    ("delayed: {series: DYN, time_point: 2}", "one series 'DYN' with a time point 2, found 0"),
+    ("delayed: {time_point: 0}\narterial: {series: DYN, time_point: 0}", "arterial: expected another series or time point than for delayed"),
+    ("{}", "at least one line")])
+def test_a_phase_map_that_does_not_fit(tmp_path: Path, write_series: WriteSeries, text: str, message: str) -> None:
+    for time in range(2):
+        write_series(tmp_path / str(time), description="DYN", AcquisitionTime=f"10{time}000")
+    (tmp_path / "phases.yaml").write_text(text)
+    assert message in message_of(lambda: read_study(tmp_path, tmp_path / "phases.yaml"))
+
+
+def test_no_study_at_the_path(tmp_path: Path) -> None:
+    assert "expected a folder with DICOM files, found no such folder" in message_of(lambda: read_study(tmp_path / "absent"))
+    (tmp_path / "file").write_text("")
+    assert "found a file" in message_of(lambda: read_study(tmp_path / "file"))
+    (tmp_path / "empty").mkdir()
+    assert "expected a series of MR or CT images, found an empty folder" in message_of(lambda: read_study(tmp_path / "empty"))
+    (tmp_path / "empty" / "notes").write_text("hello")
+    assert "found 1 × no DICOM file" in message_of(lambda: read_study(tmp_path / "empty"))
+
+
+def test_no_delayed_phase_says_what_there_is(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_series(tmp_path, description="LAVA ARTERIAL 35s")
+    message = message_of(lambda: read_study(tmp_path))
+    assert "a series of the phase delayed" in message and "a phase map can name it" in message
+    assert "series 'LAVA ARTERIAL 35s' (1.2.826.0.1.3680043.8.498.1.1), time point 0, 4 slices (SeriesDescription 'LAVA ARTERIAL 35s': 'arterial')" in message
+    assert read_study(tmp_path, require=()).phases().keys() == {Phase.ARTERIAL}
+    assert message_of(lambda: read_study(tmp_path, require=(Phase.PORTAL_VENOUS, Phase.DELAYED))).count("none in:") == 2
+
+
+def test_two_patients_or_studies_are_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_series(tmp_path / "a")
+    write_series(tmp_path / "b", series=2, description="LAVA ARTERIAL", PatientID="P-2", StudyInstanceUID="1.2.3")
+    message = message_of(lambda: read_study(tmp_path))
+    assert "files of one patient, found 2: P-1 (" in message and "files of one study, found 2" in message
+
+
+def truncate(path: Path, length: int) -> None:
+    path.write_bytes(path.read_bytes()[:length])
+
+
+def break_file(path: Path, how: str) -> None:
+    size = path.stat().st_size
+    match how:
+        case "zero bytes":
+            truncate(path, 0)
+        case "text":
+            path.write_text("Dear colleague, the images follow. " * 20)
+        case "truncated pixels":
+            truncate(path, size - 7)
+        case "truncated header":
+            truncate(path, 600)
+        case "truncated meta":
+            truncate(path, 160)
+        case "short pixels":
+            edit(path, PixelData=b"\0" * 28)
+        case "no pixels":
+            edit(path, PixelData=None)
+        case "no position":
+            edit(path, ImagePositionPatient=None)
+        case "no spacing":
+            edit(path, PixelSpacing=None)
+        case "no rows":
+            edit(path, Rows=None)
+        case "no orientation":
+            edit(path, ImageOrientationPatient=None)
+
+
+BROKEN = {
+    "zero bytes": "a DICOM file, as its name says, found an empty file",
+    "text": "a file without the DICM mark",
+    "truncated pixels": "30 bytes of PixelData (3 rows × 5 columns), found 23 (truncated file)",
+    "truncated header": "truncated file",
+    "truncated meta": "DICOM file",
+    "short pixels": "30 bytes of PixelData (3 rows × 5 columns), found 28",
+    "no pixels": "expected PixelData, found the end of the file (truncated file?)",
+    "no position": "expected ImagePositionPatient of 3 numbers, found none",
+    "no spacing": "expected PixelSpacing of 2 numbers, found none",
+    "no rows": "expected Rows of at least 1",
+    "no orientation": "expected ImageOrientationPatient of 6 numbers, found none"}
+
+
+@pytest.mark.parametrize("how, message", BROKEN.items())
+def test_a_broken_file_is_one_clear_message(tmp_path: Path, write_series: WriteSeries, how: str, message: str) -> None:
+    paths = write_series(tmp_path)
+    break_file(paths[2], how)
+    found = message_of(lambda: read_study(tmp_path))
+    assert message in found and "1-2.dcm" in found and "\n" not in found
+    with pytest.raises(InputError):
+        read_volume(Series("1.2", tuple(paths), None, ""))
+
+
+def test_all_broken_files_come_at_once(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path, slices=len(BROKEN) + 3)
+    for path, how in zip(paths, BROKEN):
+        break_file(path, how)
+    break_file(paths[-1], "no position")
+    with pytest.raises(InputError) as caught:
+        read_study(tmp_path)
+    # Files with the same fault share a line: two end before PixelData, two have no position.
+    assert len(caught.value.problems) == len(BROKEN) - 1
+    assert "and 1 more: expected PixelData" in str(caught.value) and "and 1 more: expected ImagePositionPatient" in str(caught.value)
+
+
+def test_broken_pixels_after_the_headers_were_read(tmp_path: Path, write_series: WriteSeries) -> None:
+    series = read_series(tmp_path) if write_series(tmp_path) else []
+    truncate(series[0].files[1], 700)
+    series[0].files[2].unlink()
+    with pytest.raises(InputError) as caught:
+        read_volume(series[0])
+    assert len(caught.value.problems) == 2 and "No such file" in str(caught.value)
+
+
+def test_compressed_pixels_that_cannot_be_decoded(tmp_path: Path, write_series: WriteSeries) -> None:
+    for path in write_series(tmp_path):
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless)
+        dataset.PixelData = dataset.PixelData[:-40] + b"\xff" * 40
+        dataset.save_as(path)
+    message = message_of(lambda: read_volume(read_series(tmp_path)[0]))
+    assert "and 3 more: expected PixelData of 3 rows × 5 columns, found pixels that cannot be decoded" in message
+
+
+def reread(folder: Path) -> object:
+    return [read_volume(series) for series in read_series(folder)]
+
+
+def test_missing_slices_are_refused_with_their_positions(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path, slices=9)
+    for index in (2, 5, 6):
+        paths[index].unlink()
+    assert "a slice every 4 mm, found 3 missing, at 38.00, 50.00, 54.00 mm" in message_of(lambda: reread(tmp_path))
+
+
+def test_uneven_distances_are_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    edit(write_series(tmp_path, slices=6)[3], ImagePositionPatient=[-10, -20, 43.5])
+    message = message_of(lambda: reread(tmp_path))
+    assert "evenly spaced slices, found distances from 2.5 to 5.5 mm; 1-3.dcm lies at 43.50 mm instead of 42.00 mm" in message
+
+
+def test_rounded_positions_are_no_uneven_distances(tmp_path: Path, write_series: WriteSeries) -> None:
+    edit(write_series(tmp_path, slices=6)[3], ImagePositionPatient=[-10, -20, 42.05])
+    assert read_volume(read_series(tmp_path)[0]).spacing_mm == (4, 2, 1.5)
+
+
+def test_repeated_positions_are_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    edit(write_series(tmp_path)[3], ImagePositionPatient=[-10, -20, 34])
+    assert "each slice position once, found 1 repeated, at 34.00 mm: 1-1.dcm and 1-3.dcm" in message_of(lambda: reread(tmp_path))
+
+
+def test_a_tilted_gantry_is_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    for index, path in enumerate(write_series(tmp_path)):
+        edit(path, ImagePositionPatient=[-10, -20 + index, 30 + 4 * index])
+    assert "straight above each other, found slices shifted by up to 3 mm" in message_of(lambda: reread(tmp_path))
+
+
+def test_another_plane_among_the_slices_is_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path)
+    edit(paths[1], PixelSpacing=[2, 1.6])
+    assert "1-1.dcm: expected the plane of 1-0.dcm (3 × 5 px of 2 × 1.5 mm" in message_of(lambda: read_volume(Series("1.2", tuple(paths), None, "")))
+
+
+@pytest.mark.parametrize("attribute, value, message", [
+    ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0], "two perpendicular unit vectors, found 1\\0\\0\\1\\0\\0"),
+    ("PixelSpacing", [0, 1], "PixelSpacing above 0, found 0\\1"),
+    ("RescaleSlope", "", None),
+    ("BitsStored", 17, "BitsStored and HighBit that fit in 16 bits, found 17 and 15")])
+def test_senseless_attributes(tmp_path: Path, write_series: WriteSeries, attribute: str, value: Any, message: str | None) -> None:
+    for path in write_series(tmp_path):
+        edit(path, **{attribute: value})
+    if message is None:
+        reread(tmp_path)
+    else:
+        assert message in message_of(lambda: reread(tmp_path)) and "and 3 more" in message_of(lambda: reread(tmp_path))
+
+
+MUTATIONS = st.lists(st.tuples(st.sampled_from(["set", "insert", "delete"]), st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)), max_size=5)
+
+
+@pytest.mark.slow
+def test_mutated_files_are_read_or_refused(tmp_path: Path, write_series: WriteSeries) -> None:
+    paths = write_series(tmp_path, slices=3)
+    originals = [path.read_bytes() for path in paths]
+
+    @settings(max_examples=2000, deadline=2000, database=None)
+    @given(st.tuples(MUTATIONS, MUTATIONS, MUTATIONS))
+    def read(mutations: tuple[list[tuple[str, float, bytes]], ...]) -> None:
+        for path, original, changes in zip(paths, originals, mutations):
+            content = bytearray(original)
+            for kind, place, data in changes:
+                # After the preamble, mostly in the header.
+                start = 128 + int(place * (len(content) - 128))
+                content[start:start if kind == "insert" else start + len(data)] = b"" if kind == "delete" else data
+            path.write_bytes(content)
+        try:
+            for series in read_study(tmp_path).series:
+                assert np.isfinite(read_volume(series).affine).all()
+        except InputError as error:
+            assert all(problem.expected and problem.found for problem in error.problems)
+
+    read()
+
+
+def test_real_mr_with_three_time_points_in_one_series(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "mr_dce_one_series"
+    assert [len(series.files) for series in read_series(folder)] == [60, 60, 60]
+    assert "time points 0, 1, 2, 60 slices" in message_of(lambda: read_study(folder))
+    map_file = tmp_path / "phases.yaml"
+    map_file.write_text("arterial: {time_point: 0}\nportal_venous: {time_point: 1}\ndelayed: {time_point: 2}\n")
+    phases = read_study(folder, map_file).phases()
+    volumes = {phase: read_volume(series) for phase, series in phases.items()}
+    assert {volume.shape for volume in volumes.values()} == {(60, 256, 256)}
+    # The breast enhances: each time point is brighter than the one before.
+    arterial, portal_venous, late = (float(volumes[phase].array.mean()) for phase in (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED))
+    assert arterial < portal_venous < late
+    image = sitk.ReadImage([str(path) for path in phases[Phase.DELAYED].files])
+    np.testing.assert_array_equal(volumes[Phase.DELAYED].array, sitk.GetArrayFromImage(image))
+    np.testing.assert_allclose(
+        (volumes[Phase.DELAYED].affine @ [59, 255, 255, 1])[:3], image.TransformIndexToPhysicalPoint((255, 255, 59)), atol=1e-4)
+
+
+def test_real_ct_is_in_hu(real_data: Path) -> None:
+    series, = read_series(real_data / "ct_liver_metastases")
+    volume = read_volume(series)
+    assert volume.shape == (51, 512, 512) and volume.spacing_mm == pytest.approx((5, 0.804688, 0.804688))
+    air, soft = np.percentile(volume.array[volume.array > -1024], [2, 80])
+    assert -1024 < air < -900 and 0 < soft < 100
+
+
+def test_real_t2_and_adc_are_told_apart(real_data: Path) -> None:
+    found = {series.description: read_volume(series) for series in read_series(real_data / "mr_t2_adc")}
+    assert found["AX T2"].shape == (33, 512, 584) and found["ADC"].shape == (36, 288, 256)
+    assert found["AX T2"].spacing_mm == pytest.approx((8, 0.6836, 0.6836)) and found["ADC"].spacing_mm == pytest.approx((7, 1.5625, 1.5625))
+
+
+def test_real_objects_that_are_no_images(real_data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        message = message_of(lambda: read_study(real_data / "seg_sr_examples", require=()))
+    assert "files of one patient, found 3" in message
+    for reason in ("3 × Segmentation Storage", "1 × Comprehensive SR Storage"):
+        assert reason in caplog.text
