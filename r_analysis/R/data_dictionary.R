@@ -1,0 +1,55 @@
+#' DATA_DICTIONARY.md as the schema implies it.
+#'
+#' @param schema Data frame as of [read_schema()].
+#' @return Character vector of lines.
+format_data_dictionary <- function(schema) {
+  cell <- function(text) gsub("|", "\\|", text, fixed = TRUE)
+  describe_type <- function(rows) {
+    limits <- ifelse(rows$allowed == "", "", paste0(": ", gsub("|", ", ", rows$allowed, fixed = TRUE)))
+    paste0(rows$type, limits)
+  }
+  sections <- lapply(unique(schema$file), function(file) {
+    columns <- schema_columns(schema, file)
+    keys <- schema[schema$file == file & schema$run_key != "", ]
+    unit <- function(rows) ifelse(rows$unit == "", "\u2013", rows$unit)
+    table <- function(names, rows) {
+      c(
+        "| column | type | unit | may be empty | meaning | example |", "|---|---|---|---|---|---|",
+        sprintf(
+          "| `%s` | %s | %s | %s | %s | %s |", names, cell(describe_type(rows)), unit(rows),
+          ifelse(rows$required, "no", "yes"),
+          cell(rows$meaning), ifelse(rows$example == "", "(empty)", sprintf("`%s`", rows$example))
+        ), ""
+      )
+    }
+    c(
+      paste0("## ", file), "",
+      paste0("One row for each ", paste0("`", columns$column[columns$identifies_row], "`", collapse = ", "), "."), "",
+      table(columns$column, columns),
+      if (nrow(keys) > 0) c(
+        "Keys that must be there:", "", sub("column", "key", table(keys$run_key, keys), fixed = TRUE)
+      )
+    )
+  })
+  c(
+    "# Data dictionary of the results", "",
+    "Written from `schema.csv` by `Rscript r_analysis/write_data_dictionary.R`; a test compares the two.",
+    "`schema.csv` is what the R side checks a results folder against, and what writers of results are tested",
+    "against.",
+    "",
+    "Files are UTF-8 CSV with a header. A missing value is an empty cell, never `NA` or `NaN`. Flags are 0 or 1.",
+    "Floats have six significant digits. Columns beyond these are allowed and kept. In `schema.csv`, `allowed` is a",
+    "list (`a|b`) or an interval (`[0, 1]`, `(0, Inf)`), `required` is 1 where a cell may not be empty, and the",
+    "columns with `identifies_row` = 1 are together unique. `features.csv`, `categories.csv` and",
+    "`training_history.csv` may have no row: the report then names the gap.",
+    "",
+    "Beyond single cells the files must agree with one another: patients, their group and fold as in",
+    "`patients.csv`; lesions as in `lesions.csv`; every patient at every threshold of `pixel_counts.csv` and",
+    "`patient_detection.csv`; every patient with a reference lesion at every threshold of `dice_by_threshold.csv`,",
+    "with the Dice that `pixel_counts.csv` gives where both have the threshold; every reference lesion at every",
+    "threshold of `lesion_detection.csv` and once in each variant and region of `categories.csv`; a threshold for",
+    "every fold; an empty category or probability for missed lesions only.",
+    "",
+    unlist(sections)
+  )
+}

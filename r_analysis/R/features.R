@@ -1,0 +1,82 @@
+#' Discrimination of each feature, for each variant and region.
+#'
+#' The area under the ROC curve compares lesions of the same fold only, because each fold has its own network;
+#' `auc_pooled` compares all lesions. Both count ties as half. Sensitivity and specificity hold at the run's decision
+#' threshold (present if the probability reaches it). Areas have percentile intervals of the patient bootstrap,
+#' sensitivity and specificity Wilson intervals with n divided by the design effect (a bootstrap has no spread at 0
+#' and 1). Missed lesions have no probability and are left out.
+#'
+#' @param features Data frame `variant`, `roi`, `fold`, `patient_id`, `lesion_id`, `feature`, `reference`,
+#'   `probability`.
+#' @param decision_threshold Probability from which a feature is present.
+#' @param weights Matrix as of [draw_patient_weights()].
+#' @return Data frame `variant`, `roi`, `feature`, `statistic` (auc, auc_pooled, sensitivity, specificity),
+#'   `patients`, `n_present`, `n_absent`, `n_missed`, `value`, `low`, `high`.
+compute_feature_table <- function(features, decision_threshold, weights) {
+  known <- features[!is.na(features$reference), ]
+  groups <- split(known, list(known$feature, known$roi, known$variant), drop = TRUE)
+  rows <- lapply(groups, function(lesions) {
+    scored <- lesions[!is.na(lesions$probability), ]
+    if (nrow(scored) == 0) {
+      return(NULL)
+    }
+    facts <- data.frame(
+      lesions[1, c("variant", "roi", "feature")],
+      patients = length(unique(scored$patient_id)), n_present = sum(scored$reference == 1),
+      n_absent = sum(scored$reference == 0),
+      n_missed = nrow(lesions) - nrow(scored), row.names = NULL
+    )
+    values <- rbind(
+      compute_auc(scored, scored$fold, weights), compute_auc(scored, rep(0, nrow(scored)), weights),
+      compute_rate(scored[scored$reference == 1, ], function(probability) probability >= decision_threshold),
+      compute_rate(scored[scored$reference == 0, ], function(probability) probability < decision_threshold)
+    )
+    cbind(facts, statistic = c("auc", "auc_pooled", "sensitivity", "specificity"), values)
+  })
+  do.call(rbind, unname(rows))
+}
+
+#' Area under the ROC curve from pairs of lesions of the same stratum, with a patient-bootstrap interval.
+#'
+#' With `concordant[i, j]` the concordant pairs of a present lesion of patient i and an absent lesion of patient j,
+#' and `pairs[i, j]` their number, a resample that counts patient i `w[i]` times has the area w' concordant w / w'
+#' pairs w.
+#'
+#' @param lesions Data frame `patient_id`, `reference` (0/1), `probability`.
+#' @param stratum One value a lesion; only lesions of the same stratum are compared.
+#' @param weights Matrix as of [draw_patient_weights()].
+#' @return Data frame `value`, `low`, `high`; NA without pairs.
+compute_auc <- function(lesions, stratum, weights) {
+  present <- lesions$reference == 1
+  if (!any(present) || all(present)) {
+    return(data.frame(value = NA_real_, low = NA_real_, high = NA_real_))
+  }
+  same <- outer(stratum[present], stratum[!present], "==")
+  larger <- outer(lesions$probability[present], lesions$probability[!present], function(a, b) (a > b) + (a == b) / 2)
+  patients <- sort(unique(lesions$patient_id), method = "radix")
+  by_patient <- function(matrix) {
+    by_row <- rowsum(matrix, factor(lesions$patient_id[present], patients))
+    both <- rowsum(t(by_row), factor(lesions$patient_id[!present], patients))
+    full <- matrix(0, length(patients), length(patients), dimnames = list(patients, patients))
+    full[colnames(both), rownames(both)] <- t(both)
+    full
+  }
+  concordant <- by_patient(same * larger)
+  pairs <- by_patient(same * 1)
+  w <- weights[patients, , drop = FALSE]
+  resampled <- colSums(w * (concordant %*% w)) / colSums(w * (pairs %*% w))
+  interval <- compute_bootstrap_interval(resampled)
+  data.frame(
+    value = if (any(same)) sum(concordant) / sum(pairs) else NA_real_, low = interval$low, high = interval$high
+  )
+}
+
+#' Share of some lesions whose probability satisfies a condition.
+#'
+#' @param lesions Data frame `patient_id`, `probability`.
+#' @param condition Function of the probabilities.
+#' @return Data frame `value`, `low`, `high`; NA without lesions.
+compute_rate <- function(lesions, condition) {
+  rate <- compute_clustered_proportion(condition(lesions$probability), lesions$patient_id)
+  data.frame(value = rate$proportion, low = rate$low, high = rate$high)
+}

@@ -1,0 +1,75 @@
+#' Numbers for the report.
+#'
+#' @param x Numeric vector.
+#' @param digits Decimals.
+#' @return Character vector; a dash where there is no number.
+format_number <- function(x, digits = 3) {
+  ifelse(is.na(x), "\u2013", formatC(as.numeric(x), digits = digits, format = "f", big.mark = ","))
+}
+
+#' Text that is not broken at its spaces.
+#'
+#' @param text Character vector.
+#' @return Character vector.
+keep_together <- function(text) {
+  gsub(" ", "\u00a0", text, fixed = TRUE)
+}
+
+#' A value with its interval and unit.
+#'
+#' @param value,low,high Numeric vectors.
+#' @param digits Decimals, one number or one a value.
+#' @param unit Units; "" for shares.
+#' @return Character vector such as "76.1 [66.3, 83.8] %"; a dash where there is no value.
+format_estimate <- function(value, low, high, digits = 3, unit = "") {
+  text <- mapply(function(value, low, high, digits, unit) {
+    interval <- if (!is.na(low) && !is.na(high)) sprintf(
+      " [%s, %s]", format_number(low, digits), format_number(high, digits)
+    )
+    if (is.na(value)) "\u2013" else paste0(format_number(value, digits), interval, if (nzchar(unit)) paste0(" ", unit))
+  }, value, low, high, digits, unit, USE.NAMES = FALSE)
+  keep_together(as.character(text))
+}
+
+#' Decimals that a quantity deserves: none for counts, three for shares, two for the rest.
+#'
+#' @param value Numeric vector.
+#' @param unit Units; "" for shares.
+#' @return Numeric vector.
+choose_digits <- function(value, unit) {
+  is_count <- !is.na(value) & value == round(value) & !unit %in% c("", "%", "cm", "years")
+  ifelse(is_count, 0, ifelse(unit == "", 3, 2))
+}
+
+#' HTML of a table, with the cohort in its caption.
+#'
+#' @param table List as of [new_report_table()].
+#' @param label Cohort label.
+#' @return HTML that knitr takes as it is; nothing for a table without rows.
+format_table <- function(table, label) {
+  if (nrow(table$table) == 0) {
+    return(invisible(NULL))
+  }
+  align <- ifelse(vapply(table$table, is.numeric, logical(1)), "r", "l")
+  caption <- paste0(label, ". ", table$caption)
+  html <- knitr::kable(table$table, format = "html", row.names = FALSE, align = align, caption = caption, escape = TRUE)
+  knitr::asis_output(paste0("\n<div class=\"scroll\">\n", html, "\n</div>\n\n"))
+}
+
+#' HTML of a figure that was written, or the sentence that says why it was not.
+#'
+#' @param figure Element of [build_figures()].
+#' @param path Its PNG, which is put into the page.
+#' @param caption Caption without the cohort.
+#' @param label Cohort label.
+#' @return HTML that knitr takes as it is.
+format_figure <- function(figure, path, caption, label) {
+  if (is.null(figure$plot)) {
+    return(knitr::asis_output(paste0("\n<p class=\"notice\">", label, ". ", figure$gap, "</p>\n\n")))
+  }
+  image <- sprintf(
+    "<img src=\"%s\" alt=\"%s\" style=\"width:%.0fpx\"/>", knitr::image_uri(path), figure$alt, 110 * figure$width
+  )
+  caption <- sprintf("<figcaption>%s. %s</figcaption>", label, caption)
+  knitr::asis_output(paste0("\n<figure>", image, caption, "</figure>\n\n"))
+}

@@ -1,0 +1,31 @@
+#' Loss by epoch, for each stage and variant.
+#'
+#' @param history Data frame as training_history.csv.
+#' @param label Cohort label.
+#' @return A ggplot.
+plot_training <- function(history, label) {
+  base <- sub("^val_", "", history$metric)
+  shown <- if ("loss" %in% base) "loss" else sort(unique(base), method = "radix")[1]
+  rows <- history[base == shown & !is.na(history$value), ]
+  rows$source <- factor(
+    ifelse(startsWith(rows$metric, "val_"), "early-stopping patients", "training"), names(figure_colours()$source)
+  )
+  rows$panel <- describe_code(rows$stage)
+  rows$panel[!is.na(rows$variant)] <- as.character(rows$variant)[!is.na(rows$variant)]
+  rows$panel <- factor(rows$panel, unique(rows$panel[order(rows$stage, rows$variant)]))
+  mean_rows <- rows |>
+    dplyr::group_by(.data$panel, .data$source, .data$epoch) |>
+    dplyr::summarise(value = mean(.data$value), .groups = "drop")
+  ggplot2::ggplot(rows, ggplot2::aes(x = .data$epoch + 1, y = .data$value, colour = .data$source)) +
+    ggplot2::geom_line(ggplot2::aes(group = paste(.data$fold, .data$source)), alpha = 0.35, linewidth = 0.3) +
+    ggplot2::geom_line(data = mean_rows, linewidth = 0.9) +
+    ggplot2::geom_point(data = mean_rows, size = 1.2) +
+    ggplot2::facet_wrap(ggplot2::vars(.data$panel), scales = "free", ncol = 3) +
+    ggplot2::scale_colour_manual(values = figure_colours()$source, name = NULL) +
+    ggplot2::scale_x_continuous(breaks = function(limits) unique(round(pretty(limits, 4)))) +
+    ggplot2::labs(
+      title = "Training history", x = "Epoch", y = paste0(shown, " (no unit)"),
+      caption = figure_caption(label, "Thin: a fold. Thick: mean of the folds that reached the epoch.")
+    ) +
+    theme_report()
+}

@@ -1,0 +1,157 @@
+FILES_THAT_MAY_BE_EMPTY <- c("features.csv", "categories.csv", "training_history.csv")
+
+#' Reads a CSV file as text, without guessing anything.
+#'
+#' @param path CSV file, UTF-8.
+#' @param name Name of the file in messages.
+#' @return List of `table` (character columns; NULL if the file cannot be read) and `problems`.
+read_text_table <- function(path, name) {
+  failed <- function(expected, found) list(table = NULL, problems = new_problems(name, "", NA, expected, found))
+  if (!file.exists(path) || dir.exists(path)) {
+    return(failed("a file", "none"))
+  }
+  if (file.size(path) == 0) {
+    return(failed("a header and rows", "an empty file"))
+  }
+  lines <- readLines(path, warn = FALSE, encoding = "UTF-8")
+  if (!all(validUTF8(lines))) {
+    return(failed("UTF-8 text", paste("other bytes in line", which(!validUTF8(lines))[1])))
+  }
+  table <- suppressWarnings(readr::read_csv(
+    path, col_types = readr::cols(.default = readr::col_character()), na = character(), trim_ws = FALSE,
+    name_repair = "minimal", skip_empty_rows = FALSE, lazy = FALSE, progress = FALSE
+  ))
+  ragged <- readr::problems(table)
+  problems <- new_problems(name, "", ragged$row, ragged$expected, ragged$actual)
+  doubled <- unique(names(table)[duplicated(names(table))])
+  problems <- rbind(problems, new_problems(name, doubled, rep(NA, length(doubled)), "one such column", "several"))
+  list(table = as.data.frame(table), problems = problems)
+}
+
+#' Checks the cells of one column against its row of the schema.
+#'
+#' @param text Character vector of cells ("" is an empty cell).
+#' @param spec One row of the schema.
+#' @return List of `values` (converted; NA where a cell is empty or bad), `bad` (logical) and `empty` (logical: empty
+#'   but required).
+convert_column <- function(text, spec) {
+  empty <- text == ""
+  values <- switch(spec$type,
+    string = replace(text, empty, NA_character_),
+    flag = match(text, c("0", "1")) - 1L,
+    factor = factor(text, strsplit(spec$allowed, "|", fixed = TRUE)[[1]]),
+    suppressWarnings(as.numeric(text))
+  )
+  bad <- is.na(values) & !empty
+  if (spec$type %in% c("number", "integer")) {
+    known <- !is.na(values)
+    bad[known] <- !is_in_interval(values[known], spec$allowed)
+    if (spec$type == "integer") {
+      bad[known] <- bad[known] | values[known] != round(values[known])
+    }
+    values[bad] <- NA
+  }
+  list(values = values, bad = bad, empty = empty & spec$required)
+}
+
+#' Checks and converts the columns of one results file.
+#'
+#' @param table Data frame of text as of [read_text_table()].
+#' @param specs Rows of the schema for this file.
+#' @return List of `table` (typed columns of the schema, then any others as text) and `problems`.
+convert_table <- function(table, specs) {
+  name <- specs$file[1]
+  problems <- new_problems()
+  for (i in seq_len(nrow(specs))) {
+    spec <- specs[i, ]
+    if (!spec$column %in% names(table)) {
+      found <- paste0("columns ", paste(names(table), collapse = ", "))
+      problems <- rbind(problems, new_problems(name, spec$column, NA, "this column", found))
+      next
+    }
+    text <- table[[spec$column]]
+    column <- convert_column(text, spec)
+    expected <- describe_expected(spec)
+    problems <- rbind(
+      problems,
+      new_problems(name, spec$column, which(column$bad) + 1, expected, sprintf("'%s'", text[column$bad])),
+      new_problems(name, spec$column, which(column$empty) + 1, expected, rep("an empty cell", sum(column$empty)))
+    )
+    table[[spec$column]] <- column$values
+  }
+  identifiers <- specs$column[specs$identifies_row]
+  if (length(identifiers) > 0 && all(identifiers %in% names(table))) {
+    repeated <- which(duplicated(table[identifiers]))
+    problems <- rbind(problems, new_problems(
+      name, paste(identifiers, collapse = " + "), repeated + 1, "each combination once",
+      rep("a repetition", length(repeated))
+    ))
+  }
+  if (nrow(table) == 0 && !name %in% FILES_THAT_MAY_BE_EMPTY) {
+    problems <- rbind(problems, new_problems(name, "", NA, "at least one row", "none"))
+  }
+  list(table = table, problems = problems)
+}
+
+#' Checks the facts of run.csv.
+#'
+#' @param run Data frame `key`, `value`.
+#' @param specs Rows of the schema with a `run_key`.
+#' @return Problems.
+check_run_facts <- function(run, specs) {
+  problems <- new_problems()
+  for (i in seq_len(nrow(specs))) {
+    spec <- specs[i, ]
+    row <- match(spec$run_key, run$key)
+    if (is.na(row)) {
+      problems <- rbind(problems, new_problems("run.csv", "key", NA, paste("a row for", spec$run_key), "none"))
+      next
+    }
+    text <- if (is.na(run$value[row])) "" else run$value[row]
+    cell <- convert_column(text, spec)
+    if (cell$bad || cell$empty) {
+      expected <- paste(describe_expected(spec), "for", spec$run_key)
+      found <- if (cell$empty) "an empty cell" else sprintf("'%s'", text)
+      problems <- rbind(problems, new_problems("run.csv", "value", row + 1, expected, found))
+    }
+  }
+  problems
+}
+
+#' Reads and checks all results files of a run.
+#'
+#' Columns that the schema does not know are kept as text. Rows are numbered as lines of the file, the header being
+#' line 1.
+#'
+#' @param folder Folder of the CSV files.
+#' @param schema Data frame as of [read_schema()].
+#' @return Named list of data frames, names without ".csv"; the facts of the run are in the order of the schema. Raises
+#'   an `input_error` with every problem of every file.
+read_results <- function(folder, schema) {
+  if (!dir.exists(folder)) {
+    stop_for_problems(new_problems(folder, "", NA, "a folder of results CSVs", "none"))
+  }
+  files <- unique(schema$file)
+  problems <- new_problems()
+  results <- list()
+  for (file in files) {
+    read <- read_text_table(file.path(folder, file), file)
+    problems <- rbind(problems, read$problems)
+    if (is.null(read$table)) {
+      next
+    }
+    converted <- convert_table(read$table, schema_columns(schema, file))
+    if (file == "run.csv" && nrow(converted$problems) == 0) {
+      converted$problems <- check_run_facts(converted$table, schema[schema$file == file & schema$run_key != "", ])
+    }
+    problems <- rbind(problems, converted$problems)
+    # Files that disagree are only told of when each of them is sound by itself.
+    if (nrow(read$problems) + nrow(converted$problems) == 0) {
+      results[[sub("\\.csv$", "", file)]] <- converted$table
+    }
+  }
+  stop_for_problems(rbind(problems, check_agreement(results)))
+  known <- schema$run_key[schema$run_key != ""]
+  results$run <- results$run[order(match(results$run$key, known)), ]
+  results
+}

@@ -1,0 +1,203 @@
+#' A table of the report before it is formatted.
+#'
+#' @param caption Caption without the cohort, which is put before it.
+#' @param ... Columns; names are the titles.
+#' @return List of `table` and `caption`.
+new_report_table <- function(caption, ...) {
+  list(table = data.frame(..., check.names = FALSE), caption = caption)
+}
+
+#' Facts of the run, three pairs a line.
+#' @param analysis List as of [run_analysis()].
+tabulate_run <- function(analysis) {
+  pairs <- 3
+  facts <- cbind(analysis$run$key, ifelse(is.na(analysis$run$value), "\u2013", analysis$run$value))
+  rows <- ceiling(nrow(facts) / pairs)
+  facts <- rbind(facts, matrix("", rows * pairs - nrow(facts), 2))
+  columns <- lapply(seq_len(pairs), function(i) facts[(i - 1) * rows + seq_len(rows), , drop = FALSE])
+  table <- stats::setNames(data.frame(do.call(cbind, columns)), rep(c("Fact", "Value"), pairs))
+  list(table = table, caption = "The run.")
+}
+
+#' Printed numbers beside ours.
+#' @param analysis List as of [run_analysis()].
+#' @param rows Logical: rows of `analysis$comparison` to show.
+#' @param caption Caption.
+tabulate_comparison <- function(analysis, rows, caption) {
+  shown <- analysis$comparison[rows, ]
+  unit <- ifelse(shown$unit == "" | !grepl("[0-9]", shown$paper_value), "", paste0(" ", shown$unit))
+  limits <- sprintf(" [%s, %s]", format_number(shown$paper_low, 2), format_number(shown$paper_high, 2))
+  printed <- paste0(shown$paper_value, ifelse(is.na(shown$paper_low), "", limits), unit)
+  digits <- choose_digits(shown$ours_value, shown$unit)
+  new_report_table(
+    caption,
+    Item = shown$item, Quantity = shown$quantity, Level = shown$level,
+    Printed = ifelse(grepl("plain", shown$verdict), printed, keep_together(printed)),
+    Ours = format_estimate(shown$ours_value, shown$ours_low, shown$ours_high, digits, shown$unit),
+    Verdict = keep_together(shown$verdict), `Ours is` = shown$ours_definition
+  )
+}
+
+#' Table 4.
+#' @param analysis List as of [run_analysis()].
+tabulate_dice <- function(analysis) {
+  dice <- analysis$dice_table
+  of <- function(statistic) dice[dice$statistic == statistic, ]
+  thresholds <- format_level(of("average")$threshold)
+  ours <- function(statistic) {
+    rows <- of(statistic)[match(thresholds, format_level(of(statistic)$threshold)), ]
+    format_estimate(rows$value, rows$low, rows$high)
+  }
+  printed <- function(quantity) {
+    rows <- select_paper(analysis$paper, quantity, "Table 4")
+    format_number(rows$number[match(thresholds, rows$level)])
+  }
+  new_report_table(
+    paste0(
+      "Dice by threshold (Table 4): ", max(of("average")$patients), " patients with a reference lesion, ",
+      max(dice$patients), " patients in all."
+    ),
+    Threshold = thresholds, `Median, printed` = printed("median Dice"), `Median, ours` = ours("median"),
+    `Average, printed` = printed("average Dice"), `Average, ours` = ours("average"),
+    `Global, positives` = ours("global_positive"), `Global, with negatives` = ours("global_all")
+  )
+}
+
+#' Dice at a threshold chosen on the test folds and on the early-stopping patients.
+#' @param analysis List as of [run_analysis()].
+tabulate_chosen <- function(analysis) {
+  chosen <- analysis$dice_at_chosen
+  new_report_table(
+    "Dice at a chosen threshold. The intervals leave the choice itself out.",
+    Threshold = describe_code(chosen$choice), Statistic = describe_code(chosen$statistic), At = chosen$thresholds,
+    Patients = chosen$patients, Dice = format_estimate(chosen$value, chosen$low, chosen$high)
+  )
+}
+
+#' The threshold of each fold.
+#' @param analysis List as of [run_analysis()].
+tabulate_fold_thresholds <- function(analysis) {
+  folds <- analysis$fold_thresholds
+  new_report_table(
+    "Threshold of each fold.",
+    Fold = folds$fold, `Threshold chosen` = format_level(folds$threshold_chosen),
+    `Average Dice of the early-stopping patients` = format_number(folds$dice_validation)
+  )
+}
+
+#' Dice by the size of the largest lesion, at the threshold that most folds chose.
+#' @param analysis List as of [run_analysis()].
+tabulate_dice_by_size <- function(analysis) {
+  usual <- names(which.max(table(format_level(analysis$fold_thresholds$threshold_chosen))))
+  size <- analysis$dice_by_size[format_level(analysis$dice_by_size$threshold) == usual, ]
+  new_report_table(
+    paste0(
+      "What small lesions do to the average: Dice at threshold ", usual,
+      ", chosen for most folds, by the diameter of the patient's largest reference lesion."
+    ),
+    `Largest lesion` = as.character(size$size), Patients = size$patients, `Average Dice` = format_number(size$average),
+    `Median Dice` = format_number(size$median), `Patients with Dice zero` = size$undetected
+  )
+}
+
+#' Detection at the thresholds of Table 4.
+#' @param analysis List as of [run_analysis()].
+tabulate_detection <- function(analysis) {
+  printed <- select_paper(analysis$paper, "average Dice", "Table 4")$level
+  rows <- analysis$detection_table[format_level(analysis$detection_table$threshold) %in% printed, ]
+  population <- c(positives_only = "positives (as printed)", with_negatives = "with negatives")
+  precision <- format_estimate(rows$precision, rows$precision_low, rows$precision_high)
+  new_report_table(
+    paste(
+      "Detection at the thresholds of Table 4, with 95 % Wilson intervals, n divided by the design effect.",
+      "An asterisk marks what is true by construction."
+    ),
+    Level = rows$level, Patients = population[rows$population], Threshold = format_level(rows$threshold),
+    TP = rows$tp, FP = rows$fp, FN = rows$fn, Recall = format_estimate(rows$recall, rows$recall_low, rows$recall_high),
+    Precision = paste0(precision, ifelse(rows$precision_by_construction, "\u00a0*", "")),
+    Specificity = format_number(rows$specificity)
+  )
+}
+
+#' Detection by size at the chosen thresholds; without rows where it was not computed at them.
+#' @param analysis List as of [run_analysis()].
+tabulate_detection_by_size <- function(analysis) {
+  size <- analysis$detection_at_chosen
+  new_report_table(
+    "Detection by diameter at the threshold chosen on the early-stopping patients of each fold.",
+    Diameter = as.character(size$size), Patients = size$patients, Lesions = size$n, Detected = size$successes,
+    Share = if (NROW(size) > 0) format_estimate(size$proportion, size$low, size$high) else character()
+  )
+}
+
+#' Features; without rows where there are none.
+#' @param analysis List as of [run_analysis()].
+tabulate_features <- function(analysis) {
+  features <- analysis$feature_table
+  first <- features[features$statistic == "auc", ]
+  estimate <- function(statistic) {
+    rows <- features[features$statistic == statistic, ]
+    if (NROW(rows) > 0) format_estimate(rows$value, rows$low, rows$high) else character()
+  }
+  new_report_table(
+    paste(
+      "Features: lesions in which the feature is present, absent, or that were missed.",
+      "A perfect AUC has no bootstrap interval."
+    ),
+    Variant = as.character(first$variant), Regions = sub("_roi", "", as.character(first$roi)),
+    Feature = describe_code(first$feature), Present = first$n_present, Absent = first$n_absent, Missed = first$n_missed,
+    AUC = estimate("auc"), Sensitivity = estimate("sensitivity"), Specificity = estimate("specificity")
+  )
+}
+
+#' Table 5 and the accuracies of Fig. 15; a variant that the run lacks has a line that says so.
+#' @param analysis List as of [run_analysis()].
+tabulate_accuracy <- function(analysis) {
+  is_accuracy <- analysis$paper$quantity == "LI-RADS accuracy"
+  printed <- cbind(analysis$paper, compute_paper_intervals(analysis$paper))[is_accuracy, ]
+  printed$text <- format_estimate(printed$number, printed$low, printed$high, 2)
+  accuracy <- analysis$accuracy_table
+  absent <- setdiff(printed$level, accuracy$variant)
+  columns <- c("variant", "scoring", "correct", "accuracy", "design_effect", "kappa", "shifted")
+  ours <- data.frame(matrix(character(), 0, length(columns), dimnames = list(NULL, columns)))
+  if (NROW(accuracy) > 0) {
+    ours <- data.frame(
+      variant = accuracy$variant, scoring = describe_code(accuracy$scoring),
+      correct = paste(accuracy$successes, "/", accuracy$n),
+      accuracy = format_estimate(100 * accuracy$proportion, 100 * accuracy$low, 100 * accuracy$high, 1),
+      design_effect = format_number(accuracy$design_effect, 2),
+      kappa = format_estimate(accuracy$kappa_linear, accuracy$kappa_linear_low, accuracy$kappa_linear_high, 2),
+      shifted = paste(accuracy$overcategorized, "/", accuracy$undercategorized)
+    )
+  }
+  rows <- dplyr::bind_rows(ours, data.frame(variant = absent, scoring = rep("not in this run", length(absent))))
+  rows <- rows[order(match(rows$variant, c(printed$level, unique(ours$variant)))), ]
+  rows[is.na(rows)] <- "\u2013"
+  first <- !duplicated(rows$variant)
+  in_paper <- printed$text[match(rows$variant, printed$level)]
+  in_paper[is.na(in_paper)] <- "\u2013"
+  new_report_table(
+    paste0(
+      "Accuracy of each variant (Table 5; the direct variants: Fig. 15). Printed: n = ",
+      paste(unique(printed$n), collapse = ", "), " inferred. Over / under: over- and under-categorized lesions."
+    ),
+    Variant = ifelse(first, rows$variant, ""), `Printed (%)` = ifelse(first, in_paper, ""), Scoring = rows$scoring,
+    Correct = keep_together(rows$correct), `Ours (%)` = rows$accuracy, `Design effect` = rows$design_effect,
+    `Weighted kappa` = rows$kappa, `Over / under` = keep_together(rows$shifted)
+  )
+}
+
+#' What can be had without any image.
+#' @param analysis List as of [run_analysis()].
+tabulate_baselines <- function(analysis) {
+  rows <- analysis$baselines
+  new_report_table(
+    paste(
+      "What can be had without any image, learnt on the other folds: always the most frequent category,",
+      "and the most frequent category of the reference diameter's stratum."
+    ),
+    Baseline = describe_code(rows$baseline), Correct = keep_together(paste(rows$successes, "/", rows$n)),
+    `Accuracy (%)` = format_estimate(100 * rows$proportion, 100 * rows$low, 100 * rows$high, 1),
+    `Weighted kappa` = format_estimate(rows$kappa_linear, rows$kappa_linear_low, rows$kappa_linear_high, 2)
+  )
+}

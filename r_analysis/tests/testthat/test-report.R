@@ -1,0 +1,133 @@
+paper <- read_paper_results(paper_path)
+
+run_script <- function(..., folder = analysis_folder, environment = character()) {
+  output <- suppressWarnings(system2(
+    file.path(R.home("bin"), "Rscript"), c(shQuote(file.path(folder, "run.R")), ...), stdout = TRUE, stderr = TRUE,
+    env = environment
+  ))
+  status <- attr(output, "status")
+  list(text = paste(output, collapse = "\n"), status = if (is.null(status)) 0L else status)
+}
+
+read_bytes <- function(path) readBin(path, "raw", file.size(path))
+
+test_that("the script writes a whole report from a checkout that cannot be written", {
+  checkout <- tempfile("check out ")
+  dir.create(checkout)
+  file.copy(analysis_folder, checkout, recursive = TRUE)
+  copied <- file.path(checkout, basename(analysis_folder))
+  Sys.chmod(list.files(copied, recursive = TRUE, include.dirs = TRUE, full.names = TRUE), "0555")
+  before <- list.files(copied, recursive = TRUE, all.files = TRUE)
+  out <- file.path(tempfile(), "report")
+  # Another locale must change nothing.
+  ran <- run_script(
+    "--results", "fixture", "--out", shQuote(out), "--paper", shQuote(paper_path), folder = copied,
+    environment = "LC_ALL=C"
+  )
+  expect_identical(ran$status, 0L, info = ran$text)
+  expect_setequal(list.files(out), OUTPUT_ENTRIES)
+  expect_identical(list.files(copied, recursive = TRUE, all.files = TRUE), before)
+  Sys.chmod(list.files(copied, recursive = TRUE, include.dirs = TRUE, full.names = TRUE), "0755")
+  unlink(checkout, recursive = TRUE)
+
+  html <- readLines(file.path(out, "report.html"), encoding = "UTF-8")
+  body <- paste(html[seq(grep("<body>", html), length(html))], collapse = " ")
+  text <- trimws(gsub("<[^>]*>", "", body))
+  expect_match(text, "^virtual cohort")
+  expect_lt(file.size(file.path(out, "report.html")), 10 * 1024^2)
+  expect_false(grepl("(src|href)=\"(https?:|file:|/)", body))
+  captions <- regmatches(body, gregexpr("<(caption|figcaption)[^>]*>[^<]*", body))[[1]]
+  expect_gt(length(captions), 15)
+  expect_true(all(grepl(">\\s*virtual\\s+cohort\\.", captions)))
+  pngs <- list.files(file.path(out, "figures"), "png$")
+  expect_length(pngs, 9)
+  expect_setequal(sub("png$", "svg", pngs), list.files(file.path(out, "figures"), "svg$"))
+
+  # The same tables again, written here: byte for byte.
+  again <- tempfile()
+  dir.create(again)
+  write_tables(run_analysis(read_fixture(), paper), again)
+  tables <- list.files(again, "csv$", recursive = TRUE)
+  expect_identical(tables, list.files(out, "csv$", recursive = TRUE))
+  for (table in tables) {
+    expect_identical(read_bytes(file.path(again, table)), read_bytes(file.path(out, table)), info = table)
+    expect_true(all(startsWith(readLines(file.path(again, table))[-1], "virtual cohort,")), info = table)
+  }
+})
+
+test_that("bad input ends with status 2, everything told and nothing written", {
+  folder <- tempfile()
+  results <- make_fixture_results()
+  results$lesions <- NULL
+  results$features$probability[3] <- 2
+  write_results(results, folder)
+  out <- file.path(tempfile(), "report")
+  ran <- run_script("--results", shQuote(folder), "--out", shQuote(out), "--paper", "nowhere.csv")
+  expect_identical(ran$status, 2L)
+  expect_match(ran$text, "lesions.csv: expected a file, found none", fixed = TRUE)
+  expect_match(
+    ran$text, "features.csv, column probability, row 4: expected a number in [0, 1], found '2'", fixed = TRUE
+  )
+  expect_match(ran$text, "nowhere.csv: expected a file, found none", fixed = TRUE)
+  expect_false(file.exists(dirname(out)))
+  ran <- run_script("--results", "fixture")
+  expect_identical(ran$status, 2L)
+  expect_match(ran$text, "expected --out", fixed = TRUE)
+})
+
+test_that("what a run lacks is a gap, and the rest is drawn", {
+  results <- make_fixture_results(variants = c("vgg16-plain", "resnet50-plain"))
+  results$training_history <- results$training_history[0, ]
+  folder <- tempfile()
+  write_results(results, folder)
+  analysis <- run_analysis(read_results(folder, test_schema()), paper)
+  figures <- build_figures(analysis)
+  gaps <- names(figures)[vapply(figures, function(figure) is.null(figure$plot), logical(1))]
+  expect_setequal(gaps, c("figure_14_confusion_vgg16_adaptive", "figure_training_history"))
+  expect_match(figures$figure_14_confusion_vgg16_adaptive$gap, "no lesion of vgg16-adaptive")
+  accuracy <- tabulate_accuracy(analysis)$table
+  expect_identical(accuracy$Scoring[accuracy$Variant == "vgg16-adaptive"], "not in this run")
+  expect_identical(sum(accuracy$Scoring == "not in this run"), 4L)
+  out <- tempfile()
+  dir.create(out)
+  write_figures(figures["figure_16_confusion_variants"], out)
+  render_report(analysis, lapply(figures, `[`, "gap"), out, analysis_folder, file.path(out, "report.html"))
+  expect_match(paste(readLines(file.path(out, "report.html")), collapse = " "), "Not in this run")
+})
+
+test_that("a run without any category or feature still has its other parts", {
+  results <- make_fixture_results()
+  for (name in c("features", "categories", "training_history")) {
+    results[[name]] <- results[[name]][0, ]
+  }
+  folder <- tempfile()
+  write_results(results, folder)
+  analysis <- run_analysis(read_results(folder, test_schema()), paper)
+  expect_null(analysis$accuracy_table)
+  expect_equal(nrow(tabulate_features(analysis)$table), 0)
+  expect_true(all(tabulate_accuracy(analysis)$table$Scoring == "not in this run"))
+  expect_false(is.null(build_figures(analysis)$figure_13_detection$plot))
+})
+
+test_that("the report's prose has no number and no verdict of its own", {
+  source <- paste(readLines(file.path(analysis_folder, "report.Rmd"), encoding = "UTF-8"), collapse = "\n")
+  prose <- gsub("(?s)```\\{r.*?```", "", source, perl = TRUE)
+  prose <- gsub("`r [^`]*`", "", prose)
+  # Names that have digits: parts of the article and ledger, categories, confidence levels, Dice's formula, the DOI.
+  names <- c(
+    "doi:[0-9./a-z]+", "(Figs?\\.|Tables?|items?|section) [0-9.]+(\\s+and\\s+[0-9]+)?", "\u00a7[0-9]", "LR-[345]",
+    "9[05]&nbsp;%", "2 TP"
+  )
+  for (name in names) {
+    prose <- gsub(name, "", prose)
+  }
+  expect_identical(regmatches(prose, gregexpr("[^\n]*[0-9][^\n]*", prose))[[1]], character())
+})
+
+test_that("small cohorts with one lesion a fold go through", {
+  folder <- tempfile()
+  write_fixture_results(folder, positives = 4, negatives = 2, folds = 2, seed = 3)
+  analysis <- run_analysis(read_results(folder, test_schema()), paper)
+  expect_false(any(is.nan(unlist(analysis$accuracy_table[c("proportion", "low", "high")]))))
+  expect_silent(write_figures(build_figures(analysis), tempfile()))
+})

@@ -1,0 +1,43 @@
+test_that("the schema has the files and columns of the results", {
+  schema <- test_schema()
+  expect_identical(unique(schema$file), c(
+    "run.csv", "patients.csv", "lesions.csv", "dice_by_threshold.csv", "fold_thresholds.csv", "pixel_counts.csv",
+    "lesion_detection.csv", "patient_detection.csv", "features.csv", "categories.csv", "training_history.csv"
+  ))
+  expect_identical(
+    schema_columns(schema, "categories.csv")$column,
+    c(
+      "variant", "roi", "fold", "patient_id", "lesion_id", "diameter_mm", "category_ref", "category_pred", "detected",
+      "reasons"
+    )
+  )
+  expect_identical(schema_levels(schema, "lesions.csv", "category_ref"), c("LR-3", "LR-4", "LR-5"))
+  expect_identical(
+    schema$run_key[schema$run_key != ""],
+    c(
+      "run", "cohort", "profile", "commit", "dirty", "seed", "folds", "rules", "decision_threshold", "python",
+      "tensorflow", "keras"
+    )
+  )
+})
+
+test_that("every example satisfies its own row", {
+  schema <- test_schema()
+  for (i in which(schema$example != "")) {
+    cell <- convert_column(schema$example[i], schema[i, ])
+    expect_false(cell$bad, info = paste(schema$file[i], schema$column[i]))
+  }
+  expect_true(all(!schema$required[schema$example == ""]))
+  expect_true(all(schema$type %in% c("string", "integer", "number", "flag", "factor")))
+})
+
+test_that("intervals are read with their ends", {
+  expect_identical(is_in_interval(c(0, 1, 1.1), "[0, 1]"), c(TRUE, TRUE, FALSE))
+  expect_identical(is_in_interval(c(0, 1e9, Inf), "(0, Inf)"), c(FALSE, TRUE, FALSE))
+  expect_identical(is_in_interval(c(-5, NaN), ""), c(TRUE, FALSE))
+})
+
+test_that("the data dictionary is the one that the schema implies", {
+  written <- readLines(file.path(analysis_folder, "DATA_DICTIONARY.md"), encoding = "UTF-8")
+  expect_identical(written, format_data_dictionary(test_schema()))
+})
