@@ -43,7 +43,7 @@ has_r_elsewhere() {
 }
 
 gpu=cpu
-if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU; then gpu=cuda; fi
+if [ "$(uname -m)" = x86_64 ] && command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU; then gpu=cuda; fi
 
 r_state=present
 if ! has_r && ! has_r_elsewhere; then
@@ -54,7 +54,7 @@ if ! has_r && ! has_r_elsewhere; then
     fi
 fi
 
-stamp=.venv/.setup-$(cat requirements.txt setup.cfg pyproject.toml experiments/setup.sh | sha256sum | cut -c1-12)-$gpu
+stamp=.venv/.setup-$(cat requirements.txt setup.cfg pyproject.toml experiments/setup.sh experiments/requirements-cuda.txt | sha256sum | cut -c1-12)-$gpu
 if [ -e "$stamp" ] && [ -x .venv/bin/python ]; then exit 0; fi
 
 python=$(find_python)
@@ -71,7 +71,9 @@ fi
 say "installing the packages of requirements.txt ($gpu TensorFlow); a few minutes the first time"
 wanted=.venv/requirements.txt
 if [ "$gpu" = cuda ]; then
-    sed -E 's/^tensorflow(-cpu)?==([^ ;]+).*platform_machine == .x86_64.*/tensorflow[and-cuda]==\2/' requirements.txt > $wanted
+    # The CUDA build is the plain package and its libraries; the CPU build is a package of its own that would stand in its way.
+    sed -E 's/^tensorflow-cpu==([^ ;]+).*/tensorflow==\1/; /^tensorflow==.*!=/d' requirements.txt > $wanted
+    cat experiments/requirements-cuda.txt >> $wanted
 else
     cp requirements.txt $wanted
 fi

@@ -1,0 +1,154 @@
+"""`lirads` as a user types it."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+LIRADS = [sys.executable, "-m", "lirads_keras"]
+
+
+def lirads(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run([*LIRADS, *map(str, arguments)], capture_output=True, text=True)
+
+
+def refused(finished: subprocess.CompletedProcess, *words: str) -> bool:
+    """One error a line, exit code 2, no traceback."""
+    return (finished.returncode == 2 and "Traceback" not in finished.stderr and all(word in finished.stderr for word in words)
+            and any(line.startswith("error: ") for line in finished.stderr.splitlines()))
+
+
+@pytest.fixture(scope="module")
+def virtual_study(smoke_run) -> Path:
+    """All DICOM files of a virtual patient with lesions, phases in their own folders."""
+    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
+    return sorted(cohort.glob("*/dicom/*"))[0]
+
+
+@pytest.fixture(scope="module")
+def real_series() -> Path:
+    """Three time points of 60 slices in one series without a temporal identifier (GE Signa, breast)."""
+    if "LIRADS_REAL_DATA" not in os.environ:
+        pytest.skip("LIRADS_REAL_DATA is not set: no real scanner files")
+    return Path(os.environ["LIRADS_REAL_DATA"]) / "mr_dce_one_series" / "image_dce_3dfgre_orig"
+
+
+def test_help_comes_in_under_a_second():
+    started = time.monotonic()
+    finished = lirads("--help")
+    assert finished.returncode == 0 and "predict" in finished.stdout and "Research use only" in finished.stdout
+    assert time.monotonic() - started < 1
+
+
+def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
+    finished = lirads("predict", virtual_study, "--run", smoke_run, "--out", tmp_path / "result", "--fold", 0)
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads((tmp_path / "result" / "report.json").read_text())
+    assert report["patient_id"] == virtual_study.name and "Research use only" in report["notice"]
+    assert report["versions"]["rules"] == "paper" and report["versions"]["variant"] == "vgg16-adaptive"
+    for lesion in report["lesions"]:
+        assert lesion["category"] in {"LR-3", "LR-4", "LR-5"} and lesion["category"] in lesion["reasons"]
+        assert lesion["diameter_mm"] > 0 and set(lesion["features"]) == {"aphe", "washout", "capsule"}
+        assert (tmp_path / "result" / lesion["overlay"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_reads_three_time_points_of_one_real_series(smoke_run, real_series, tmp_path):
+    phase_map = tmp_path / "phases.yaml"
+    phase_map.write_text(yaml.safe_dump({"arterial": {"time_point": 0}, "portal_venous": {"time_point": 1}, "delayed": {"time_point": 2}}))
+    finished = lirads("predict", real_series, "--run", smoke_run, "--out", tmp_path / "result", "--phase-map", phase_map)
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads((tmp_path / "result" / "report.json").read_text())
+    assert report["study_uid"] and isinstance(report["lesions"], list)
+
+
+def test_the_same_real_series_without_a_phase_map_says_what_to_do(smoke_run, real_series, tmp_path):
+    finished = lirads("predict", real_series, "--run", smoke_run, "--out", tmp_path / "result")
+    assert refused(finished, "delayed", "phase map")
+    assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize("phase_map, words", [
+    ({"delayed": {"series": "no such series"}}, ["no such series"]),
+    ({"delayed": {"time_point": 9}}, ["9"]),
+    ({"late": {"time_point": 0}}, ["late"]),
+    ([1], ["phases.yaml"]),
+])
+def test_a_phase_map_that_names_nothing_is_refused(smoke_run, virtual_study, tmp_path, phase_map, words):
+    (tmp_path / "phases.yaml").write_text(yaml.safe_dump(phase_map))
+    finished = lirads("predict", virtual_study, "--run", smoke_run, "--out", tmp_path / "result", "--phase-map", tmp_path / "phases.yaml")
+    assert refused(finished, *words)
+    assert not (tmp_path / "result").exists()
+
+
+def test_no_study_at_the_path(smoke_run, tmp_path):
+    assert refused(lirads("predict", tmp_path / "nowhere", "--run", smoke_run, "--out", tmp_path / "result"), "nowhere")
+    (tmp_path / "empty").mkdir()
+    assert refused(lirads("predict", tmp_path / "empty", "--run", smoke_run, "--out", tmp_path / "result"), "empty")
+    assert not (tmp_path / "result").exists()
+
+
+def test_no_delayed_phase(smoke_run, virtual_study, tmp_path):
+    shutil.copytree(virtual_study, tmp_path / "study")
+    for folder in (tmp_path / "study").iterdir():
+        if "delayed" in folder.name:
+            shutil.rmtree(folder)
+    assert refused(lirads("predict", tmp_path / "study", "--run", smoke_run, "--out", tmp_path / "result"), "delayed")
+    assert not (tmp_path / "result").exists()
+
+
+def test_two_series_for_one_phase(smoke_run, virtual_study, tmp_path):
+    import pydicom
+
+    shutil.copytree(virtual_study, tmp_path / "study")
+    delayed = next(folder for folder in (tmp_path / "study").iterdir() if "delayed" in folder.name)
+    twin = tmp_path / "study" / "again"
+    twin.mkdir()
+    for path in delayed.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SeriesInstanceUID = dataset.SeriesInstanceUID[:-4] + "9999"
+        dataset.SOPInstanceUID = dataset.SOPInstanceUID[:-4] + "9" + path.stem[-3:]
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.save_as(twin / path.name)
+    assert refused(lirads("predict", tmp_path / "study", "--run", smoke_run, "--out", tmp_path / "result"), "delayed")
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_truncated_file(smoke_run, virtual_study, tmp_path):
+    shutil.copytree(virtual_study, tmp_path / "study")
+    victim = sorted((tmp_path / "study").rglob("*.dcm"))[5]
+    victim.write_bytes(victim.read_bytes()[:-500])
+    assert refused(lirads("predict", tmp_path / "study", "--run", smoke_run, "--out", tmp_path / "result"), victim.name)
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_run_without_weights(smoke_run, virtual_study, tmp_path):
+    (tmp_path / "run").mkdir()
+    shutil.copy(smoke_run / "profile.yaml", tmp_path / "run")
+    finished = lirads("predict", virtual_study, "--run", tmp_path / "run", "--out", tmp_path / "result")
+    assert refused(finished, "segmentation/fold-0/model.keras", "characterization/vgg16-adaptive/fold-2/model.keras")
+    assert refused(lirads("predict", virtual_study, "--run", tmp_path / "absent", "--out", tmp_path / "result"), "absent")
+    assert not (tmp_path / "result").exists()
+
+
+def test_a_result_is_never_overwritten(smoke_run, virtual_study, tmp_path):
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "report.json").write_text("mine")
+    assert refused(lirads("predict", virtual_study, "--run", smoke_run, "--out", tmp_path / "result"), "a new or an empty folder")
+    assert (tmp_path / "result" / "report.json").read_text() == "mine"
+
+
+def test_cohort_build_is_the_cohort_of_the_workflow(smoke_run, tmp_path):
+    profile = Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml"
+    finished = lirads("cohort", "build", "--profile", profile, "--out", tmp_path / "cohort", "--jobs", 2)
+    assert finished.returncode == 0, finished.stderr
+    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
+    of_run = next(folder for folder in cohort.iterdir() if (folder / "patients.csv").is_file())
+    for table in ("patients.csv", "series.csv", "lesions.csv"):
+        assert (tmp_path / "cohort" / table).read_bytes() == (of_run / table).read_bytes()
