@@ -24,8 +24,7 @@ from lirads_keras.evaluation.export import TABLES, build_results_table, write_re
 from lirads_keras.evaluation.overlap import compute_pixel_counts
 from lirads_keras.io.manifests import Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
-from lirads_keras.lirads.categorize import categorize
-from lirads_keras.lirads.observation import to_observation
+from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.store import read_stored_study
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -84,9 +83,8 @@ def score_features(plan: Plan) -> Rows:
         table = index.merge(read, on=["roi", "patient_id", "lesion_id", "fold"], suffixes=("_ref", ""), validate="one_to_one")
         for row in table.to_dict("records"):
             shared = {"variant": variant, **{name: row[name] for name in ("roi", "fold", "patient_id", "lesion_id")}}
-            if row["detected"]:
-                rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
-                                     for feature in HEAD_FEATURES]
+            rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
+                                 for feature in HEAD_FEATURES]
             rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
                                        **_category(row, profile)})
     return rows
@@ -96,8 +94,8 @@ def _category(row: Mapping[Hashable, Any], profile: Profile) -> dict[str, Any]:
     if not row["detected"]:
         return {"category_pred": None, "reasons": "missed by the segmentation"}
     probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
-    observation = to_observation(row["diameter_mm"], probabilities, profile.characterization.decision_threshold)
-    category, reasons = categorize(observation, profile.characterization.rules)
+    settings = profile.characterization
+    _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules)
     return {"category_pred": str(category), "reasons": reasons}
 
 

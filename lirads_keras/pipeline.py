@@ -13,12 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lirads_keras.config import Profile
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
+from lirads_keras.config import CharacterizationSettings, Profile
+from lirads_keras.entities import FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
 from lirads_keras.inference.engine import RunModels
 from lirads_keras.lesions import extract_lesions
-from lirads_keras.lirads.categorize import categorize
-from lirads_keras.lirads.observation import to_observation
+from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.crops import crop_lesions
 from lirads_keras.preprocessing.intensity import compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
@@ -48,7 +47,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: C
     progress(f"characterising {len(lesions)} lesion(s)")
     scales = {phase: compute_intensity_scale(volume.array, profile.preprocessing, f"{study.patient_id}, {phase}") for phase, volume in volumes.items()}
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
-    scored = tuple(score_lesion(lesion, probabilities, profile)
+    scored = tuple(score_lesion(lesion, probabilities, profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     return StudyResult(Report(study.patient_id, study.study_uid, scored, models.versions), volumes, probability)
 
@@ -61,11 +60,8 @@ def segment(delayed: Volume, models: RunModels, profile: Profile) -> Volume:
     return delayed.with_array(from_segmentation_grid(probability, delayed))
 
 
-def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, profile: Profile) -> ScoredLesion:
-    """Features by the decision threshold, then the category by the profile's rules; a feature that no phase shows counts as absent and is named."""
-    observation = to_observation(lesion.diameter_mm, probabilities, profile.characterization.decision_threshold)
-    category, reasons = categorize(observation, profile.characterization.rules)
-    unread = [str(feature) for feature in HEAD_FEATURES if getattr(probabilities, feature) is None]
-    if unread:
-        reasons += f" ({', '.join(unread)} not assessed: no image of the phase)"
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, settings: CharacterizationSettings) -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules."""
+    observation, category, reasons = categorize_probabilities(
+        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules)
     return ScoredLesion(lesion, probabilities, observation, category, reasons)

@@ -236,8 +236,8 @@ check_categories <- function(results) {
   )
 }
 
-#' Every scored lesion has a probability for each feature of each variant and region, and only a missed lesion may
-#' lack one.
+#' Every scored lesion has a row for each feature of each variant and region; only a missed lesion may lack the
+#' probability, or one whose reasons say that the feature was not assessed.
 #' @param results Named list of data frames.
 check_features <- function(results) {
   features <- results$features
@@ -246,15 +246,16 @@ check_features <- function(results) {
   roi_columns <- c("variant", "roi", columns)
   scored <- results$categories[results$categories$detected == 1, roi_columns]
   scored <- merge(scored, unique(features[c("variant", "roi", "feature")]))
+  excused <- results$categories$detected == 0 | grepl("not assessed", results$categories$reasons, fixed = TRUE)
   unscored <- which(is.na(features$probability) & !row_keys(features, roi_columns) %in%
-    row_keys(results$categories[results$categories$detected == 0, ], roi_columns))
+    row_keys(results$categories[excused, ], roi_columns))
   references <- as.matrix(lesions[c("aphe_ref", "washout_ref", "capsule_ref")])
   row <- match(row_keys(features, columns), row_keys(lesions, columns))
   reference <- references[cbind(row, match(paste0(features$feature, "_ref"), colnames(references)))]
   rbind(
     find_missing_rows(features, "features.csv", scored[c(roi_columns, "feature")]),
     new_problems(
-      "features.csv", "probability", unscored + 1, "a number in [0, 1], because the lesion is not missed",
+      "features.csv", "probability", unscored + 1, "a number in [0, 1], because the lesion was assessed",
       rep("an empty cell", length(unscored))
     ),
     find_disagreements(features, "features.csv", "reference", reference, "lesions.csv")

@@ -143,7 +143,7 @@ test_that("files that contradict one another are told", {
   )
   expect_problem("categories.csv", set_cell(2, "detected", "0"), "expected 1 under reference_roi, found '0'")
   expect_problem(
-    "features.csv", set_cell(2, "probability", ""), "expected a number in [0, 1], because the lesion is not missed"
+    "features.csv", set_cell(2, "probability", ""), "expected a number in [0, 1], because the lesion was assessed"
   )
   expect_problem(
     "fold_thresholds.csv", set_cell(2, "threshold_chosen", "0.55"),
