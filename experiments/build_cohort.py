@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 from filelock import FileLock
-from stage import Progress, run_stage
+from stage import Progress, fold_of_patients, run_stage
 from stages import Plan
 
+from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.phantom.build import build_cohort
 
@@ -12,6 +13,10 @@ from lirads_keras.phantom.build import build_cohort
 def work(plan: Plan, progress: Progress, part: str) -> None:
     if plan.user_manifest:
         manifest = read_manifest(plan.user_manifest)
+        if manifest.lesions.empty:
+            raise InputError(Problem(str(manifest.folder / "lesions.csv"), "a row for each lesion", "none"))
+        # That there are enough patients for the folds should not be found out after hours of training.
+        fold_of_patients(plan)
         progress(1, 1, f"manifest of {len(manifest.patients)} patients")
         return
     plan.manifest.mkdir(parents=True, exist_ok=True)

@@ -14,24 +14,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from extract_lesions import predicted_lesions
-from stage import Progress, fold_of_patients, run_stage
+from stage import REGION_KEY, Progress, fold_of_patients, read_table, run_stage
 from stages import Plan
 
-from lirads_keras.config import Profile
+from lirads_keras.config import CharacterizationSettings, Profile
 from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities
 from lirads_keras.evaluation.detection import detect_patient, match_lesions
 from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table
 from lirads_keras.evaluation.overlap import compute_pixel_counts
-from lirads_keras.io.manifests import Manifest, read_manifest
+from lirads_keras.io.atomic import write_json
+from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.provenance import compute_sha256
 
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids: dict[str, str]) -> Rows:
-    """Rows of a patient for the tables of pixels and of detection, without the columns that every row of the patient shares."""
+def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids: dict[str, str], diameters_mm: dict[str, float]) -> Rows:
+    """Rows of a patient for the tables of pixels and of detection, without the columns that every row of the patient shares.
+
+    Args:
+        store: the patient's folder.
+        prediction: levels (z, y, x) on the delayed grid.
+        profile: thresholds, and what a detection is.
+        reference_ids: lesion_id of each label of the mask.
+        diameters_mm: reference diameter of each lesion_id, as in lesions.csv.
+    """
     study = read_stored_study(store)
     labels = np.asarray(study.mask())
     counts = compute_pixel_counts(np.load(prediction, mmap_mode="r"), labels > 0)
@@ -44,15 +54,18 @@ def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids
             rows["dice_by_threshold"].append({"threshold": threshold, "dice": counts.dice(threshold)})
         predicted = predicted_lesions(study, prediction, threshold, profile)
         matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
-        for kind, lesions, matched in (("reference", reference, matches.reference_matched), ("predicted", predicted, matches.predicted_matched)):
-            rows["lesion_detection"] += [
-                {"threshold": threshold, "kind": kind, "lesion_id": reference_ids[lesion.lesion_id] if kind == "reference" else lesion.lesion_id,
-                 "diameter_mm": lesion.diameter_mm, "matched": flag} for lesion, flag in zip(lesions, matched, strict=True)]
+        names = [reference_ids[lesion.lesion_id] for lesion in reference]
+        rows["lesion_detection"] += [
+            {"threshold": threshold, "kind": "reference", "lesion_id": name, "diameter_mm": diameters_mm[name], "matched": flag}
+            for name, flag in zip(names, matches.reference_matched, strict=True)]
+        rows["lesion_detection"] += [
+            {"threshold": threshold, "kind": "predicted", "lesion_id": lesion.lesion_id, "diameter_mm": lesion.diameter_mm, "matched": flag}
+            for lesion, flag in zip(predicted, matches.predicted_matched, strict=True)]
         rows["patient_detection"].append({"threshold": threshold, **vars(detect_patient(matches))})
     return rows
 
 
-def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], progress: Progress) -> Rows:
+def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diameters_mm: dict[tuple[str, str], float], progress: Progress) -> Rows:
     rows: Rows = {}
     lesions = manifest.lesions.astype({"patient_id": str, "lesion_id": str, "mask_label": str})
     tasks = []
@@ -60,7 +73,7 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], prog
         own = lesions[lesions["patient_id"] == patient_id]
         tasks.append(partial(score_patient, plan.run / "store" / patient_id,
                              plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", plan.profile,
-                             dict(zip(own["mask_label"], own["lesion_id"]))))
+                             dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}))
     groups = dict(zip(manifest.patients["patient_id"].astype(str), manifest.patients["group"]))
     with ProcessPoolExecutor(plan.profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
         for done, (patient_id, future) in enumerate(zip(fold_of, [pool.submit(task) for task in tasks], strict=True), start=1):
@@ -72,43 +85,53 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], prog
     return rows
 
 
-def score_features(plan: Plan) -> Rows:
-    """Rows of features.csv and categories.csv."""
-    profile = plan.profile
-    index = pd.read_csv(plan.run / "characterization" / "crops" / "index.csv", dtype={"patient_id": str, "lesion_id": str})
+def score_features(plan: Plan, index: pd.DataFrame) -> Rows:
+    """Rows of features.csv and categories.csv; a missed lesion has its features without a probability, and so has one whose study lacks the phase."""
+    settings = plan.profile.characterization
     rows: Rows = {"features": [], "categories": []}
-    for variant in profile.characterization.variants:
-        read = pd.concat(pd.read_csv(plan.run / "characterization" / variant / f"fold-{fold}" / "features.csv", dtype={"patient_id": str, "lesion_id": str})
-                         for fold in range(profile.segmentation.folds))
-        table = index.merge(read, on=["roi", "patient_id", "lesion_id", "fold"], suffixes=("_ref", ""), validate="one_to_one")
+    for variant in settings.variants:
+        by_fold = [read_table(plan.run / "characterization" / variant / f"fold-{fold}" / "features.csv") for fold in range(plan.profile.segmentation.folds)]
+        # A fold may have no lesion; empty columns have no type to be merged by.
+        read = pd.concat([table for table in by_fold if len(table)])
+        table = index.merge(read, on=REGION_KEY, suffixes=("_ref", ""), validate="one_to_one")
         for row in table.to_dict("records"):
-            shared = {"variant": variant, **{name: row[name] for name in ("roi", "fold", "patient_id", "lesion_id")}}
+            shared = {"variant": variant, **{name: row[name] for name in REGION_KEY}}
             rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
                                  for feature in HEAD_FEATURES]
             rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
-                                       **_category(row, profile)})
+                                       **_category(row, settings)})
     return rows
 
 
-def _category(row: Mapping[Hashable, Any], profile: Profile) -> dict[str, Any]:
+def _category(row: Mapping[Hashable, Any], settings: CharacterizationSettings) -> dict[str, Any]:
     if not row["detected"]:
         return {"category_pred": None, "reasons": "missed by the segmentation"}
     probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
-    settings = profile.characterization
     _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules)
     return {"category_pred": str(category), "reasons": reasons}
 
 
+def list_trainings(plan: Plan) -> list[tuple[str, str | None, int | None, Path]]:
+    """Stage, variant, fold and folder of every network of the run."""
+    folds = range(plan.profile.segmentation.folds)
+    return [("pretrain", None, None, plan.run / "segmentation" / "pretrain"),
+            *(("finetune", None, fold, plan.run / "segmentation" / f"fold-{fold}") for fold in folds),
+            *(("characterization", variant, fold, plan.run / "characterization" / variant / f"fold-{fold}")
+              for variant in plan.profile.characterization.variants for fold in folds)]
+
+
 def read_history(plan: Plan) -> list[dict[str, Any]]:
     """Rows of training_history.csv."""
-    sources: list[tuple[str, str | None, int | None, Path]] = [("pretrain", None, None, plan.run / "segmentation" / "pretrain")]
-    folds = range(plan.profile.segmentation.folds)
-    sources += [("finetune", None, fold, plan.run / "segmentation" / f"fold-{fold}") for fold in folds]
-    sources += [("characterization", variant, fold, plan.run / "characterization" / variant / f"fold-{fold}")
-                for variant in plan.profile.characterization.variants for fold in folds]
     return [{"stage": stage, "variant": variant, "fold": fold, "epoch": row["epoch"], "metric": metric, "value": row[metric]}
-            for stage, variant, fold, folder in sources
+            for stage, variant, fold, folder in list_trainings(plan)
             for row in pd.read_csv(folder / "history.csv").to_dict("records") for metric in row if metric != "epoch"]
+
+
+def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
+    """SHA-256 of the manifest's tables and of every network's weights."""
+    weights = [folder / "model.keras" for _, _, _, folder in list_trainings(plan)]
+    return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
+            "weights": {str(path.relative_to(plan.run)): compute_sha256(path) for path in weights}}
 
 
 def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
@@ -129,7 +152,10 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest = read_manifest(plan.manifest)
     _, fold_of = fold_of_patients(plan)
-    rows = score_patients(plan, manifest, fold_of, progress) | score_features(plan)
+    index = read_table(plan.run / "characterization" / "crops" / "index.csv")
+    # The manifest's diameter, or the mask's where it has none: chosen once, when the lesions were cut out.
+    diameters_mm = {(row["patient_id"], row["lesion_id"]): row["diameter_mm"] for row in index.to_dict("records") if row["roi"] == "reference_roi"}
+    rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_features(plan, index)
     rows["training_history"] = read_history(plan)
     rows["run"] = describe_run(plan, manifest)
     rows["fold_thresholds"] = [
@@ -142,11 +168,13 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
          "n_lesions_ref": counts.get(str(row["patient_id"]), 0), **{name: row.get(name) for name in ("age_years", "sex", "scanner")}}
         for row in manifest.patients.to_dict("records")]
     rows["lesions"] = [
-        {"patient_id": row["patient_id"], "lesion_id": row["lesion_id"], "fold": fold_of[row["patient_id"]], "diameter_mm": row["diameter_mm"],
-         "category_ref": row["category"], "category_true": row.get("category_true"), **{f"{name}_ref": row[name] for name in HEAD_FEATURES}}
+        {"patient_id": row["patient_id"], "lesion_id": row["lesion_id"], "fold": fold_of[row["patient_id"]],
+         "diameter_mm": diameters_mm[row["patient_id"], row["lesion_id"]], "category_ref": row["category"],
+         "category_true": row.get("category_true"), **{f"{name}_ref": row[name] for name in HEAD_FEATURES}}
         for row in lesions.to_dict("records")]
     for name in TABLES:
         write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))
+    write_json(plan.run / "checksums.json", compute_checksums(plan))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profi
             images.append(crops[position] if region is not None else np.zeros(crops.shape[1:], np.float32))
             present.append(phases[position] if region is not None else np.zeros(phases.shape[1:], bool))
             position += region is not None
-    return rows, np.array(images), np.array(present)
+    # A positive patient may have no lesion of these categories.
+    return rows, np.array(images, np.float32).reshape(len(rows), *crops.shape[1:]), np.array(present, bool).reshape(len(rows), *phases.shape[1:])
 
 
 def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, profile: Profile) -> list[Lesion]:

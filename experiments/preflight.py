@@ -1,6 +1,7 @@
 """What the paper profile will cost, said before it starts."""
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,7 +21,9 @@ GPU_TFLOP_PER_S = 20.0
 CPU_TFLOP_PER_S = 0.16
 """Sustained by two AVX-512 cores in float32."""
 PAPER_GPU_GB = 20.0
-WEIGHTS_CACHE = Path.home() / ".keras" / "models"
+VGG16_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+RESNET_FILE = "{}_imagenet_1000_no_top.h5"
+"""Names of lirads_keras.models, which are not imported from there: TensorFlow takes seconds."""
 
 
 def gpu_memory_gb() -> float:
@@ -54,6 +57,17 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
 
 
+def list_weight_files(profile: Profile) -> list[Path]:
+    """ImageNet weights that the profile asks for, where Keras looks for them."""
+    names = set()
+    if profile.segmentation.encoder_weights == "imagenet":
+        names.add(RESNET_FILE.format(profile.segmentation.encoder))
+    if profile.characterization.weights == "imagenet":
+        names |= {VGG16_FILE if variant.startswith("vgg16") else RESNET_FILE.format("resnet50") for variant in profile.characterization.variants}
+    cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
+    return [cache / name for name in sorted(names)]
+
+
 def check_paper_profile(profile: Profile, data: Path, run: Path, *, force: bool) -> None:
     """Prints what the run will take and what stands in for what is missing.
 
@@ -69,11 +83,10 @@ def check_paper_profile(profile: Profile, data: Path, run: Path, *, force: bool)
         print(f"LiTS: found in {data / 'lits'}.")
     else:
         print(f"LiTS: not found in {data / 'lits'} (volume-N.nii, segmentation-N.nii); the virtual CT set is used for pre-training instead.")
-    for name in ("vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "resnet50_imagenet_1000_no_top.h5", "resnet34_imagenet_1000_no_top.h5"):
-        there = (WEIGHTS_CACHE / name).exists()
-        print(f"ImageNet weights {name}: "
-              + (f"found in {WEIGHTS_CACHE}." if there else f"not in {WEIGHTS_CACHE}; Keras downloads them. Where it cannot, put the file there, or copy "
-                 "the profile and set weights: random (He initialisation instead of ImageNet)."))
+    for path in list_weight_files(profile):
+        print(f"ImageNet weights {path.name}: "
+              + (f"found in {path.parent}." if path.exists() else f"not in {path.parent}; Keras downloads them. Where it cannot, put the file there, or copy "
+                 "the profile and set weights and encoder_weights: random (He initialisation instead of ImageNet)."))
     problems = []
     if gpu_gb < PAPER_GPU_GB:
         problems.append(Problem("PROFILE=paper", f"a GPU with {PAPER_GPU_GB:.0f} GB of memory or more", f"{gpu_gb:.0f} GB"))

@@ -41,7 +41,8 @@ class ProgressBar:
         percent = round(100 * sum(share * fractions[key] for key, share in self._shares.items()) / sum(self._shares.values()))
         stage = next((name for name, _ in running), "")
         waiting = next((name for name, part in self._shares if (name, part) not in finished), "")
-        words = "; ".join(f"{name}: {state['detail'] or 'starting'}" for (name, _), state in running.items()) or f"{waiting}: starting"
+        words = "; ".join(f"{name}: {state['detail'] or 'starting'}" for (name, _), state in running.items())
+        words = words or (f"{waiting}: starting" if waiting else "finished")
         line = f"{words} · {format_duration(time.time() - self._started)} gone, about {format_duration(left)} left"
         if self._interactive:
             self._bar.n = percent

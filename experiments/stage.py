@@ -9,12 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 from stages import Plan, read_plan
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.atomic import write_json, write_text
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.preprocessing.splits import split_folds
+
+REGION_KEY = ["roi", "patient_id", "lesion_id", "fold"]
+"""Columns that name a row of the stages' tables: a reference lesion, by its own region or by the predicted one."""
 
 
 class Progress:
@@ -49,9 +53,10 @@ def run_stage(name: str, work: Callable[[Plan, Progress, str], None]) -> None:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         # Snakemake gives every failed job the same exit code; this file tells the wrapper that the input was at fault.
-        write_json(arguments.run / "problems.json", [str(problem) for problem in error.problems])
+        if arguments.run.is_dir():
+            write_json(arguments.run / "problems.json", [str(problem) for problem in error.problems])
         raise SystemExit(2) from None
-    write_json(plan.done_file(name, arguments.part), {"digest": plan.digests[name], "seconds": round(time.time() - started, 1)})
+    write_json(plan.done_file(name, arguments.part), {"digest": plan.digest(name, arguments.part), "seconds": round(time.time() - started, 1)})
     progress.close()
 
 
@@ -59,15 +64,23 @@ def fresh_folder(folder: Path, identity: str) -> None:
     """Makes `folder`, emptied first if what is in it was made under another identity."""
     mark = folder / "identity.txt"
     if not mark.exists() or mark.read_text() != identity:
-        shutil.rmtree(folder, ignore_errors=True)
+        # The mark goes first, and what cannot be deleted is an error: a folder that is emptied in part must not pass for fresh.
+        mark.unlink(missing_ok=True)
+        if folder.exists():
+            shutil.rmtree(folder)
         write_text(mark, identity)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A table of an earlier stage; ids stay the text they are, "007" and "NA" too, and only an empty cell is missing."""
+    return pd.read_csv(path, dtype={"patient_id": str, "lesion_id": str}, keep_default_na=False, na_values=[""])
 
 
 def is_finished(record: Path, identity: str) -> bool:
     """Whether the JSON file `record` was written under this identity."""
     try:
         return json.loads(record.read_text())["identity"] == identity
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

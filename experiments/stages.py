@@ -1,7 +1,7 @@
 """The stages of a run: what each depends on, and the digest that tells whether it has to be run again.
 
-A stage's digest covers its sections of the profile, the source files it uses and the digests of the stages before it; for a user's manifest
-it covers the manifest's tables too. The Snakefile, the wrapper and the stage scripts read everything from here.
+A stage's digest covers its sections of the profile, the source files it uses and the digests of the stages before it; a user's manifest counts
+with its tables, its masks, and the names and sizes of its series' files. The Snakefile, the wrapper and the stage scripts read everything from here.
 """
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 from lirads_keras.config import Profile, read_profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_json
+from lirads_keras.io.manifests import COLUMNS, read_manifest
 from lirads_keras.provenance import compute_sha256
 
 EXPERIMENTS = Path(__file__).resolve().parent
 CHECKOUT = EXPERIMENTS.parent
-PACKAGE = CHECKOUT / "lirads_keras"
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,9 @@ class Stage:
 
 _IO = ("lirads_keras/io", "lirads_keras/entities.py")
 _NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirads_keras/training/segmentation.py", "lirads_keras/training/callbacks.py",
-            "lirads_keras/training/metrics.py", "lirads_keras/training/runtime.py", "lirads_keras/preprocessing/slices.py",
-            "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py", "lirads_keras/preprocessing/splits.py")
+            "lirads_keras/training/resumable.py", "lirads_keras/training/metrics.py", "lirads_keras/training/runtime.py",
+            "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py",
+            "lirads_keras/preprocessing/splits.py")
 
 STAGES = {
     "cohort": Stage(("cohort",), ("lirads_keras/phantom", "lirads_keras/lesions.py", "lirads_keras/lirads", *_IO)),
@@ -45,7 +46,7 @@ STAGES = {
     "pretrain": Stage(("seed", "segmentation", "workflow.threads"), (*_NETWORK, "experiments/pretrain.py"), ("store",),
                       without=("segmentation.finetune", "segmentation.folds")),
     "folds": Stage(("segmentation", "evaluation.thresholds"), ("lirads_keras/inference/segmentation.py", "lirads_keras/evaluation/overlap.py",
-                                                               "experiments/train_folds.py"), ("pretrain",)),
+                                                               "lirads_keras/evaluation/classification.py", "experiments/train_folds.py"), ("pretrain",)),
     "lesions": Stage((
         "lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
                      ("lirads_keras/lesions.py", "lirads_keras/preprocessing/crops.py", "lirads_keras/evaluation/detection.py",
@@ -55,7 +56,7 @@ STAGES = {
                               without=("characterization.rules", "characterization.decision_threshold", "characterization.variants")),
     "results": Stage(("evaluation", "characterization"), ("lirads_keras/evaluation", "lirads_keras/lirads", "experiments/export_results.py"),
                      ("characterization",)),
-    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv"), ("results",)),
+    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py"), ("results",)),
 }
 
 
@@ -115,11 +116,18 @@ class Plan:
             return [str(index) for index in range(len(self.variant_groups))]
         return [""]
 
+    def digest(self, stage: str, part: str = "") -> str:
+        """What this part was made from: the stage's digest, and the folds or variants that the part stands for."""
+        if not part:
+            return self.digests[stage]
+        members = self.fold_groups[int(part)] if stage == "folds" else self.variant_groups[int(part)]
+        return f"{self.digests[stage]} {' '.join(map(str, members))}"
+
     def is_done(self, stage: str, part: str = "") -> bool:
         """Whether this part was finished with today's digest."""
         try:
-            return json.loads(self.done_file(stage, part).read_text())["digest"] == self.digests[stage]
-        except (OSError, ValueError, KeyError):
+            return json.loads(self.done_file(stage, part).read_text())["digest"] == self.digest(stage, part)
+        except (OSError, ValueError, KeyError, TypeError):
             return False
 
 
@@ -159,11 +167,20 @@ def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | 
         parts: list[Any] = [_settings(profile, stage), [_source_digest(CHECKOUT / room) for room in stage.rooms]]
         parts += [digests[need] for need in stage.needs]
         if name == "cohort" and user_manifest:
-            parts = [compute_sha256(user_manifest / f"{table}.csv") for table in ("patients", "series", "lesions")]
+            parts = _describe_data(user_manifest)
         if name == "ct" and lits:
             parts = [(path.name, path.stat().st_size) for path in sorted(lits.iterdir())]
         digests[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     return digests
+
+
+def _describe_data(user_manifest: Path) -> list[Any]:
+    """What changes when somebody corrects a table or a mask, or adds images; of DICOM files, which may be many GB, names and sizes."""
+    manifest = read_manifest(user_manifest)
+    masks = sorted({manifest.resolve(text) for text in manifest.patients["mask_path"] if text})
+    folders = sorted({manifest.resolve(text) for text in manifest.series["path"]})
+    files = [[(str(path.relative_to(folder)), path.stat().st_size) for path in sorted(folder.rglob("*")) if path.is_file()] for folder in folders]
+    return [[compute_sha256(user_manifest / f"{table}.csv") for table in COLUMNS], [compute_sha256(mask) for mask in masks], files]
 
 
 def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from stage import Progress, is_finished, run_stage
+from stage import REGION_KEY, Progress, is_finished, read_table, run_stage
 from stages import Plan
 
 from lirads_keras.entities import HEAD_FEATURES
@@ -14,12 +14,10 @@ from lirads_keras.io.atomic import write_json, write_text
 from lirads_keras.training.characterization import CharacterizationTrainer, LesionCrops, split_variant
 from lirads_keras.training.runtime import configure_tensorflow
 
-KEY = ["roi", "patient_id", "lesion_id", "fold"]
-
 
 def read_crops(folder: Path) -> tuple[pd.DataFrame, LesionCrops]:
     """The table of regions and their crops, row for row."""
-    index = pd.read_csv(folder / "index.csv", dtype={"patient_id": str, "lesion_id": str})
+    index = read_table(folder / "index.csv")
     features = index[[str(feature) for feature in HEAD_FEATURES]].to_numpy(np.float32)
     return index, LesionCrops(np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "present.npy"), features)
 
@@ -41,9 +39,8 @@ def train_variant(plan: Plan, variant: str, index: pd.DataFrame, crops: LesionCr
         trainer.train(training, folder, identity, fold=fold, progress=lambda done, logs: show(done))
         test = crops.subset(np.flatnonzero(in_fold))
         probabilities = predict_features(trainer.model, test.images, test.present, split_variant(variant)[1])
-        table = index.loc[in_fold, KEY].reset_index(drop=True)
-        table[[str(feature) for feature in HEAD_FEATURES]] = [[getattr(of_lesion, feature) for feature in HEAD_FEATURES] for of_lesion in probabilities]
-        write_text(folder / "features.csv", table.to_csv(index=False))
+        read = pd.DataFrame([vars(of_lesion) for of_lesion in probabilities], columns=[str(feature) for feature in HEAD_FEATURES])
+        write_text(folder / "features.csv", index.loc[in_fold, REGION_KEY].reset_index(drop=True).join(read).to_csv(index=False))
         write_json(folder / "fold.json", {"identity": identity})
 
 

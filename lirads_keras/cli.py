@@ -40,25 +40,41 @@ def _parser() -> argparse.ArgumentParser:
     build = cohort.add_parser("build", help="writes a virtual cohort as DICOM, masks and manifest")
     build.add_argument("--profile", type=Path, required=True, help="profile file whose section cohort is used (experiments/profiles/cpu.yaml, say)")
     build.add_argument("--out", type=Path, required=True, help="folder for the cohort; a build that was stopped goes on there")
-    build.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: all cores)")
+    build.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     build.set_defaults(command=_build_cohort)
     return parser
 
 
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
+
+def _check_out(folder: Path) -> None:
+    """A folder that is there, or can be made."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(Problem(f"--out {folder}", "a folder that can be written", f"{there}, {'not writable' if there.is_dir() else 'a file'}"))
+
+
 def _predict(parsed: argparse.Namespace) -> None:
-    if parsed.out.exists() and (not parsed.out.is_dir() or any(parsed.out.iterdir())):
+    _check_out(parsed.out)
+    if parsed.out.exists() and any(parsed.out.iterdir()):
         raise InputError(Problem(f"--out {parsed.out}", "a new or an empty folder", "something is there already"))
+    from lirads_keras.inference.run_files import find_run_files
     from lirads_keras.io.dicom import read_study
 
     # The study and the run's files are checked before TensorFlow is imported: a wrong path should not take ten seconds to be told.
+    files = find_run_files(parsed.run, variant=parsed.variant, fold=parsed.fold)
     study = read_study(parsed.study, parsed.phase_map)
     print("loading the networks", file=sys.stderr)
     from lirads_keras.inference.engine import read_run_models
     from lirads_keras.inference.report import write_report
     from lirads_keras.pipeline import analyse_study
 
-    profile, models = read_run_models(parsed.run, variant=parsed.variant, fold=parsed.fold)
-    result = analyse_study(study, models, profile, progress=lambda step: print(step, file=sys.stderr))
+    models = read_run_models(files)
+    result = analyse_study(study, models, files.profile, progress=lambda step: print(step, file=sys.stderr))
     write_report(parsed.out, result.report, result.volumes, result.probability, models.threshold)
     for scored in result.report.lesions:
         print(f"{scored.lesion.lesion_id}  {scored.category}  {scored.reasons}")
@@ -71,6 +87,7 @@ def _build_cohort(parsed: argparse.Namespace) -> None:
     from lirads_keras.config import read_profile
     from lirads_keras.phantom.build import build_cohort
 
+    _check_out(parsed.out)
     settings = read_profile(parsed.profile).cohort
     with tqdm(total=settings.patients_positive + settings.patients_negative, unit="patient") as bar:
         def show(done: int, total: int) -> None:

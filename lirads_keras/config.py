@@ -109,7 +109,13 @@ class TrainingSettings(Settings):
     batch_size: PositiveInt
     learning_rate: PositiveFloat
     validation_samples: PositiveInt = Field(description="fixed samples of the early-stopping patients scored after each epoch")
-    patience_epochs: PositiveInt = Field(description="epochs without a better validation loss before stopping")
+    patience_epochs: PositiveInt = Field(description="epochs without a better validation Dice before stopping")
+
+    @model_validator(mode="after")
+    def _check(self) -> TrainingSettings:
+        if self.samples_per_epoch < self.batch_size:
+            raise ValueError(f"samples_per_epoch must hold a full batch of {self.batch_size}, not {self.samples_per_epoch}")
+        return self
 
 
 class SegmentationSettings(Settings):
@@ -138,6 +144,8 @@ class SegmentationSettings(Settings):
             raise ValueError(f"training_crop_px must be a multiple of 32, not {self.training_crop_px}")
         if len(self.decoder_filters) != 5:
             raise ValueError(f"decoder_filters needs 5 numbers (strides 16, 8, 4, 2 and 1), not {len(self.decoder_filters)}")
+        if self.encoder_weights == "imagenet" and self.width_factor != 1:
+            raise ValueError(f"encoder_weights: imagenet needs width_factor 1, not {self.width_factor:g}: there are no other weights")
         return self
 
 
@@ -155,7 +163,7 @@ class CharacterizationSettings(Settings):
     """§2.5.2 and Table 5: three heads on one trunk, trained with Eq. 4 ("adaptive") or without the phase switch ("plain")."""
 
     variants: tuple[Variant, ...] = ("vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain")
-    crop_px: PositiveInt = Field(224, description="§2.4")
+    crop_px: Annotated[int, Field(ge=32)] = Field(224, description="§2.4; the trunks halve it five times")
     margin_fraction: Annotated[float, Field(ge=0)] = Field(0.25, description="added around the bounding box; not reported: our choice")
     channels: Literal["repeat", "neighbours"] = Field("repeat", description="ledger item 12")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the trunk's channels; 1 is the paper's network")
@@ -168,12 +176,27 @@ class CharacterizationSettings(Settings):
     rules: Literal["paper", "v2018"] = Field("paper", description="Table 3 or the complete v2018 table: ledger item 15")
     augmentation: AugmentationSettings
 
+    @model_validator(mode="after")
+    def _check(self) -> CharacterizationSettings:
+        if not self.variants or len(set(self.variants)) < len(self.variants):
+            raise ValueError(f"variants needs one or more, each once, not {', '.join(self.variants) or 'none'}")
+        if self.weights == "imagenet" and self.width_factor != 1:
+            raise ValueError(f"weights: imagenet needs width_factor 1, not {self.width_factor:g}: there are no other weights")
+        return self
+
 
 class EvaluationSettings(Settings):
     """Thresholds at which masks are scored; Table 4 prints 0.2 … 0.8."""
 
     thresholds: tuple[Fraction, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    pixel_thresholds: PositiveInt = Field(21, description="evenly spaced thresholds on [0, 1] of pixel_counts.csv")
+    pixel_thresholds: Annotated[int, Field(ge=2)] = Field(21, description="evenly spaced thresholds on [0, 1] of pixel_counts.csv")
+
+    @model_validator(mode="after")
+    def _check(self) -> EvaluationSettings:
+        # The tables are written with six digits: thresholds that differ after them would be one row.
+        if not self.thresholds or len({f"{threshold:.6g}" for threshold in self.thresholds}) < len(self.thresholds):
+            raise ValueError(f"thresholds needs one or more, each once, not {', '.join(map(str, self.thresholds)) or 'none'}")
+        return self
 
 
 class WorkflowSettings(Settings):
@@ -189,7 +212,7 @@ class WorkflowSettings(Settings):
 class Profile(Settings):
     """All settings of a run."""
 
-    name: str
+    name: str = Field(pattern=r"^\w[\w.-]*$", description="also of the run's folder, unless RUN names another")
     seed: NonNegativeInt = Field(description="seed of splits, initial weights, sampling and augmentation")
     cohort: CohortSettings
     ct: CtSettings

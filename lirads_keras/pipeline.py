@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from lirads_keras.config import CharacterizationSettings, Profile
 from lirads_keras.entities import FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels
 from lirads_keras.lesions import extract_lesions
 from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.crops import crop_lesions
-from lirads_keras.preprocessing.intensity import compute_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
 from lirads_keras.preprocessing.study import read_aligned_phases
 
@@ -37,19 +38,36 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: C
     """Finds, measures, characterises and categorises every lesion of a study.
 
     Raises:
-        InputError: series that cannot be read, or an image that Eq. 1 cannot scale.
+        InputError: series that cannot be read, or images that Eq. 1 cannot scale.
     """
     progress("reading the series")
     volumes = read_aligned_phases(study.phases())
+    scales = compute_scales(volumes, profile, study.patient_id)
     progress("segmenting the delayed phase")
     probability = segment(volumes[Phase.DELAYED], models, profile)
     lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
     progress(f"characterising {len(lesions)} lesion(s)")
-    scales = {phase: compute_intensity_scale(volume.array, profile.preprocessing, f"{study.patient_id}, {phase}") for phase, volume in volumes.items()}
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     return StudyResult(Report(study.patient_id, study.study_uid, scored, models.versions), volumes, probability)
+
+
+def compute_scales(volumes: Mapping[Phase, Volume], profile: Profile, patient_id: str) -> dict[Phase, IntensityScale]:
+    """Eq. 1's numbers for each phase.
+
+    Raises:
+        InputError: images that Eq. 1 cannot scale, all of them.
+    """
+    scales: dict[Phase, IntensityScale] = {}
+    problems: list[Problem] = []
+    for phase, volume in volumes.items():
+        try:
+            scales[phase] = compute_intensity_scale(volume.array, profile.preprocessing, f"{patient_id}, {phase}")
+        except InputError as error:
+            problems += error.problems
+    raise_if_any(problems)
+    return scales
 
 
 def segment(delayed: Volume, models: RunModels, profile: Profile) -> Volume:

@@ -43,7 +43,7 @@ def code_version(folder: Path) -> tuple[str, bool | None]:
 
 
 def run_record(profile: Profile, code_folder: Path) -> dict[str, Any]:
-    """What a run's provenance.json holds from its start; the stages add the checksums of manifests and weights."""
+    """What a run's provenance.json holds from its start; when all is trained, `checksums.json` beside it names manifests and weights."""
     commit, dirty = code_version(code_folder)
     return {
         "commit": commit,

@@ -1,6 +1,7 @@
 """What `lirads predict` leaves behind: report.json and one overlay picture a lesion."""
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,16 @@ PREDICTION_COLOUR = "#56B4E9"
 MARGIN_MM = 30.0
 """Tissue shown around a lesion."""
 
+PANEL_INCH = 3.4
+TITLE_CHARACTERS_PER_INCH = 13
+"""So many characters of 9 points fit into an inch: the title of a study of one phase takes more lines than that of three."""
+
 
 def report_to_json(report: Report) -> dict[str, Any]:
-    """The report as JSON: sizes in mm and ml, positions in LPS mm, probabilities to three digits."""
+    """The report as JSON: sizes in mm and ml, positions in LPS mm.
+
+    Six digits behind the point tell a probability from the decision threshold, and a diameter from the table's 10 and 20 mm.
+    """
     return {
         "notice": RESEARCH_USE,
         "patient_id": report.patient_id,
@@ -44,7 +52,8 @@ def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probabili
     rows, columns = (_window(lesion.bounding_box[axis], grid.spacing_mm[axis], grid.shape[axis]) for axis in (1, 2))
     extent_mm = (0.0, (columns.stop - columns.start) * grid.spacing_mm[2], (rows.stop - rows.start) * grid.spacing_mm[1], 0.0)
     shown = [phase for phase in ENHANCED_PHASES if phase in volumes]
-    figure = Figure(figsize=(3.4 * len(shown) + 0.4, 4.6), layout="constrained")
+    width_inch = PANEL_INCH * len(shown) + 0.4
+    figure = Figure(figsize=(width_inch, 4.6), layout="constrained")
     for axes, phase in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):
         image = volumes[phase].array[z]
         low, high = np.percentile(image, (1, 99.5))
@@ -59,7 +68,8 @@ def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probabili
         axes.tick_params(labelsize=8)
     probabilities = ", ".join(f"{name} {'not assessed' if value is None else format(value, '.2f')}" for name, value in (
         ("APHE", scored.probabilities.aphe), ("washout", scored.probabilities.washout), ("capsule", scored.probabilities.capsule)))
-    figure.suptitle(f"{lesion.lesion_id}: {scored.reasons}\nprobabilities: {probabilities}\nslice {z} (from 0). {RESEARCH_USE}", fontsize=9)
+    sentences = (f"{lesion.lesion_id}: {scored.reasons}", f"probabilities: {probabilities}", f"slice {z} (from 0). {RESEARCH_USE}")
+    figure.suptitle("\n".join(textwrap.fill(sentence, int(TITLE_CHARACTERS_PER_INCH * width_inch)) for sentence in sentences), fontsize=9)
     return figure
 
 
@@ -69,12 +79,12 @@ def _lesion_to_json(scored: ScoredLesion) -> dict[str, Any]:
         "lesion_id": lesion.lesion_id,
         "category": str(scored.category),
         "reasons": scored.reasons,
-        "diameter_mm": round(lesion.diameter_mm, 2),
-        "volume_ml": round(lesion.volume_ml, 4),
+        "diameter_mm": round(lesion.diameter_mm, 6),
+        "volume_ml": round(lesion.volume_ml, 6),
         "largest_slice": lesion.largest_slice,
         "centroid_lps_mm": [round(value, 2) for value in lesion.centroid_lps_mm],
-        "mean_probability": None if lesion.mean_probability is None else round(lesion.mean_probability, 3),
-        "features": {name: {"probability": None if value is None else round(value, 3), "present": getattr(scored.observation, name)}
+        "mean_probability": None if lesion.mean_probability is None else round(lesion.mean_probability, 6),
+        "features": {name: {"probability": None if value is None else round(value, 6), "present": getattr(scored.observation, name)}
                      for name, value in (("aphe", probabilities.aphe), ("washout", probabilities.washout), ("capsule", probabilities.capsule))},
         "overlay": f"{lesion.lesion_id}.png",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Volume
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import read_volume
 from lirads_keras.preprocessing.resample import align_phases
 
@@ -11,8 +12,19 @@ from lirads_keras.preprocessing.resample import align_phases
 def read_aligned_phases(series: Mapping[Phase, Series]) -> dict[Phase, Volume]:
     """The enhanced phases as raw volumes (z, y, x) on the delayed grid; a phase that the study lacks is absent.
 
+    Args:
+        series: of the study's phases, the delayed one among them; phases that are not read are left alone.
+
     Raises:
-        InputError: a series that cannot be read.
+        InputError: series that cannot be read, all of them, or phases that lie elsewhere in the patient.
     """
-    volumes = {phase: read_volume(series[phase]) for phase in ENHANCED_PHASES if phase in series}
+    volumes: dict[Phase, Volume] = {}
+    problems: list[Problem] = []
+    for phase in ENHANCED_PHASES:
+        if phase in series:
+            try:
+                volumes[phase] = read_volume(series[phase])
+            except InputError as error:
+                problems += error.problems
+    raise_if_any(problems)
     return align_phases(volumes, volumes[Phase.DELAYED])

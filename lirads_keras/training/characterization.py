@@ -10,6 +10,7 @@ import numpy as np
 
 from lirads_keras.config import AugmentationSettings, CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
+from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
 from lirads_keras.models.multitask import build_multitask
 from lirads_keras.preprocessing.augmentation import Augmenter
@@ -108,8 +109,14 @@ class CharacterizationTrainer:
         self._variables = ModelVariables(self.model, {})
 
     def train(self, crops: LesionCrops, folder: Path, identity: str, *, fold: int, progress: EpochProgress | None = None) -> None:
-        """Trains on `crops` (of the training patients' reference masks) for all epochs and leaves the weights in `self.model` and `folder`."""
+        """Trains on `crops` (of the training patients' reference masks) for all epochs and leaves the weights in `self.model` and `folder`.
+
+        Raises:
+            InputError: there is no crop.
+        """
         settings = self._settings
+        if not crops.present.any():
+            raise InputError(Problem(f"fold {fold}", "a lesion of another fold to train on", "none"))
 
         def crops_from(epoch: int) -> CropDataset:
             return CropDataset(crops, mode=self._mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=fold,

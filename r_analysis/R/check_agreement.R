@@ -173,14 +173,23 @@ check_dice_counts <- function(results) {
   )
 }
 
-#' Every reference lesion is in the lesion-level detection at every threshold.
+#' Every reference lesion is in the lesion-level detection at every threshold, with its diameter.
 #' @param results Named list of data frames.
 check_lesion_detection <- function(results) {
   detection <- results$lesion_detection
   expected <- merge(
     results$lesions[c("patient_id", "lesion_id")], data.frame(threshold = unique(results$lesion_detection$threshold))
   )
-  find_missing_rows(detection[detection$kind == "reference", ], "lesion_detection.csv", expected)
+  columns <- c("patient_id", "lesion_id")
+  known <- results$lesions$diameter_mm[match(row_keys(detection, columns), row_keys(results$lesions, columns))]
+  bad <- which(detection$kind == "reference" & !is.na(known) & abs(detection$diameter_mm - known) > 1e-5 * known)
+  rbind(
+    find_missing_rows(detection[detection$kind == "reference", ], "lesion_detection.csv", expected),
+    new_problems(
+      "lesion_detection.csv", "diameter_mm", bad + 1, sprintf("'%.6g' as lesions.csv says", known[bad]),
+      sprintf("'%.6g'", detection$diameter_mm[bad])
+    )
+  )
 }
 
 #' Lesion-level and patient-level detection tell the same story at the thresholds of both.
@@ -237,7 +246,7 @@ check_categories <- function(results) {
 }
 
 #' Every scored lesion has a row for each feature of each variant and region; only a missed lesion may lack the
-#' probability, or one whose reasons say that the feature was not assessed.
+#' probability, or one whose reasons say that this feature was not assessed.
 #' @param results Named list of data frames.
 check_features <- function(results) {
   features <- results$features
@@ -246,18 +255,33 @@ check_features <- function(results) {
   roi_columns <- c("variant", "roi", columns)
   scored <- results$categories[results$categories$detected == 1, roi_columns]
   scored <- merge(scored, unique(features[c("variant", "roi", "feature")]))
-  excused <- results$categories$detected == 0 | grepl("not assessed", results$categories$reasons, fixed = TRUE)
-  unscored <- which(is.na(features$probability) & !row_keys(features, roi_columns) %in%
-    row_keys(results$categories[excused, ], roi_columns))
+  category <- results$categories[match(row_keys(features, roi_columns), row_keys(results$categories, roi_columns)), ]
+  excused <- category$detected %in% 0 | says_not_assessed(category$reasons, features$feature)
+  unscored <- which(is.na(features$probability) & !excused)
   references <- as.matrix(lesions[c("aphe_ref", "washout_ref", "capsule_ref")])
   row <- match(row_keys(features, columns), row_keys(lesions, columns))
   reference <- references[cbind(row, match(paste0(features$feature, "_ref"), colnames(references)))]
   rbind(
     find_missing_rows(features, "features.csv", scored[c(roi_columns, "feature")]),
     new_problems(
-      "features.csv", "probability", unscored + 1, "a number in [0, 1], because the lesion was assessed",
+      "features.csv", "probability", unscored + 1, "a number in [0, 1], because the feature was assessed",
       rep("an empty cell", length(unscored))
     ),
     find_disagreements(features, "features.csv", "reference", reference, "lesions.csv")
   )
+}
+
+#' Whether the reasons of a category say that a feature was not assessed, as in "(APHE, capsule not assessed: ...)".
+#'
+#' @param reasons Character vector; NA where there are none.
+#' @param feature Codes of features, one for each of `reasons`.
+#' @return Logical vector.
+says_not_assessed <- function(reasons, feature) {
+  named <- rep(FALSE, length(reasons))
+  for (code in unique(as.character(feature))) {
+    rows <- feature == code
+    pattern <- sprintf("[(]([^()]*, )?%s(, [^()]*)? not assessed", code)
+    named[rows] <- grepl(pattern, reasons[rows], ignore.case = TRUE)
+  }
+  named
 }

@@ -4,14 +4,14 @@
 #' `auc_pooled` compares all lesions. Both count ties as half. Sensitivity and specificity hold at the run's decision
 #' threshold (present if the probability reaches it). Areas have percentile intervals of the patient bootstrap,
 #' sensitivity and specificity Wilson intervals with n divided by the design effect (a bootstrap has no spread at 0
-#' and 1). Missed lesions have no probability and are left out.
+#' and 1). Lesions without a probability (missed, or without an image of the phase) are counted and left out.
 #'
 #' @param features Data frame `variant`, `roi`, `fold`, `patient_id`, `lesion_id`, `feature`, `reference`,
 #'   `probability`.
 #' @param decision_threshold Probability from which a feature is present.
 #' @param weights Matrix as of [draw_patient_weights()].
 #' @return Data frame `variant`, `roi`, `feature`, `statistic` (auc, auc_pooled, sensitivity, specificity),
-#'   `patients`, `n_present`, `n_absent`, `n_missed`, `value`, `low`, `high`.
+#'   `patients`, `n_present`, `n_absent`, `n_unread`, `value`, `low`, `high`.
 compute_feature_table <- function(features, decision_threshold, weights) {
   known <- features[!is.na(features$reference), ]
   groups <- split(known, list(known$feature, known$roi, known$variant), drop = TRUE)
@@ -24,7 +24,7 @@ compute_feature_table <- function(features, decision_threshold, weights) {
       lesions[1, c("variant", "roi", "feature")],
       patients = length(unique(scored$patient_id)), n_present = sum(scored$reference == 1),
       n_absent = sum(scored$reference == 0),
-      n_missed = nrow(lesions) - nrow(scored), row.names = NULL
+      n_unread = nrow(lesions) - nrow(scored), row.names = NULL
     )
     values <- rbind(
       compute_auc(scored, scored$fold, weights), compute_auc(scored, rep(0, nrow(scored)), weights),

@@ -141,12 +141,13 @@ tabulate_features <- function(analysis) {
   }
   new_report_table(
     paste(
-      "Features: lesions in which the feature is present, absent, or that were missed.",
+      "Features: lesions in which the feature is present, absent, or not read (missed, or no image of the phase).",
       "A perfect AUC has no bootstrap interval."
     ),
     Variant = as.character(first$variant), Regions = sub("_roi", "", as.character(first$roi)),
-    Feature = describe_code(first$feature), Present = first$n_present, Absent = first$n_absent, Missed = first$n_missed,
-    AUC = estimate("auc"), Sensitivity = estimate("sensitivity"), Specificity = estimate("specificity")
+    Feature = describe_code(first$feature), Present = first$n_present, Absent = first$n_absent,
+    `Not read` = first$n_unread, AUC = estimate("auc"), Sensitivity = estimate("sensitivity"),
+    Specificity = estimate("specificity")
   )
 }
 

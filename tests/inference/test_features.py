@@ -1,4 +1,3 @@
-"""Which phase each feature is read from, with a network whose outputs are known."""
 from __future__ import annotations
 
 import numpy as np
@@ -7,57 +6,64 @@ import pytest
 from lirads_keras.entities import FeatureProbabilities
 from lirads_keras.inference.features import predict_features
 
+ARTERIAL, PORTAL_VENOUS, DELAYED = range(3)
 
-class Stub:
-    """Reads its answer from the pixels: aphe = channel 0, washout = channel 1, capsule = channel 2 of the first pixel."""
+
+class StubModel:
+    """Reads the probabilities off the first pixel of the crop: aphe, washout, capsule in the three channels."""
 
     def __init__(self) -> None:
-        self.batches: list[int] = []
+        self.batch_sizes: list[int] = []
 
     def predict_on_batch(self, images):
-        self.batches.append(len(images))
-        return {name: images[:, 0, 0, channel:channel + 1] for channel, name in enumerate(("aphe", "washout", "capsule"))}
+        assert np.isfinite(images).all(), "a crop of an absent phase was looked at"
+        self.batch_sizes.append(len(images))
+        return {name: images[:, 0, 0, channel][:, None] for channel, name in enumerate(("aphe", "washout", "capsule"))}
 
 
-def crops(values: np.ndarray) -> np.ndarray:
-    """values (lesion, phase, feature) as crops (lesion, phase, 2, 2, 3)."""
-    return np.broadcast_to(values[:, :, None, None, :], (*values.shape[:2], 2, 2, 3)).astype(np.float32)
+def make_images(probabilities) -> np.ndarray:
+    """(n, phase, 4, 4, 3) whose first pixels are `probabilities` (n, phase, feature)."""
+    images = np.zeros((*np.shape(probabilities)[:2], 4, 4, 3), np.float32)
+    images[:, :, 0, 0] = probabilities
+    return images
 
 
-VALUES = np.array([[[0.9, 0.1, 0.2], [0.3, 0.4, 0.5], [0.6, 0.8, 0.1]]])
+# One lesion; rows are phases, columns aphe, washout, capsule. Binary fractions, so that means are exact.
+PROBABILITIES = np.array([[[0.5, 0.125, 0.25], [0.0, 0.75, 0.5], [1.0, 0.25, 0.0]]])
 
 
-def test_adaptive_reads_aphe_from_arterial_and_the_others_from_the_two_later_phases():
-    found, = predict_features(Stub(), crops(VALUES), np.ones((1, 3), bool), "adaptive")
-    assert vars_of(found) == pytest.approx((0.9, (0.4 + 0.8) / 2, (0.5 + 0.1) / 2))
-
-
-def test_plain_takes_the_mean_over_all_phases():
-    found, = predict_features(Stub(), crops(VALUES), np.ones((1, 3), bool), "plain")
-    assert vars_of(found) == pytest.approx(tuple(VALUES[0].mean(axis=0)))
-
-
-@pytest.mark.parametrize("present, expected", [
-    ([False, True, True], (None, 0.6, 0.3)),
-    ([True, False, True], (0.9, 0.8, 0.1)),
-    ([True, True, False], (0.9, 0.4, 0.5)),
-    ([True, False, False], (0.9, None, None)),
-    ([False, False, False], (None, None, None)),
+@pytest.mark.parametrize("present, mode, expected", [
+    ((1, 1, 1), "adaptive", (0.5, 0.5, 0.25)),
+    ((1, 1, 1), "plain", (0.5, 0.375, 0.25)),
+    ((0, 1, 1), "adaptive", (None, 0.5, 0.25)),
+    ((1, 0, 1), "adaptive", (0.5, 0.25, 0.0)),
+    ((1, 1, 0), "adaptive", (0.5, 0.75, 0.5)),
+    ((0, 0, 1), "adaptive", (None, 0.25, 0.0)),
+    ((1, 0, 0), "adaptive", (0.5, None, None)),
+    ((0, 0, 1), "plain", (1.0, 0.25, 0.0)),
+    ((0, 0, 0), "adaptive", (None, None, None)),
+    ((0, 0, 0), "plain", (None, None, None)),
 ])
-def test_a_missing_phase_is_never_looked_at(present, expected):
-    values = VALUES.copy()
-    values[0, ~np.array(present)] = np.nan
-    found, = predict_features(Stub(), crops(values), np.array([present]), "adaptive")
-    assert vars_of(found) == tuple(None if value is None else pytest.approx(value) for value in expected)
+def test_each_feature_is_the_mean_over_its_present_phases(present, mode, expected):
+    images = make_images(PROBABILITIES)
+    images[0, ~np.array(present, bool)] = np.nan
+    assert predict_features(StubModel(), images, np.array([present], bool), mode) == [FeatureProbabilities(*expected)]
 
 
-def test_batches_change_nothing():
-    values = np.random.default_rng(0).uniform(size=(7, 3, 3))
-    present = np.random.default_rng(1).uniform(size=(7, 3)) > 0.3
-    one, many = Stub(), Stub()
-    assert predict_features(one, crops(values), present, "adaptive", batch_size=1) == predict_features(many, crops(values), present, "adaptive")
-    assert set(one.batches) == {1} and many.batches == [present.sum()]
+@pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
+def test_batches_change_nothing(batch_size):
+    generator = np.random.default_rng(0)
+    probabilities = generator.uniform(size=(9, 3, 3)).astype(np.float32)
+    present = generator.uniform(size=(9, 3)) < 0.7
+    model = StubModel()
+    found = predict_features(model, make_images(probabilities), present, "adaptive", batch_size=batch_size)
+    for lesion, features in enumerate(found):
+        assert features.aphe == (probabilities[lesion, ARTERIAL, 0] if present[lesion, ARTERIAL] else None)
+        for column, value in ((1, features.washout), (2, features.capsule)):
+            read = [float(probabilities[lesion, phase, column]) for phase in (PORTAL_VENOUS, DELAYED) if present[lesion, phase]]
+            assert value == (pytest.approx(np.mean(read), abs=1e-12) if read else None)
+    assert max(model.batch_sizes) <= batch_size and sum(model.batch_sizes) == present.sum()
 
 
-def vars_of(found: FeatureProbabilities) -> tuple[float | None, ...]:
-    return found.aphe, found.washout, found.capsule
+def test_no_lesion_gives_no_features():
+    assert predict_features(StubModel(), np.zeros((0, 3, 4, 4, 3), np.float32), np.zeros((0, 3), bool), "adaptive") == []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from lirads_keras.entities import Category, FeatureProbabilities, Observation
@@ -7,24 +9,54 @@ from lirads_keras.errors import InputError
 from lirads_keras.lirads.observation import categorize_probabilities, to_observation
 
 
-@pytest.mark.parametrize("probability, present", [(0.0, False), (0.4999, False), (0.5, True), (1.0, True), (None, False)])
-def test_a_feature_is_present_from_the_threshold_on(probability, present):
-    assert to_observation(12.0, FeatureProbabilities(probability, 0.0, 0.0), 0.5) == Observation(12.0, present, False, False)
-    assert to_observation(12.0, FeatureProbabilities(0.0, probability, 0.0), 0.5) == Observation(12.0, False, present, False)
-    assert to_observation(12.0, FeatureProbabilities(0.0, 0.0, probability), 0.5) == Observation(12.0, False, False, present)
+@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
+def test_each_feature_is_decided_by_its_own_probability(flags):
+    probabilities = FeatureProbabilities(*(0.7 if flag else 0.3 for flag in flags))
+    assert to_observation(12.5, probabilities, 0.5) == Observation(12.5, *flags)
 
 
-def test_the_category_comes_with_its_reasons():
-    observation, category, reasons = categorize_probabilities(23.0, FeatureProbabilities(0.9, 0.8, 0.1), decision_threshold=0.5, rules="paper")
-    assert (observation, category, reasons) == (Observation(23.0, True, True, False), Category.LR_5, "APHE, washout, 23 mm: LR-5")
+def test_a_probability_at_the_threshold_is_present():
+    below, at = 0.7999999, 0.8
+    assert to_observation(5.0, FeatureProbabilities(below, at, 1.0), 0.8) == Observation(5.0, False, True, True)
+    assert to_observation(5.0, FeatureProbabilities(0.0, 0.0, 0.0), 0.0) == Observation(5.0, True, True, True)
 
 
-def test_features_that_no_phase_showed_are_named():
-    _, category, reasons = categorize_probabilities(23.0, FeatureProbabilities(None, 0.8, None), decision_threshold=0.5, rules="v2018")
-    assert category == Category.LR_4
-    assert reasons.endswith("(APHE, capsule not assessed: no image of the phase)")
+def test_a_feature_that_was_not_assessed_is_absent():
+    assert to_observation(5.0, FeatureProbabilities(None, 0.9, None), 0.5) == Observation(5.0, False, True, False)
+    # Not even at a threshold of 0, which every probability reaches.
+    assert to_observation(5.0, FeatureProbabilities(None, None, None), 0.0) == Observation(5.0, False, False, False)
 
 
-def test_a_bad_diameter_is_refused():
+def test_growth_is_not_read_from_one_study():
+    assert not to_observation(30.0, FeatureProbabilities(1.0, 1.0, 1.0), 0.5).threshold_growth
+
+
+def score(*probabilities, diameter_mm=25.0, rules="paper", decision_threshold=0.5):
+    return categorize_probabilities(diameter_mm, FeatureProbabilities(*probabilities), decision_threshold=decision_threshold, rules=rules)
+
+
+def test_probabilities_become_an_observation_and_its_category():
+    assert score(0.9, 0.8, 0.1) == (Observation(25.0, True, True, False), Category.LR_5, "APHE, washout, 25 mm: LR-5")
+    assert score(0.9, 0.8, 0.1, decision_threshold=0.85)[1] == Category.LR_4
+    assert score(0.1, 0.1, 0.9, diameter_mm=15.0)[1] == Category.LR_3
+
+
+@pytest.mark.parametrize("probabilities, words", [
+    ((None, 0.8, 0.1), "no APHE, washout, 25 mm: LR-4 (APHE not assessed: no image of the phase)"),
+    ((0.9, None, None), "APHE, no additional major feature, 25 mm: LR-4 (washout, capsule not assessed: no image of the phase)"),
+    ((None, None, None), "no APHE, no additional major feature, 25 mm: LR-3 (APHE, washout, capsule not assessed: no image of the phase)"),
+])
+def test_what_no_phase_shows_counts_as_absent_and_is_named(probabilities, words):
+    assert score(*probabilities)[2] == words
+
+
+def test_both_rule_sets_are_obeyed():
+    assert "LR-2 if the reader" in score(0.1, 0.1, 0.1, diameter_mm=15.0, rules="v2018")[2]
+    assert "LR-2" not in score(0.1, 0.1, 0.1, diameter_mm=15.0)[2]
+
+
+def test_bad_rules_and_diameters_are_refused():
+    with pytest.raises(InputError, match="rules.*v2014"):
+        score(0.1, 0.1, 0.1, rules="v2014")
     with pytest.raises(InputError, match="diameter_mm"):
-        categorize_probabilities(float("nan"), FeatureProbabilities(0.1, 0.1, 0.1), decision_threshold=0.5, rules="paper")
+        score(0.1, 0.1, 0.1, diameter_mm=float("nan"))

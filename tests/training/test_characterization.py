@@ -1,93 +1,210 @@
+"""The crops' batches and the characterization trainer, on crops of noise."""
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lirads_keras.config import read_profile
+from lirads_keras.config import AugmentationSettings
+from lirads_keras.entities import HEAD_FEATURES
+from lirads_keras.errors import InputError
 from lirads_keras.training.characterization import CharacterizationTrainer, CropDataset, LesionCrops, split_variant
 
-SETTINGS = read_profile(Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml").characterization
+STILL = AugmentationSettings(rotation_deg=0, shift_fraction=0, flip_horizontal=0, flip_vertical=0)
+MOVING = AugmentationSettings()
+HEADS = [str(feature) for feature in HEAD_FEATURES]
 
 
-def make_crops(lesions: int = 5, seed: int = 0) -> LesionCrops:
-    """Lesion i, phase p has the pixel value 10 i + p in one corner, so that a crop can be recognised."""
-    generator = np.random.default_rng(seed)
-    images = generator.normal(size=(lesions, 3, 32, 32, 3)).astype(np.float32)
+class Killed(BaseException):
+    """Stands for a signal: nothing may catch it."""
+
+
+def make_crops(lesions: int = 5, *, absent: tuple[tuple[int, int], ...] = (), crop_px: int = 32) -> LesionCrops:
+    """Crops that carry their own name: the corner pixel is 10 × lesion + phase, far from the noise."""
+    generator = np.random.default_rng(lesions)
+    images = generator.normal(size=(lesions, 3, crop_px, crop_px, 3)).astype(np.float32)
+    images[:, :, 0, 0] = (10 * np.arange(lesions)[:, None] + np.arange(3))[..., None] + 100
     present = np.ones((lesions, 3), bool)
-    present[1, 0] = False
-    features = generator.integers(0, 2, (lesions, 3)).astype(np.float32)
-    features[2, 1] = np.nan
-    return LesionCrops(images, present, features)
+    for lesion, phase in absent:
+        present[lesion, phase] = False
+        images[lesion, phase] = np.nan
+    return LesionCrops(images, present, generator.integers(0, 2, (lesions, 3)).astype(np.float32))
 
 
-def still(**changes):
-    return SETTINGS.augmentation.model_copy(update={"rotation_deg": 0.0, "shift_fraction": 0.0, "flip_horizontal": 0.0, "flip_vertical": 0.0} | changes)
+def make_dataset(crops, *, mode="adaptive", batch_size=4, augmentation=STILL, seed=1, stream=0, first_epoch=0) -> CropDataset:
+    return CropDataset(crops, mode=mode, batch_size=batch_size, augmentation=augmentation, seed=seed, stream=stream, first_epoch=first_epoch)
 
 
-def dataset(crops, mode="adaptive", first_epoch=0, augmentation=None, seed=1, stream=0):
-    return CropDataset(crops, mode=mode, batch_size=4, augmentation=augmentation or still(), seed=seed, stream=stream, first_epoch=first_epoch)
+def names_of(images) -> list[tuple[int, int]]:
+    """Lesion and phase of each crop that was not augmented."""
+    return [divmod(int(value) - 100, 10) for value in images[:, 0, 0, 0]]
 
 
-def recognise(crops: LesionCrops, image: np.ndarray) -> tuple[int, int]:
-    lesion, phase = np.unravel_index(np.abs(crops.images - image).sum(axis=(2, 3, 4)).argmin(), crops.present.shape)
-    assert np.array_equal(crops.images[lesion, phase], image)
-    return int(lesion), int(phase)
+def epoch_of(dataset) -> list[tuple[int, int]]:
+    return [name for index in range(len(dataset)) for name in names_of(dataset[index][0])]
+
+
+def end_epochs(dataset, count: int) -> None:
+    """As Keras does: once more before the first epoch."""
+    for _ in range(count + 1):
+        dataset.on_epoch_end()
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 100])
+def test_every_crop_comes_once_an_epoch_in_another_order_each_time(batch_size):
+    crops = make_crops(absent=((1, 0), (3, 1), (3, 2)))
+    dataset = make_dataset(crops, batch_size=batch_size)
+    expected = sorted((int(lesion), int(phase)) for lesion, phase in np.argwhere(crops.present))
+    assert len(expected) == 12 and len(dataset) == -(-12 // batch_size)
+    orders = []
+    for _ in range(3):
+        dataset.on_epoch_end()
+        orders.append(epoch_of(dataset))
+        assert sorted(orders[-1]) == expected
+    assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
 @pytest.mark.parametrize("mode", ["adaptive", "plain"])
-def test_every_present_crop_comes_once_an_epoch_with_its_labels_and_weights(mode):
+def test_labels_and_weights_are_those_of_eq_4(mode):
     crops = make_crops()
-    data = dataset(crops, mode)
-    seen = []
-    for index in range(len(data)):
-        images, labels, weights = data[index]
-        for row, image in enumerate(images):
-            lesion, phase = recognise(crops, image)
-            seen.append((lesion, phase))
-            adaptive = {"aphe": phase == 0, "washout": phase > 0, "capsule": phase > 0}
-            for column, name in enumerate(("aphe", "washout", "capsule")):
+    crops.features[2, 1] = np.nan
+    dataset = make_dataset(crops, mode=mode)
+    for index in range(len(dataset)):
+        images, labels, weights = dataset[index]
+        assert set(labels) == set(weights) == set(HEADS)
+        for row, (lesion, phase) in enumerate(names_of(images)):
+            for column, head in enumerate(HEADS):
                 known = np.isfinite(crops.features[lesion, column])
-                assert weights[name][row] == (known and (mode == "plain" or adaptive[name]))
-                assert labels[name][row, 0] == (crops.features[lesion, column] if known else 0)
-    assert sorted(seen) == [tuple(pair) for pair in np.argwhere(crops.present)]
+                reads = mode == "plain" or (phase == 0) == (head == "aphe")
+                assert weights[head][row] == float(known and reads)
+                assert labels[head][row, 0] == (crops.features[lesion, column] if known else 0)
+        assert images.dtype == np.float32 and all(label.shape == (len(images), 1) for label in labels.values())
+        assert all(weight.shape == (len(images),) for weight in weights.values())
 
 
-def test_batches_depend_on_seed_stream_and_epoch_alone():
-    crops, moving = make_crops(), SETTINGS.augmentation
-    first = dataset(crops, augmentation=moving)[1][0]
-    assert np.array_equal(first, dataset(crops, augmentation=moving)[1][0])
-    for other in ({"seed": 2}, {"stream": 1}, {"first_epoch": 1}):
-        assert not np.array_equal(first, dataset(crops, augmentation=moving, **other)[1][0])
-    data = dataset(crops, augmentation=moving)
-    # Keras ends an epoch once before the first, then after each.
-    data.on_epoch_end()
-    data.on_epoch_end()
-    assert np.array_equal(data[1][0], dataset(crops, augmentation=moving, first_epoch=1)[1][0])
+def test_a_batch_is_a_function_of_seed_stream_and_epoch():
+    crops = make_crops(3)
+
+    def images_of(epoch, *, resumed_at=0, **key):
+        dataset = make_dataset(crops, augmentation=MOVING, first_epoch=resumed_at, **key)
+        end_epochs(dataset, epoch - resumed_at)
+        assert dataset.epoch == epoch
+        return np.concatenate([dataset[index][0] for index in range(len(dataset))])
+
+    reference = images_of(2)
+    np.testing.assert_array_equal(images_of(2), reference)
+    np.testing.assert_array_equal(images_of(2, resumed_at=1), reference)
+    np.testing.assert_array_equal(images_of(2, resumed_at=2), reference)
+    for other in (images_of(1), images_of(2, seed=2), images_of(2, stream=1)):
+        assert not np.array_equal(other, reference)
+
+
+def test_batches_can_be_taken_in_any_order():
+    dataset = make_dataset(make_crops(), augmentation=MOVING)
+    backwards = {index: dataset[index][0] for index in reversed(range(len(dataset)))}
+    assert all(np.array_equal(backwards[index], dataset[index][0]) for index in range(len(dataset)))
 
 
 def test_crops_that_do_not_belong_together_are_refused():
-    crops = make_crops()
-    with pytest.raises(ValueError, match="do not belong together"):
-        LesionCrops(crops.images, crops.present[:2], crops.features)
+    crops = make_crops(4)
+    for images, present, features in ((crops.images[:3], crops.present, crops.features), (crops.images, crops.present[:, :2], crops.features),
+                                      (crops.images, crops.present, crops.features[:, :2]), (crops.images[:, :2], crops.present[:, :2], crops.features)):
+        with pytest.raises(ValueError, match="do not belong together"):
+            LesionCrops(images, present, features)
+
+
+def test_a_subset_keeps_rows_together():
+    crops = make_crops(5, absent=((4, 1),))
+    chosen = crops.subset(np.array([4, 1]))
+    np.testing.assert_array_equal(chosen.images, crops.images[[4, 1]])
+    np.testing.assert_array_equal(chosen.present, crops.present[[4, 1]])
+    np.testing.assert_array_equal(chosen.features, crops.features[[4, 1]])
+    assert not chosen.present[0, 1]
 
 
 @pytest.mark.parametrize("variant, expected", [("vgg16-adaptive", ("vgg16", "adaptive")), ("resnet50-plain", ("resnet50", "plain"))])
-def test_variants_are_a_trunk_and_a_mode(variant, expected):
+def test_a_variant_is_trunk_and_mode(variant, expected):
     assert split_variant(variant) == expected
 
 
-def test_an_unknown_mode_is_refused():
+@pytest.mark.parametrize("variant", ["vgg16", "vgg16-", "vgg16-direct"])
+def test_another_variant_is_refused(variant):
     with pytest.raises(ValueError, match="adaptive or plain"):
-        split_variant("vgg16-direct")
+        split_variant(variant)
 
 
-def test_a_fold_does_not_depend_on_the_folds_trained_before_it(tmp_path):
-    trainer = CharacterizationTrainer(SETTINGS, "vgg16-adaptive", seed=3)
-    trainer.train(make_crops(6, 1), tmp_path / "a", "x", fold=1)
-    expected = trainer.model.get_weights()
-    trainer.train(make_crops(6, 2), tmp_path / "b", "x", fold=0)
-    assert not all(np.array_equal(a, b) for a, b in zip(trainer.model.get_weights(), expected))
-    trainer.train(make_crops(6, 1), tmp_path / "c", "x", fold=1)
-    assert all(np.array_equal(a, b) for a, b in zip(trainer.model.get_weights(), expected, strict=True))
+@pytest.fixture(scope="module")
+def trainer(profile) -> CharacterizationTrainer:
+    return CharacterizationTrainer(profile.characterization, "vgg16-adaptive", seed=1)
+
+
+def weights_of(trainer) -> list[np.ndarray]:
+    return [np.array(weight) for weight in trainer.model.get_weights()]
+
+
+def changed_heads(trainer, crops, folder) -> set[str]:
+    """Heads whose weights are others after a training on `crops`."""
+    trainer._variables.reset()
+    before = {head: trainer.model.get_layer(head).get_weights() for head in HEADS}
+    trainer.train(crops, folder, "id", fold=0)
+    return {head for head in HEADS if any(not np.array_equal(a, b) for a, b in zip(trainer.model.get_layer(head).get_weights(), before[head], strict=True))}
+
+
+def test_each_phase_trains_its_own_heads_only(trainer, tmp_path):
+    crops = make_crops(4)
+    for phase, heads in enumerate(({"aphe"}, {"washout", "capsule"}, {"washout", "capsule"})):
+        only = crops.present & (np.arange(3) == phase)
+        assert changed_heads(trainer, LesionCrops(crops.images, only, crops.features), tmp_path / str(phase)) == heads
+
+
+def test_a_feature_without_reference_trains_nothing(trainer, tmp_path):
+    crops = make_crops(4)
+    crops.features[:, HEADS.index("capsule")] = np.nan
+    assert changed_heads(trainer, crops, tmp_path) == {"aphe", "washout"}
+
+
+def test_a_killed_training_and_a_later_one_end_with_the_same_bits(trainer, tmp_path):
+    crops = make_crops(6, absent=((0, 2),))
+    trainer.train(crops, tmp_path / "whole", "id", fold=3)
+    expected = weights_of(trainer)
+
+    def kill(done, logs):
+        if done == 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trainer.train(crops, tmp_path / "killed", "id", fold=3, progress=kill)
+    trainer._variables.reset()
+    trainer.train(crops, tmp_path / "killed", "id", fold=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
+    assert (tmp_path / "killed" / "history.csv").read_bytes() == (tmp_path / "whole" / "history.csv").read_bytes()
+    # Another fold in between, as one process trains them: it has its own order, and leaves no trace.
+    trainer.train(crops, tmp_path / "other", "id", fold=4)
+    assert not all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
+    trainer.train(crops, tmp_path / "again", "id", fold=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
+
+
+def test_the_loss_is_eq_4(trainer):
+    """Binary cross-entropy of each head, masked by phase, divided by all samples of the batch."""
+    crops = make_crops(3)
+    trainer._variables.reset()
+    images, labels, weights = make_dataset(crops, batch_size=9)[0]
+    predicted = trainer.model.predict_on_batch(images)
+    expected = 0.0
+    for head in HEADS:
+        p, y = np.asarray(predicted[head], np.float64)[:, 0], labels[head][:, 0]
+        expected += -np.sum(weights[head] * (y * np.log(p) + (1 - y) * np.log(1 - p))) / len(images)
+    found = trainer.model.evaluate(images, labels, sample_weight=weights, batch_size=9, verbose=0, return_dict=True)["loss"]
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_no_crop_to_train_on_is_told(trainer, tmp_path):
+    crops = make_crops(2, absent=tuple((lesion, phase) for lesion in range(2) for phase in range(3)))
+    for empty in (crops, make_crops(2).subset(np.array([], int))):
+        with pytest.raises(InputError, match="fold 5: expected a lesion of another fold to train on"):
+            trainer.train(empty, tmp_path, "id", fold=5)
+
+
+def test_variants_of_one_trunk_start_alike(profile):
+    starts = [CharacterizationTrainer(profile.characterization, variant, seed=7).model.get_weights() for variant in ("vgg16-adaptive", "vgg16-plain")]
+    assert all(np.array_equal(a, b) for a, b in zip(*starts, strict=True))

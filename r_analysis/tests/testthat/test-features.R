@@ -55,7 +55,7 @@ test_that("sensitivity and specificity are at the decision threshold, which coun
   table <- compute_feature_table(lesions, 0.5, weights)
   value <- stats::setNames(table$value, table$statistic)
   expect_equal(value[c("sensitivity", "specificity")], c(sensitivity = 0.5, specificity = 0.5))
-  expect_equal(unique(table$n_missed), 1)
+  expect_equal(unique(table$n_unread), 1)
   expect_equal(unique(c(table$n_present, table$n_absent)), 2)
 })
 

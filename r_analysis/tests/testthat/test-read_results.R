@@ -143,7 +143,7 @@ test_that("files that contradict one another are told", {
   )
   expect_problem("categories.csv", set_cell(2, "detected", "0"), "expected 1 under reference_roi, found '0'")
   expect_problem(
-    "features.csv", set_cell(2, "probability", ""), "expected a number in [0, 1], because the lesion was assessed"
+    "features.csv", set_cell(2, "probability", ""), "expected a number in [0, 1], because the feature was assessed"
   )
   expect_problem(
     "fold_thresholds.csv", set_cell(2, "threshold_chosen", "0.55"),
@@ -170,6 +170,36 @@ test_that("patient-level detection must follow from lesion-level detection", {
   expect_problem(
     "patient_detection.csv", set_cell(detected, "detected", "0"),
     sprintf("column detected, row %d: expected '1' as lesion_detection.csv says, found '0'", detected)
+  )
+})
+
+test_that("a feature may lack its probability where the reasons say that it was not assessed", {
+  folder <- spoil("features.csv", set_cell(2, "probability", ""))
+  path <- file.path(folder, "categories.csv")
+  give_reasons <- function(reasons) {
+    writeLines(set_cell(2, "reasons", reasons)(readLines("fixture/categories.csv")), path)
+  }
+  expect_match(readLines(file.path(folder, "features.csv"))[2], "^vgg16-adaptive,reference_roi,0,P001,L1,aphe,")
+  give_reasons("no APHE: LR-3 (APHE not assessed: no image of the phase)")
+  expect_true(is.na(read_results(folder, test_schema())$features$probability[1]))
+  give_reasons("no APHE: LR-3 (washout not assessed: no image of the phase)")
+  expect_match(
+    conditionMessage(problems_of(folder)), "features.csv, column probability, row 2: expected a number", fixed = TRUE
+  )
+  expect_identical(
+    says_not_assessed(
+      c("(APHE; x) (washout, capsule not assessed: y)", NA, "APHE, 3 mm (capsule not assessed)", "APHE not assessed"),
+      c("capsule", "aphe", "aphe", "aphe")
+    ),
+    c(TRUE, FALSE, FALSE, FALSE)
+  )
+})
+
+test_that("a reference lesion has one diameter", {
+  line <- grep(",reference,", readLines("fixture/lesion_detection.csv"))[1]
+  expect_problem(
+    "lesion_detection.csv", set_cell(line, "diameter_mm", "77.7"),
+    sprintf("lesion_detection.csv, column diameter_mm, row %d: expected '", line)
   )
 })
 

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+
+import build_store
+import numpy as np
+import pandas as pd
+import pytest
+from build_store import check_labels, ct_pairs, store_ct, store_patient
+
+from lirads_keras.entities import Phase, Volume
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.manifests import Manifest
+from lirads_keras.io.nifti import write_nifti
+from lirads_keras.preprocessing.store import read_stored_study
+
+SPACING_MM = (4.0, 2.0, 2.0)
+
+
+def make_volume(array) -> Volume:
+    return Volume(array, SPACING_MM, np.diag([*SPACING_MM, 1.0]))
+
+
+def make_noise(seed: int = 0, low: float = 100, high: float = 900) -> Volume:
+    return make_volume(np.random.default_rng(seed).uniform(low, high, (4, 32, 32)).astype(np.float32))
+
+
+def make_mask(*labels: int) -> np.ndarray:
+    mask = np.zeros((4, 32, 32), np.uint8)
+    for label in labels:
+        mask[1:3, 5 * label:5 * label + 3, 4:9] = label
+    return mask
+
+
+def make_manifest(folder: Path, labels, mask_path: str = "P1.nii.gz") -> Manifest:
+    """P1 with lesions of these labels; P2 is another patient, whose lesions are nobody else's business."""
+    lesions = pd.DataFrame({"patient_id": ["P1"] * len(labels) + ["P2"], "mask_label": [*labels, 7]})
+    return Manifest(folder, pd.DataFrame({"patient_id": ["P1"], "mask_path": [mask_path]}), pd.DataFrame(), lesions)
+
+
+@pytest.mark.parametrize("labels, rows", [((), ()), ((1,), (1,)), ((2, 5), (5, 2))])
+def test_labels_and_rows_that_agree_are_taken(tmp_path, labels, rows):
+    check_labels(make_manifest(tmp_path, rows), "P1", make_mask(*labels), tmp_path / "P1.nii.gz")
+
+
+def test_a_patient_without_mask_and_without_rows_is_taken(tmp_path):
+    check_labels(make_manifest(tmp_path, ()), "P1", None, None)
+
+
+def test_every_label_without_row_and_every_row_without_label_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        check_labels(make_manifest(tmp_path, (1, 3, 4)), "P1", make_mask(1, 2, 5), tmp_path / "P1.nii.gz")
+    assert sorted(map(str, caught.value.problems)) == sorted([
+        *(f"{tmp_path / 'P1.nii.gz'}, label {label}: expected a row with this mask_label in lesions.csv, found rows for [1, 3, 4]" for label in (2, 5)),
+        *(f"lesions.csv, patient P1, mask_label {label}: expected the label in {tmp_path / 'P1.nii.gz'}, found labels [1, 2, 5]" for label in (3, 4))])
+
+
+def test_a_patient_is_stored_with_phases_and_mask(profile, tmp_path, monkeypatch):
+    volumes = {Phase.PORTAL_VENOUS: make_noise(1), Phase.DELAYED: make_noise(2)}
+    monkeypatch.setattr(build_store, "series_of", lambda manifest, patient_id: {})
+    monkeypatch.setattr(build_store, "read_aligned_phases", lambda series: volumes)
+    write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1, 2)))
+    store_patient(tmp_path / "store" / "P1", make_manifest(tmp_path, (1, 2)), "P1", profile.preprocessing)
+    study = read_stored_study(tmp_path / "store" / "P1")
+    assert set(study.phases) == {"portal_venous", "delayed"}
+    np.testing.assert_array_equal(study.mask(), make_mask(1, 2))
+    np.testing.assert_array_equal(study.image("portal_venous"), np.rint(volumes[Phase.PORTAL_VENOUS].array))
+    with pytest.raises(InputError, match="label 2"):
+        store_patient(tmp_path / "store" / "other", make_manifest(tmp_path, (1,)), "P1", profile.preprocessing)
+    assert not (tmp_path / "store" / "other").exists()
+    store_patient(tmp_path / "store" / "negative", make_manifest(tmp_path, (), ""), "P1", profile.preprocessing)
+    assert not read_stored_study(tmp_path / "store" / "negative").has_mask
+
+
+def test_ct_volumes_come_with_their_segmentations(tmp_path):
+    for name in ("volume-10.nii.gz", "volume-2.nii", "segmentation-10.nii.gz", "segmentation-2.nii", "segmentation-3.nii", "phantom.json", "notes.txt"):
+        (tmp_path / name).touch()
+    assert ct_pairs(tmp_path) == [(name, tmp_path / f"{name}{suffix}", tmp_path / f"{name.replace('volume', 'segmentation')}{suffix}")
+                                  for name, suffix in (("volume-10", ".nii.gz"), ("volume-2", ".nii"))]
+
+
+def test_every_missing_segmentation_is_told(tmp_path):
+    for name in ("volume-0.nii", "volume-1.nii", "segmentation-1.nii", "volume-2.nii.gz", "segmentation-2.nii"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        ct_pairs(tmp_path)
+    assert [(problem.where, problem.expected) for problem in caught.value.problems] == [
+        (str(tmp_path / "segmentation-0.nii"), "the labels of volume-0.nii"), (str(tmp_path / "segmentation-2.nii.gz"), "the labels of volume-2.nii.gz")]
+
+
+def test_a_ct_is_stored_with_its_labels(profile, tmp_path):
+    write_nifti(tmp_path / "volume-0.nii.gz", make_noise(3, -200, 400))
+    write_nifti(tmp_path / "segmentation-0.nii.gz", make_volume(make_mask(1, 2)))
+    store_ct(tmp_path / "store-ct" / "volume-0", tmp_path / "volume-0.nii.gz", tmp_path / "segmentation-0.nii.gz", profile.preprocessing)
+    study = read_stored_study(tmp_path / "store-ct" / "volume-0")
+    assert study.segmented_phase == "ct" and study.image("ct").dtype == np.int16 and study.lesion_slices == (1, 2)
+
+
+class Pool:
+    """Runs tasks at once, in this process."""
+
+    def __init__(self, *arguments, **keywords) -> None:
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error) -> None:
+        pass
+
+    def submit(self, task):
+        future: Future = Future()
+        try:
+            future.set_result(task())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def test_all_patients_are_read_before_their_problems_are_told_and_only_the_missing_ones(plan, monkeypatch):
+    plan.ct.mkdir(parents=True)
+    manifest = Manifest(plan.manifest, pd.DataFrame({"patient_id": ["P0", "P1", "P2", "P3"]}), pd.DataFrame(), pd.DataFrame())
+    read: list[str] = []
+    bad = {"P1", "P3"}
+
+    def store(folder, manifest, patient_id, settings):
+        read.append(patient_id)
+        if patient_id in bad:
+            raise InputError(Problem(patient_id, "slices", "a gap"))
+        folder.mkdir(parents=True)
+        (folder / "geometry.json").write_text("{}")
+
+    monkeypatch.setattr(build_store, "read_manifest", lambda folder: manifest)
+    monkeypatch.setattr(build_store, "store_patient", store)
+    monkeypatch.setattr(build_store, "ProcessPoolExecutor", Pool)
+    told: list[tuple[float, float]] = []
+    with pytest.raises(InputError) as caught:
+        build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")
+    assert {problem.where for problem in caught.value.problems} == bad and sorted(read) == ["P0", "P1", "P2", "P3"]
+    assert sorted(told) == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    # The user corrects the files; what is stored is not read again.
+    bad.clear()
+    read.clear()
+    told.clear()
+    build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")
+    assert sorted(read) == ["P1", "P3"] and sorted(told) == [(3, 4), (4, 4)]

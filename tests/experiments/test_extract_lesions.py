@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from extract_lesions import crop_patient, predicted_lesions
+
+from lirads_keras.preprocessing.store import read_stored_study
+
+SHAPE = (6, 32, 32)
+FOUND, MISSED = (slice(1, 3), slice(4, 12), slice(4, 10)), (slice(4, 5), slice(20, 23), slice(20, 23))
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    """Lesion 3 is found by the prediction, lesion 7 is missed."""
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[FOUND], mask[MISSED] = 3, 7
+    return mask
+
+
+@pytest.fixture
+def prediction(tmp_path) -> Path:
+    """A component of 8 × 8 pixels at 0.6 over the found lesion, one of two voxels that is too small, one at 0.3 over the missed lesion."""
+    levels = np.zeros(SHAPE, np.uint8)
+    levels[1:3, 4:12, 4:12] = 150
+    levels[5, 30, 0:2] = 250
+    levels[MISSED] = 75
+    np.save(tmp_path / "P1.npy", levels)
+    return tmp_path / "P1.npy"
+
+
+def crop(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None):
+    return crop_patient(store, prediction, threshold, profile, ids or {"3": "L1", "7": "L2"}, diameters or {"3": 17.5, "7": None})
+
+
+def test_each_lesion_has_a_row_for_both_regions_and_a_missed_one_is_empty(store_study, mask, prediction, profile):
+    rows, images, present = crop(store_study("P1", mask), prediction, profile)
+    assert [(row["roi"], row["lesion_id"], row["detected"]) for row in rows] == [
+        ("reference_roi", "L1", 1), ("reference_roi", "L2", 1), ("automatic_roi", "L1", 1), ("automatic_roi", "L2", 0)]
+    # The manifest's diameter, the mask's where it has none (3 × 3 pixels of 2 mm), the component's (8 × 8 pixels), none.
+    assert [row["diameter_mm"] for row in rows] == [17.5, pytest.approx(4 * 2 ** 0.5 + 0.8), pytest.approx(14 * 2 ** 0.5 + 0.8), None]
+    assert images.shape == (4, 3, 32, 32, 3) and images.dtype == np.float32
+    np.testing.assert_array_equal(present, [[True] * 3] * 3 + [[False] * 3])
+    assert not images[3].any() and all(images[row].any() for row in range(3))
+    # The regions differ, and so do their crops.
+    assert not np.array_equal(images[0], images[2])
+
+
+def test_the_threshold_decides_what_is_missed(store_study, mask, prediction, profile):
+    store = store_study("P1", mask)
+    detected = {threshold: [row["detected"] for row in crop(store, prediction, profile, threshold=threshold)[0][2:]] for threshold in (0.3, 0.304, 0.6, 0.604)}
+    assert detected == {0.3: [1, 1], 0.304: [1, 0], 0.6: [1, 0], 0.604: [0, 0]}
+
+
+def test_a_missing_phase_is_absent_from_every_crop(store_study, mask, prediction, profile):
+    rows, images, present = crop(store_study("P1", mask, phases=("portal_venous", "delayed")), prediction, profile)
+    np.testing.assert_array_equal(present, [[False, True, True]] * 3 + [[False] * 3])
+    assert not images[:, 0].any() and len(rows) == 4
+
+
+@pytest.mark.parametrize("mask_of_patient", [None, np.zeros(SHAPE, np.uint8)])
+def test_a_patient_without_lesions_has_no_rows_but_the_right_shapes(store_study, prediction, profile, mask_of_patient):
+    """A positive patient may have lesions of other categories only."""
+    rows, images, present = crop(store_study("P1", mask_of_patient), prediction, profile)
+    assert rows == [] and images.shape == (0, 3, 32, 32, 3) and present.shape == (0, 3)
+    assert images.dtype == np.float32 and present.dtype == bool
+
+
+def test_predicted_lesions_are_components_at_the_threshold(store_study, mask, prediction, profile):
+    study = read_stored_study(store_study("P1", mask))
+    found = predicted_lesions(study, prediction, 0.6, profile)
+    assert [(lesion.lesion_id, np.count_nonzero(lesion.mask)) for lesion in found] == [("P1", 128)]
+    assert found[0].mean_probability == pytest.approx(0.6)
+    assert len(predicted_lesions(study, prediction, 0.3, profile)) == 2
+    small = profile.model_copy(update={"lesions": profile.lesions.model_copy(update={"minimum_voxels": 1})})
+    assert len(predicted_lesions(study, prediction, 0.6, small)) == 2
+    assert predicted_lesions(study, prediction, 1.0, profile) == []

@@ -1,0 +1,116 @@
+"""Networks of a run whose weights give known constants."""
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from math import log
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lirads_keras.config import Profile, read_profile
+from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
+from lirads_keras.errors import InputError
+from lirads_keras.inference.engine import read_run_models
+from lirads_keras.inference.run_files import find_run_files
+from lirads_keras.models.unet_plus_plus import HEAD
+from lirads_keras.preprocessing.intensity import IntensityScale
+from lirads_keras.provenance import compute_sha256
+from lirads_keras.training.characterization import build_characterization_network
+from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+
+SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
+LESION = (0.25, 0.75)
+"""Lesion probability that the network of each fold gives everywhere."""
+FEATURES = ((0.125, 0.5, 0.875), (0.375, 0.5, 0.625))
+"""Feature probabilities that the network of each fold gives for every crop."""
+SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
+
+
+def log_odds(probability: float) -> float:
+    return log(probability / (1 - probability))
+
+
+def set_constant(layer, bias) -> None:
+    kernel, old = layer.get_weights()
+    layer.set_weights([np.zeros_like(kernel), np.reshape(bias, old.shape)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run of two folds and one variant."""
+    folder = tmp_path_factory.mktemp("run")
+    content = yaml.safe_load(SMOKE.read_text())
+    content["segmentation"] |= {"folds": 2, "decoder_filters": [8, 8, 8, 8, 8]}
+    content["characterization"]["variants"] = ["vgg16-adaptive"]
+    (folder / "profile.yaml").write_text(yaml.safe_dump(content))
+    profile: Profile = read_profile(folder / "profile.yaml")
+    segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
+    characterization = build_characterization_network(profile.characterization, "vgg16")
+    for fold in range(2):
+        set_constant(segmentation.get_layer(HEAD), [0.0, log_odds(LESION[fold])])
+        for feature, probability in zip(HEAD_FEATURES, FEATURES[fold], strict=True):
+            set_constant(characterization.get_layer(str(feature)), log_odds(probability))
+        for model, part in ((segmentation, "segmentation"), (characterization, "characterization/vgg16-adaptive")):
+            (folder / part / f"fold-{fold}").mkdir(parents=True)
+            model.save(folder / part / f"fold-{fold}" / "model.keras")
+        (folder / "segmentation" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": (0.6, 0.4)[fold]}))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(run):
+    return read_run_models(find_run_files(run))
+
+
+def make_image() -> Volume:
+    array = np.random.default_rng(0).integers(0, 1000, (3, 32, 32)).astype(np.uint16)
+    return Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
+
+
+def test_probabilities_are_the_mean_over_the_folds(models):
+    found = models.predict_probability(make_image(), SCALE, batch_size=3)
+    np.testing.assert_allclose(found.array, np.full((3, 32, 32), np.mean(LESION)), rtol=1e-6)
+    assert found.array.dtype == np.float32
+
+
+def test_features_are_the_mean_over_the_folds_and_what_is_not_shown_stays_unknown(models):
+    images = np.zeros((2, 3, 32, 32, 3), np.float32)
+    whole, without_arterial = models.predict_features(images, np.array([[True, True, True], [False, False, True]]))
+    assert [whole.aphe, whole.washout, whole.capsule] == pytest.approx([0.25, 0.5, 0.75], rel=1e-6)
+    assert without_arterial == FeatureProbabilities(None, whole.washout, whole.capsule)
+    assert models.predict_features(images[:0], np.zeros((0, 3), bool)) == []
+
+
+def test_one_fold_is_that_fold(run, models):
+    of_fold = replace(models, files=find_run_files(run, fold=1))
+    np.testing.assert_allclose(of_fold.predict_probability(make_image(), SCALE, batch_size=3).array, LESION[1], rtol=1e-6)
+    (features,) = of_fold.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))
+    assert [features.aphe, features.washout, features.capsule] == pytest.approx(FEATURES[1], rel=1e-6)
+
+
+def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
+    assert models.threshold == 0.4
+    versions = models.versions
+    assert (versions["profile"], versions["variant"], versions["folds"], versions["rules"]) == ("smoke", "vgg16-adaptive", "0 1", "paper")
+    assert versions["segmentation threshold"] == "0.4" and versions["keras"]
+    paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation", "characterization/vgg16-adaptive") for fold in range(2)]
+    assert {f"weights sha256 {path}": compute_sha256(run / path) for path in paths}.items() <= versions.items()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "of another network"])
+def test_damaged_weights_are_named(run, models, tmp_path, damage):
+    source = models.files.segmentation[0]
+    broken = tmp_path / "model.keras"
+    if damage == "of another network":
+        broken.write_bytes(models.files.characterization[0].read_bytes())
+    else:
+        broken.write_bytes(source.read_bytes()[:5000 if damage == "truncated" else 0])
+    damaged = replace(models, files=replace(models.files, segmentation=(source, broken), characterization=(broken,)))
+    with pytest.raises(InputError, match=f"{broken}: expected the weights of this run's network"):
+        damaged.predict_probability(make_image(), SCALE, batch_size=3)
+    if damage != "of another network":
+        with pytest.raises(InputError, match=f"{broken}: expected the weights"):
+            damaged.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))

@@ -1,0 +1,162 @@
+"""From volumes to a report, with stand-ins for the networks: what is found, measured and categorized can be worked out by hand."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lirads_keras import pipeline
+from lirads_keras.config import Profile, read_profile
+from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
+from lirads_keras.errors import InputError
+from lirads_keras.inference.features import predict_features
+from lirads_keras.preprocessing.intensity import apply_intensity_scale
+
+SPACING_MM = (4.0, 2.0, 2.0)
+SHAPE = (6, 48, 64)
+LARGE, SMALL = (slice(1, 4), slice(10, 23), slice(20, 24)), (slice(4, 5), slice(40, 44), slice(50, 51))
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    smoke = read_profile(Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml")
+    return smoke.model_copy(update={"lesions": smoke.lesions.model_copy(update={"minimum_voxels": 4})})
+
+
+def make_volume(array: np.ndarray) -> Volume:
+    return Volume(array, SPACING_MM, np.diag([*SPACING_MM, 1.0]))
+
+
+def make_volumes(phases=ENHANCED_PHASES) -> dict[Phase, Volume]:
+    return {phase: make_volume(np.random.default_rng(number).uniform(0, 900, SHAPE).astype(np.float32))
+            for number, phase in enumerate(ENHANCED_PHASES) if phase in phases}
+
+
+def make_probability() -> np.ndarray:
+    """Two lesions, and three voxels that are too few for one."""
+    probability = np.zeros(SHAPE, np.float32)
+    probability[LARGE], probability[SMALL] = 0.9, 0.6
+    probability[0, 0, :3] = 1.0
+    return probability
+
+
+class StubNetwork:
+    """The same features for every crop."""
+
+    def __init__(self, aphe: float, washout: float, capsule: float) -> None:
+        self._features = {"aphe": aphe, "washout": washout, "capsule": capsule}
+
+    def predict_on_batch(self, images):
+        return {name: np.full((len(images), 1), value) for name, value in self._features.items()}
+
+
+@dataclass
+class StubModels:
+    """Gives a fixed probability on the delayed grid, resampled to the grid asked for, and fixed features; keeps what it was asked."""
+
+    probability: Volume
+    network: StubNetwork = field(default_factory=lambda: StubNetwork(0.75, 0.625, 0.25))
+    threshold: float = 0.5
+    versions: dict[str, str] = field(default_factory=lambda: {"made": "by hand"})
+    asked: list = field(default_factory=list)
+
+    def predict_probability(self, image, scale, *, batch_size):
+        self.asked.append((image, scale, batch_size))
+        return image.with_array(pipeline.from_segmentation_grid(self.probability, image))
+
+    def predict_features(self, images, present):
+        self.asked.append((images, present))
+        return predict_features(self.network, images, present, "adaptive")
+
+
+def make_study(phases=ENHANCED_PHASES) -> Study:
+    return Study("P7", "1.2.3", Path("nowhere"), tuple(Series(f"1.{phase}", (), phase, "test") for phase in phases))
+
+
+def analyse(monkeypatch, profile, phases=ENHANCED_PHASES, *, models=None, volumes=None, steps=None):
+    monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series: volumes or make_volumes(tuple(series)))
+    models = models or StubModels(make_volume(make_probability()))
+    return pipeline.analyse_study(make_study(phases), models, profile, **({} if steps is None else {"progress": steps.append})), models
+
+
+def test_lesions_are_found_measured_and_categorized(monkeypatch, profile):
+    steps: list[str] = []
+    # At the studys own matrix nothing is resampled: sizes come out exactly.
+    square = profile.model_copy(update={"preprocessing": profile.preprocessing.model_copy(update={"matrix_px": 64})})
+    result, models = analyse(monkeypatch, square, steps=steps)
+    report = result.report
+    assert (report.patient_id, report.study_uid, report.versions) == ("P7", "1.2.3", {"made": "by hand"})
+    large, small = report.lesions
+    assert [lesion.lesion.lesion_id for lesion in report.lesions] == ["P1", "P2"]
+    # 13 × 4 pixels of 2 mm, 4 × 1 pixels.
+    assert large.lesion.diameter_mm == pytest.approx(2 * np.hypot(12, 3) + 0.8)
+    assert small.lesion.diameter_mm == pytest.approx(2 * 3 + 0.8)
+    assert large.observation == Observation(large.lesion.diameter_mm, True, True, False)
+    assert large.probabilities == FeatureProbabilities(0.75, 0.625, 0.25)
+    assert (large.category, large.reasons) == (Category.LR_5, "APHE, washout, 25.5 mm: LR-5")
+    assert (small.category, small.reasons) == (Category.LR_4, "APHE, washout, 6.8 mm: LR-4")
+    assert steps == ["reading the series", "segmenting the delayed phase", "characterising 2 lesion(s)"]
+    assert set(result.volumes) == set(ENHANCED_PHASES) and result.probability.shape == SHAPE
+
+
+@pytest.mark.parametrize("phases, words", [
+    ((Phase.PORTAL_VENOUS, Phase.DELAYED), "(APHE not assessed: no image of the phase)"),
+    ((Phase.DELAYED,), "(APHE not assessed: no image of the phase)"),
+    ((Phase.ARTERIAL, Phase.DELAYED), None),
+])
+def test_a_missing_phase_leaves_its_features_out_and_says_so(monkeypatch, profile, phases, words):
+    result, models = analyse(monkeypatch, profile, phases)
+    _, present = models.asked[-1]
+    np.testing.assert_array_equal(present, [[phase in phases for phase in ENHANCED_PHASES]] * 2)
+    for scored in result.report.lesions:
+        assert (scored.probabilities.aphe is None) == (Phase.ARTERIAL not in phases)
+        assert scored.probabilities.washout == 0.625
+        assert scored.reasons.endswith(words) if words else "not assessed" not in scored.reasons
+        assert scored.observation.aphe == (Phase.ARTERIAL in phases)
+
+
+def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_back(monkeypatch, profile):
+    narrow = profile.model_copy(update={"preprocessing": profile.preprocessing.model_copy(update={"matrix_px": 32})})
+    volumes = make_volumes()
+    result, models = analyse(monkeypatch, narrow, volumes=volumes)
+    image, scale, batch_size = models.asked[0]
+    assert image.shape == (6, 32, 32) and image.spacing_mm == pytest.approx((4, 4, 4)) and batch_size == narrow.segmentation.prediction_batch_size
+    # Eq. 1's numbers are those of the image that the network sees.
+    standardised = apply_intensity_scale(image.array, scale)
+    assert standardised.mean() == pytest.approx(0, abs=1e-4) and standardised.std() == pytest.approx(1, abs=1e-4)
+    assert result.probability.shape == SHAPE
+    np.testing.assert_array_equal(result.probability.affine, volumes[Phase.DELAYED].affine)
+    z, y, x = (slice_.start for slice_ in result.report.lesions[0].lesion.bounding_box)
+    assert (z, abs(y - 10) <= 1, abs(x - 20) <= 1) == (1, True, True)
+
+
+def test_no_lesion_gives_an_empty_report(monkeypatch, profile):
+    result, models = analyse(monkeypatch, profile, models=StubModels(make_volume(np.zeros(SHAPE, np.float32))))
+    assert result.report.lesions == ()
+    images, present = models.asked[-1]
+    assert len(images) == len(present) == 0
+
+
+def test_the_threshold_decides_what_is_a_lesion(monkeypatch, profile):
+    result, _ = analyse(monkeypatch, profile, models=StubModels(make_volume(make_probability()), threshold=0.75))
+    assert len(result.report.lesions) == 1
+
+
+def test_the_decision_threshold_and_the_rules_are_the_profiles(monkeypatch, profile):
+    strict = profile.model_copy(update={"characterization": profile.characterization.model_copy(update={"decision_threshold": 0.8, "rules": "v2018"})})
+    result, _ = analyse(monkeypatch, strict)
+    assert [scored.category for scored in result.report.lesions] == [Category.LR_3, Category.LR_3]
+    assert "LR-2 if the reader" in result.report.lesions[1].reasons
+
+
+def test_images_without_signal_are_told_together_before_anything_is_predicted(monkeypatch, profile):
+    volumes = make_volumes()
+    for phase in (Phase.ARTERIAL, Phase.DELAYED):
+        volumes[phase] = make_volume(np.full(SHAPE, 50, np.float32))
+    models = StubModels(make_volume(make_probability()))
+    with pytest.raises(InputError) as caught:
+        analyse(monkeypatch, profile, volumes=volumes, models=models)
+    assert [problem.where for problem in caught.value.problems] == ["P7, arterial", "P7, delayed"] and not models.asked
+    assert all("percentile above the background cut-off" in problem.expected for problem in caught.value.problems)

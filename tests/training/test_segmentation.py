@@ -1,0 +1,154 @@
+"""The segmentation trainer on stored studies of a few kilobytes; nothing is learned here but that state is kept."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from lirads_keras.config import Profile, SegmentationSettings
+from lirads_keras.models.unet_plus_plus import HEAD
+from lirads_keras.training.callbacks import read_state
+from lirads_keras.training.segmentation import CT_CLASSES, MR_CLASSES, SegmentationTrainer, build_segmentation_network
+
+NEVER = -1.999
+"""Just above the minimum of Eq. 2, which no training here comes near."""
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing may catch it."""
+
+
+def make_trainer(profile: Profile, *, pretrained: Path | None = None) -> SegmentationTrainer:
+    return SegmentationTrainer(with_threshold(profile.segmentation, NEVER), profile.segmentation.finetune, classes=MR_CLASSES, seed=1, pretrained=pretrained)
+
+
+def with_threshold(settings: SegmentationSettings, lovasz_below_loss: float) -> SegmentationSettings:
+    return settings.model_copy(update={"loss": settings.loss.model_copy(update={"lovasz_below_loss": lovasz_below_loss})})
+
+
+def train(trainer, studies, folder: Path, *, fold: int = 0, stop_after: int | None = None) -> list[np.ndarray]:
+    """Trains with study `fold` for early stopping; the weights it ends with."""
+    def count(done, logs):
+        if done == stop_after:
+            raise Killed
+
+    trainer.train([study for number, study in enumerate(studies) if number != fold], [studies[fold]], folder, f"id-{fold}", stream=fold, progress=count)
+    return [np.array(weight) for weight in trainer.model.get_weights()]
+
+
+def history_of(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "history.csv")
+
+
+def equal(first, second) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(scope="module")
+def trainer(profile) -> SegmentationTrainer:
+    """One for all tests: tracing its graph takes longer than all trainings together."""
+    return make_trainer(profile)
+
+
+@pytest.fixture(scope="module")
+def without_lovasz(trainer, studies, tmp_path_factory) -> tuple[list[np.ndarray], Path]:
+    """The first training of a new trainer, whose loss never comes under the threshold: final weights and folder."""
+    folder = tmp_path_factory.mktemp("without")
+    return train(trainer, studies, folder), folder
+
+
+@pytest.fixture(scope="module")
+def whole(trainer, studies, without_lovasz, tmp_path_factory) -> tuple[list[np.ndarray], Path]:
+    """The same training with a threshold between the losses of the first two epochs."""
+    folder = tmp_path_factory.mktemp("whole")
+    first, second = history_of(without_lovasz[1])["loss"][:2]
+    assert second < first
+    trainer._settings = with_threshold(trainer._settings, (first + second) / 2)
+    return train(trainer, studies, folder), folder
+
+
+def test_lovasz_joins_in_the_epoch_after_the_threshold(without_lovasz, whole):
+    without, history = history_of(without_lovasz[1]), history_of(whole[1])
+    assert without["lovasz"].tolist() == [0, 0, 0, 0]
+    assert history["lovasz"].tolist() == [0, 0, 1, 1]
+    assert history["loss"][:2].tolist() == without["loss"][:2].tolist()
+    # Eq. 3 is not negative: what it is added to is larger.
+    assert history["loss"][2] > without["loss"][2]
+
+
+def test_history_has_the_metrics_of_training_and_validation(whole, profile):
+    history = history_of(whole[1])
+    assert history.columns.tolist() == ["epoch", "dice", "loss", "val_dice", "val_loss", "lovasz"]
+    assert history["epoch"].tolist() == list(range(profile.segmentation.finetune.epochs))
+    record = json.loads((whole[1] / "training.json").read_text())
+    assert record["best_epoch"] == history["val_dice"].idxmax() and record["identity"] == "id-0"
+    assert not (whole[1] / "state.npz").exists()
+
+
+@pytest.mark.parametrize("stop_after, switch", [(1, 0.0), (2, 1.0), (3, 1.0)])
+def test_a_killed_training_ends_with_the_same_bits(trainer, studies, whole, tmp_path, stop_after, switch):
+    with pytest.raises(Killed):
+        train(trainer, studies, tmp_path, stop_after=stop_after)
+    found = read_state(tmp_path / "state.npz", "id-0")
+    assert found is not None and found[0].epoch == stop_after and found[1]["extra/lovasz_switch"] == switch
+    # The same object goes on: its own switch and weights must not matter.
+    trainer._loss.lovasz_switch.assign(1 - switch)
+    assert equal(train(trainer, studies, tmp_path), whole[0])
+    assert (tmp_path / "history.csv").read_bytes() == (whole[1] / "history.csv").read_bytes()
+
+
+def test_a_later_fold_in_one_process_is_that_of_a_new_process(trainer, studies, without_lovasz, whole, tmp_path, monkeypatch):
+    other = train(trainer, studies, tmp_path / "fold-1", fold=1)
+    assert not equal(other, whole[0])
+    assert equal(train(trainer, studies, tmp_path / "fold-0"), whole[0])
+    monkeypatch.setattr(trainer, "_settings", with_threshold(trainer._settings, NEVER))
+    assert equal(train(trainer, studies, tmp_path / "new"), without_lovasz[0])
+
+
+def test_the_saved_model_predicts_what_the_trainer_does(trainer, studies, whole, profile):
+    train(trainer, studies, whole[1])
+    image = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype(np.float32)
+    expected = trainer.model.predict_on_batch(image)
+    again = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
+    again.load_weights(whole[1] / "model.keras")
+    np.testing.assert_array_equal(again.predict_on_batch(image), expected)
+    # Without naming a class of this package.
+    np.testing.assert_array_equal(keras.saving.load_model(whole[1] / "model.keras").predict_on_batch(image), expected)
+
+
+def test_fine_tuning_starts_from_the_pretrained_weights_but_the_head(profile, trainer, tmp_path):
+    keras.utils.set_random_seed(99)
+    pretrained = build_segmentation_network(profile.segmentation, CT_CLASSES, "random")
+    # Batch statistics count as weights: transferred, too.
+    pretrained.get_layer("bn0").set_weights([weight + 0.5 for weight in pretrained.get_layer("bn0").get_weights()])
+    pretrained.save(tmp_path / "model.keras")
+    started = make_trainer(profile, pretrained=tmp_path / "model.keras").model
+    layers = [layer for layer in pretrained.layers if layer.weights and layer.name != HEAD]
+    assert len(layers) > 50
+    assert all(equal(layer.get_weights(), started.get_layer(layer.name).get_weights()) for layer in layers)
+    assert started.output.shape[-1] == MR_CLASSES
+    trainer._variables.reset()
+    # The seed alone decides the rest: the head is the one of a start without pre-training.
+    assert equal(started.get_layer(HEAD).get_weights(), trainer.model.get_layer(HEAD).get_weights())
+    assert not equal(started.get_layer("x_0_1_conv1").get_weights(), trainer.model.get_layer("x_0_1_conv1").get_weights())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_resumes_too(profile, studies, tmp_path, precision):
+    """The precision of the larger profiles, whose optimiser scales the loss and has a state of its own."""
+    keras.mixed_precision.set_global_policy(precision)
+    try:
+        trainer = make_trainer(profile)
+        expected = train(trainer, studies, tmp_path / "whole")
+        with pytest.raises(Killed):
+            train(trainer, studies, tmp_path / "killed", stop_after=2)
+        assert equal(train(trainer, studies, tmp_path / "killed"), expected)
+        assert all(weight.dtype == np.float32 and np.isfinite(weight).all() for weight in expected)
+        assert trainer.model.predict_on_batch(np.zeros((1, 32, 32, 3), np.float32)).dtype == np.float32
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
