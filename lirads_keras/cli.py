@@ -5,6 +5,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from lirads_keras.errors import InputError, Problem
 
@@ -34,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--phase-map", type=Path, help="YAML file that says which series or time point is which phase (README: your own data)")
     predict.add_argument("--variant", help="characterisation variant (default: the run's first)")
     predict.add_argument("--fold", type=int, help="networks of one fold only (default: the mean over all folds)")
+    predict.add_argument("--background-cutoff", type=_cutoff, metavar="auto|UNITS",
+                         help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
     predict.set_defaults(command=_predict)
 
     cohort = commands.add_parser("cohort", help="the virtual cohort").add_subparsers(required=True, metavar="COMMAND")
@@ -49,6 +52,18 @@ def _positive(text: str) -> int:
     if not (text.isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
     return int(text)
+
+
+def _cutoff(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected auto or a number of scanner units from 0, found {text!r}")
+    return value
 
 
 def _check_out(folder: Path) -> None:
@@ -74,7 +89,12 @@ def _predict(parsed: argparse.Namespace) -> None:
     from lirads_keras.pipeline import analyse_study
 
     models = read_run_models(files)
-    result = analyse_study(study, models, files.profile, progress=lambda step: print(step, file=sys.stderr))
+    profile = files.profile
+    if parsed.background_cutoff is not None:
+        preprocessing = profile.preprocessing.model_copy(update={"background_cutoff": parsed.background_cutoff})
+        profile = profile.model_copy(update={"preprocessing": preprocessing})
+    models.versions["background_cutoff"] = str(profile.preprocessing.background_cutoff)
+    result = analyse_study(study, models, profile, progress=lambda step: print(step, file=sys.stderr))
     write_report(parsed.out, result.report, result.volumes, result.probability, models.threshold)
     for scored in result.report.lesions:
         print(f"{scored.lesion.lesion_id}  {scored.category}  {scored.reasons}")

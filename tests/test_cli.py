@@ -62,10 +62,13 @@ def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
 def test_predict_reads_three_time_points_of_one_real_series(smoke_run, real_series, tmp_path):
     phase_map = tmp_path / "phases.yaml"
     phase_map.write_text(yaml.safe_dump({"arterial": {"time_point": 0}, "portal_venous": {"time_point": 1}, "delayed": {"time_point": 2}}))
-    finished = lirads("predict", real_series, "--run", smoke_run, "--out", tmp_path / "result", "--phase-map", phase_map)
+    command = ["predict", real_series, "--run", smoke_run, "--out", tmp_path / "result", "--phase-map", phase_map]
+    assert refused(lirads(*command), "arterial", "cut-off of 80", "auto"), "this scanner's 99th percentile lies under the paper's cut-off"
+    assert not (tmp_path / "result").exists()
+    finished = lirads(*command, "--background-cutoff", "auto")
     assert finished.returncode == 0, finished.stderr
     report = json.loads((tmp_path / "result" / "report.json").read_text())
-    assert report["study_uid"] and isinstance(report["lesions"], list)
+    assert report["study_uid"] and isinstance(report["lesions"], list) and report["versions"]["background_cutoff"] == "auto"
 
 
 def test_the_same_real_series_without_a_phase_map_says_what_to_do(smoke_run, real_series, tmp_path):
@@ -135,6 +138,12 @@ def test_a_run_without_weights(smoke_run, virtual_study, tmp_path):
     assert refused(finished, "segmentation/fold-0/model.keras", "characterization/vgg16-adaptive/fold-2/model.keras")
     assert refused(lirads("predict", virtual_study, "--run", tmp_path / "absent", "--out", tmp_path / "result"), "absent")
     assert not (tmp_path / "result").exists()
+
+
+@pytest.mark.parametrize("cutoff", ["otsu", "-1", "nan", "inf"])
+def test_a_cutoff_that_is_no_intensity_is_refused(smoke_run, virtual_study, tmp_path, cutoff):
+    finished = lirads("predict", virtual_study, "--run", smoke_run, "--out", tmp_path / "result", f"--background-cutoff={cutoff}")
+    assert finished.returncode == 2 and "expected auto or a number of scanner units from 0" in finished.stderr and repr(cutoff) in finished.stderr
 
 
 def test_a_result_is_never_overwritten(smoke_run, virtual_study, tmp_path):

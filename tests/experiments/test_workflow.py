@@ -77,7 +77,7 @@ def test_a_locked_run_and_another_profile_are_refused(smoke_run, tmp_path):
 
 @pytest.mark.parametrize("arguments, profile, words", [
     ([], "tiny", ["PROFILE", "auto, cpu, gpu, paper, smoke", "'tiny'"]),
-    (["--manifest", "nowhere"], "smoke", ["nowhere/patients.csv", "nowhere/series.csv", "nowhere/lesions.csv"]),
+    (["--manifest", "nowhere"], "smoke", ["nowhere", "expected a manifest folder", "no such folder"]),
 ])
 def test_bad_arguments_are_told_in_one_go_and_leave_nothing(tmp_path, arguments, profile, words):
     _, err = (job := start_reproduce(tmp_path, *arguments, profile=profile)).communicate()
