@@ -18,7 +18,7 @@ from progress_bar import ProgressBar, format_duration
 from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, write_plan
 
 from lirads_keras.config import Profile, read_profile
-from lirads_keras.errors import InputError, Problem
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.provenance import run_record
@@ -67,13 +67,23 @@ def _choose(arguments: argparse.Namespace) -> tuple[Profile, Path]:
     if arguments.manifest:
         read_manifest(arguments.manifest)
     run = (arguments.run or CHECKOUT / "runs" / profile.name).resolve()
-    try:
-        before = json.loads((run / "profile.yaml").read_text())["name"]
-    except (OSError, ValueError, KeyError):
-        before = profile.name
-    if before != profile.name:
-        raise InputError(Problem(f"RUN, {run}", f"a run of the profile {profile.name} or a new folder", f"a run of the profile {before}"))
+    _refuse_another_run(run, profile, arguments.manifest)
     return profile, run
+
+
+def _refuse_another_run(run: Path, profile: Profile, manifest: Path | None) -> None:
+    """A folder that holds a run of another profile or other patients is not written over."""
+    try:
+        name, of_run = json.loads((run / "profile.yaml").read_text())["name"], json.loads((run / "inputs.json").read_text())["manifest"]
+    except (OSError, ValueError, KeyError):
+        return
+    asked = str(manifest.resolve()) if manifest else None
+    problems = []
+    if name != profile.name:
+        problems.append(Problem(f"RUN, {run}", f"a run of the profile {profile.name} or a new folder", f"a run of the profile {name}"))
+    if of_run != asked:
+        problems.append(Problem(f"RUN, {run}", f"a run of {asked or 'the virtual cohort'} or a new folder", f"a run of {of_run or 'the virtual cohort'}"))
+    raise_if_any(problems)
 
 
 def _reproduce(plan: Plan) -> int:

@@ -75,6 +75,14 @@ def test_a_locked_run_and_another_profile_are_refused(smoke_run, tmp_path):
     assert other.returncode == 2 and "a run of the profile smoke" in err
 
 
+def test_a_run_of_other_patients_is_not_written_over(smoke_run):
+    cohort = next((smoke_run.parent.parent / "data" / "cohorts").glob("*/patients.csv")).parent
+    before = (smoke_run / "inputs.json").read_bytes()
+    _, err = (job := start_reproduce(smoke_run.parent.parent, "--manifest", str(cohort))).communicate()
+    assert job.returncode == 2 and "or a new folder, found a run of the virtual cohort" in err
+    assert (smoke_run / "inputs.json").read_bytes() == before
+
+
 @pytest.mark.parametrize("arguments, profile, words", [
     ([], "tiny", ["PROFILE", "auto, cpu, gpu, paper, smoke", "'tiny'"]),
     (["--manifest", "nowhere"], "smoke", ["nowhere", "expected a manifest folder", "no such folder"]),
