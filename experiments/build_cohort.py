@@ -5,7 +5,8 @@ from filelock import FileLock
 from stage import Progress, fold_of_patients, run_stage
 from stages import Plan
 
-from lirads_keras.errors import InputError, Problem
+from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.manifest_checks import find_box_problems
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.phantom.build import build_cohort
 
@@ -15,6 +16,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
         manifest = read_manifest(plan.user_manifest)
         if manifest.lesions.empty:
             raise InputError(Problem(str(manifest.folder / "lesions.csv"), "a row for each lesion", "none"))
+        raise_if_any(find_box_problems(manifest.folder, manifest.patients))
         # That there are enough patients for the folds should not be found out after hours of training.
         fold_of_patients(plan)
         progress(1, 1, f"manifest of {len(manifest.patients)} patients")

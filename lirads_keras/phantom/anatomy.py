@@ -28,7 +28,7 @@ class Organ:
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """Everything that is painted, in order: body wall, organs behind the liver, liver, organs in front, veins, confounders, lesions."""
+    """Everything that is painted, in order: body wall, organs behind the liver, liver, focal fat, organs in front, veins, other confounders, lesions."""
 
     skin: Ellipsoid
     muscle: Ellipsoid
@@ -64,9 +64,10 @@ def build_anatomy(plan: PatientPlan, grid: Grid, rng: np.random.Generator) -> An
     fixed = tuple(organ.shape for organ in (*behind, *before) if organ.tissue in ("marrow", "arterial_blood", "caval_blood", "renal_cortex", "bile"))
     lesions = build_lesions(plan.lesions, liver, fixed, grid, rng)
     liver = replace(liver, bulges=tuple((lesion.shape, lesion.coat_mm) for lesion in lesions if lesion.makes_bulge))
+    gallbladder = next(organ.shape for organ in before if organ.tissue == "bile")
     return Anatomy(
         skin, muscle, cavity, float(rng.normal(84, 3)), behind, liver, before, build_veins(liver, rng),
-        build_confounders(plan, liver, fixed, lesions, rng), lesions,
+        build_confounders(plan, liver, gallbladder, fixed, lesions, rng), lesions,
         fibrosis=float(rng.uniform(0.10, 0.35)) if plan.cirrhotic else 0.0, texture_seed=int(rng.integers(2 ** 31)))
 
 

@@ -15,14 +15,17 @@ from typing import Any
 import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings, CtSettings, Settings
-from lirads_keras.errors import InputError, Problem
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_json, write_text
-from lirads_keras.phantom.cohort import COHORT_LABEL, build_cohort_table
+from lirads_keras.phantom.cohort import COHORT_LABEL, build_cohort_table, choose_patients
 from lirads_keras.phantom.ct import build_ct_volume
+from lirads_keras.phantom.curves import build_contrast_curves
 from lirads_keras.phantom.patient import build_patient
+from lirads_keras.phantom.realism import build_realism_table
 from lirads_keras.phantom.scan import check_field_of_view
+from lirads_keras.phantom.summary import build_summary_table
 
-VERSION = 2
+VERSION = 3
 """Rises when the phantom changes: what an older version built is built again."""
 
 Progress = Callable[[int, int], None]
@@ -31,33 +34,48 @@ MANIFEST_COLUMNS = {
     "patients": ("patient_id", "group", "cohort", "age_years", "sex", "scanner", "diagnosis_method", "mask_path"),
     "series": ("patient_id", "phase", "path", "series_uid", "time_point"),
     "lesions": ("patient_id", "lesion_id", "mask_label", "diameter_mm", "aphe", "washout", "capsule", "category"),
+    "confounders": ("patient_id", "group", "kind", "diameter_mm", "x_mm", "y_mm", "z_mm"),
 }
 
+DESCRIPTION_COLUMNS = {
+    "cohort_summary": ("source", "item", "unit", "paper", "cohort"),
+    "cohort_realism": ("quantity", "group", "phase", "unit", "n", "measured", "measured_low", "measured_high", "literature", "literature_low",
+                       "literature_high", "source"),
+    "contrast_curves": ("tissue", "field_strength_t", "time_s", "signal_over_precontrast", "signal_over_liver"),
+    "reader_ceiling": ("patient_id", "dice_readers"),
+}
+"""Tables that describe the cohort; a run's results have them, too."""
 
-def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress: Progress) -> None:
+
+def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress: Progress, patients: int | None = None) -> None:
     """Builds the virtual cohort with its manifests, or goes on where an earlier call was stopped.
 
     Writes `cohort_table.json` first, then each patient (`dicom/`, `masks/`, `masks_true/`, and `records/<patient_id>.json` when it is
-    complete), then `lesions.csv`, `series.csv` and, last, `patients.csv`.
+    complete), then the tables that describe the cohort, `confounders.csv`, `lesions.csv`, `series.csv` and, last, `patients.csv`.
 
     Args:
         settings: of the cohort.
         folder: of this cohort alone.
         jobs: processes; changes no byte.
         progress: called with (patients complete, patients in all).
+        patients: so many of the cohort (default: all), as `choose_patients` chooses them; each has the same bytes as in the whole cohort,
+            and a later call may ask for more.
 
     Raises:
-        InputError: the grid is too small for a patient, or the folder holds another cohort.
+        InputError: the grid is too small for a patient, the cohort has fewer patients, or the folder holds another cohort or more of it.
     """
-    check_field_of_view("cohort", settings)
-    _claim(folder, settings)
-    table = build_cohort_table(settings)
-    write_json(folder / "cohort_table.json", {"cohort": COHORT_LABEL, "patients": [asdict(plan) for plan in table]})
+    whole = build_cohort_table(settings)
+    _check(settings, patients, len(whole))
+    table = whole if patients is None else choose_patients(whole, patients)
+    _claim(folder, settings, len(table))
+    write_json(folder / "cohort_table.json", {"cohort": COHORT_LABEL, "patients": [asdict(plan) for plan in whole]})
     records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
     _run(
         build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
     contents = [json.loads(records[plan.index].read_text(encoding="utf-8")) for plan in table]
     _write_snap_labels(folder / "masks" / "labels.txt", max((len(plan.lesions) for plan in table), default=0))
+    _write_description(folder, contents, settings)
+    _write_csv(folder / "confounders.csv", MANIFEST_COLUMNS["confounders"], [row for content in contents for row in content["confounders"]])
     _write_csv(folder / "lesions.csv", MANIFEST_COLUMNS["lesions"], [row for content in contents for row in content["lesions"]])
     _write_csv(folder / "series.csv", MANIFEST_COLUMNS["series"], [row for content in contents for row in content["series"]])
     _write_csv(folder / "patients.csv", MANIFEST_COLUMNS["patients"], [content["patient"] for content in contents])
@@ -70,14 +88,25 @@ def build_ct(settings: CtSettings, folder: Path, *, jobs: int, progress: Progres
         InputError: the grid is too small for a patient, or the folder holds another set.
     """
     check_field_of_view("ct", settings)
-    _claim(folder, settings)
+    _claim(folder, settings, settings.patients)
     records = {number: folder / "records" / f"{number}.json" for number in range(settings.patients)}
     _run(build_ct_volume, {number: (number, settings, folder, record) for number, record in records.items()}, records, jobs, progress)
 
 
-def _claim(folder: Path, settings: Settings) -> None:
+def _check(settings: CohortSettings, patients: int | None, most: int) -> None:
+    problems: list[Problem] = []
+    try:
+        check_field_of_view("cohort", settings)
+    except InputError as error:
+        problems += error.problems
+    if patients is not None and not 1 <= patients <= most:
+        problems.append(Problem("number of patients", f"1 to {most}, the whole cohort", str(patients)))
+    raise_if_any(problems)
+
+
+def _claim(folder: Path, settings: Settings, patients: int) -> None:
     """Takes a folder for these settings, and drops what an older version of the phantom has built there."""
-    stamp = {"digest": settings.digest(), "version": VERSION, "settings": settings.model_dump(mode="json")}
+    stamp = {"digest": settings.digest(), "version": VERSION, "settings": settings.model_dump(mode="json"), "patients": patients}
     path = folder / "phantom.json"
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -86,6 +115,11 @@ def _claim(folder: Path, settings: Settings) -> None:
         if found["version"] != VERSION:
             (folder / "patients.csv").unlink(missing_ok=True)
             shutil.rmtree(folder / "records", ignore_errors=True)
+        elif found["patients"] > patients:
+            raise InputError(Problem(str(folder), f"{found['patients']} patients, as there are, or more, or a new folder", str(patients)))
+        elif found["patients"] < patients:
+            # Its manifest is of fewer.
+            (folder / "patients.csv").unlink(missing_ok=True)
     write_json(path, stamp)
 
 
@@ -113,6 +147,21 @@ def _run(
 
 def _use_one_thread() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+
+
+def _write_description(folder: Path, contents: list[dict[str, Any]], settings: CohortSettings) -> None:
+    tables: dict[str, Any] = {
+        "cohort_summary": build_summary_table(contents, settings),
+        "cohort_realism": build_realism_table(contents, settings.seed),
+        "contrast_curves": build_contrast_curves(),
+        "reader_ceiling": [
+            {"patient_id": content["patient"]["patient_id"], "dice_readers": content["measurements"]["dice_readers"]}
+            for content in contents if content["lesions"]],
+    }
+    for name, columns in DESCRIPTION_COLUMNS.items():
+        # As written in the results, so that a rounding error in the last digit changes no byte.
+        rows = [{key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()} for row in tables[name]]
+        _write_csv(folder / f"{name}.csv", columns, rows)
 
 
 def _write_csv(path: Path, first_columns: tuple[str, ...], rows: Iterable[dict[str, Any]]) -> None:

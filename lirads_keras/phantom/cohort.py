@@ -122,6 +122,21 @@ def build_cohort_table(settings: CohortSettings) -> tuple[PatientPlan, ...]:
         for index, row in enumerate(rng.permutation(total)))
 
 
+def choose_patients(table: tuple[PatientPlan, ...], count: int) -> tuple[PatientPlan, ...]:
+    """`count` patients in the table's order: the first of an order in which both groups are spread evenly.
+
+    The shares of the groups are then those of the whole table to within one patient, and whoever is among the first ten is among the first twenty.
+    """
+    sizes = {group: sum(plan.group == group for plan in table) for group in ("positive", "negative")}
+    ranks = {group: 0.5 for group in sizes}
+    place = {}
+    for plan in table:
+        place[plan.index] = ranks[plan.group] / sizes[plan.group]
+        ranks[plan.group] += 1
+    first = sorted(table, key=lambda plan: (place[plan.index], plan.index))[:count]
+    return tuple(sorted(first, key=lambda plan: plan.index))
+
+
 def allocate(weights: dict[str, float], total: int) -> dict[str, int]:
     """Whole numbers in proportion to the weights that add up to `total` (largest remainders; ties: first named)."""
     share = np.array(list(weights.values()), dtype=np.float64)

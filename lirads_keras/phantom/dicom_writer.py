@@ -48,7 +48,7 @@ def build_uid(*parts: str | int) -> UID:
 
 def write_series(
         folder: Path, plan: PatientPlan, acquisition: Acquisition, affine: np.ndarray, spacing_mm: tuple[float, float, float], digest: str,
-        injection: datetime) -> str:
+        injection: datetime, *, thickness_mm: float | None = None) -> str:
     """Writes one phase of a patient.
 
     Args:
@@ -56,12 +56,15 @@ def write_series(
         affine: index (z, y, x, 1) to LPS mm, `spacing_mm` (z, y, x) in the same order.
         digest: of the cohort's settings; UIDs are hashed from it, the patient, the phase and the slice.
         injection: start of the injection.
+        thickness_mm: of the slices as acquired, where they were interpolated to closer ones (default: their spacing).
 
     Returns:
         The SeriesInstanceUID.
     """
     folder.mkdir(parents=True)
     dataset = _build_template(plan, acquisition, affine, spacing_mm, digest, injection)
+    if thickness_mm is not None:
+        dataset.SliceThickness = _decimal(thickness_mm)
     slices = len(acquisition.voxels)
     normal = affine[:3, 0] / np.linalg.norm(affine[:3, 0])
     for index, voxels in enumerate(acquisition.voxels):

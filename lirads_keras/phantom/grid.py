@@ -34,6 +34,16 @@ class Grid:
     def mean_spacing_mm(self) -> float:
         return float(np.mean(self.spacing_mm))
 
+    def with_slices(self, count: int) -> Grid:
+        """The same height cut into `count` slices: outer faces stay, centres move."""
+        if count == self.shape[0]:
+            return self
+        thickness = self.shape[0] * self.spacing_mm[0] / count
+        affine = self.affine.copy()
+        affine[:3, 0] *= thickness / self.spacing_mm[0]
+        affine[:3, 3] += (affine[:3, 0] - self.affine[:3, 0]) / 2
+        return Grid((count, *self.shape[1:]), (thickness, *self.spacing_mm[1:]), affine)
+
     def coordinates(self, box: Box | None = None) -> Coordinates:
         """LPS coordinates of the voxel centres of a box (float32)."""
         box = box or (slice(0, self.shape[0]), slice(0, self.shape[1]), slice(0, self.shape[2]))

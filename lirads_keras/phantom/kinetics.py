@@ -100,9 +100,9 @@ def compute_parker_concentration(seconds_after_arrival: np.ndarray) -> np.ndarra
     return np.where(minutes >= 0, peaks + washout, 0.0)
 
 
-def compute_inputs(arrival_s: float) -> BolusInputs:
+def compute_inputs(arrival_s: float, last_time_s: float = LAST_TIME_S) -> BolusInputs:
     """Arterial and portal plasma concentration for a bolus that reaches the aorta `arrival_s` after the start of injection."""
-    seconds = np.arange(0.0, LAST_TIME_S, TIME_STEP_S)
+    seconds = np.arange(0.0, last_time_s, TIME_STEP_S)
     plasma = 1 / (1 - HAEMATOCRIT)
     portal = compute_parker_concentration(seconds - arrival_s - PORTAL_DELAY_S) * plasma
     for _ in range(2):

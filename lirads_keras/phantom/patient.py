@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings
-from lirads_keras.entities import ENHANCED_PHASES, Observation, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Observation, Phase, Volume
 from lirads_keras.io.atomic import replacing, write_json
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.lirads.categorize import categorize
@@ -19,11 +20,12 @@ from lirads_keras.phantom.cohort import COHORT_LABEL, PatientPlan
 from lirads_keras.phantom.confounders import KINDS
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
 from lirads_keras.phantom.grid import Grid
+from lirads_keras.phantom.measurements import measure_snr, measure_tissues
 from lirads_keras.phantom.motion import Motion
 from lirads_keras.phantom.palette import Palette, acquisition_times, build_kinetics, build_palette
 from lirads_keras.phantom.readers import Reading, build_consensus, read_lesion
 from lirads_keras.phantom.render import HAEMANGIOMA_FILL, compute_coverage, render
-from lirads_keras.phantom.scan import Scan, build_scan
+from lirads_keras.phantom.scan import Scan, build_scan, interpolate_slices
 from lirads_keras.phantom.shapes import StarShape
 from lirads_keras.phantom.signal import SCANNERS, add_rician_noise, build_coil_bias
 from lirads_keras.phantom.truth import FeatureMargins, measure_margins
@@ -48,7 +50,7 @@ def build_patient(plan: PatientPlan, settings: CohortSettings, folder: Path, rec
         record_path: JSON written last: it exists if and only if the patient is complete.
 
     Returns:
-        The record: `patient`, `series` and `lesions`, rows of the manifests.
+        The record: `patient`, `series`, `lesions` and `confounders`, rows of tables, and `measurements`.
     """
     digest = settings.digest()
     record_path.unlink(missing_ok=True)
@@ -60,62 +62,78 @@ def build_patient(plan: PatientPlan, settings: CohortSettings, folder: Path, rec
     day = FIRST_DAY + timedelta(days=int(streams["calendar"].integers(DAYS)))
     injection = day + timedelta(seconds=int(streams["calendar"].integers(8 * 3600, 17 * 3600)))
 
+    enhancement, tissues, liver_points = measure_tissues(anatomy, palette)
+    measurements: dict[str, Any] = {"liver_enhancement": enhancement, "tissues": tissues, "shift_mm": {}}
     series = []
-    for acquisition in _acquire(plan, anatomy, palette, scan, streams):
-        place = Path("dicom") / plan.patient_id / acquisition.phase
-        uid = write_series(folder / place, plan, acquisition, scan.affine, scan.grid.spacing_mm, digest, injection)
-        series.append({"patient_id": plan.patient_id, "phase": str(acquisition.phase), "path": place.as_posix(), "series_uid": uid, "time_point": 0})
+    for phase, seconds, motion, noisy in _acquire(plan, anatomy, palette, scan, streams):
+        if motion is None:
+            measurements["liver_snr"] = measure_snr(noisy, scan, anatomy, liver_points)
+        else:
+            measurements["shift_mm"][str(phase)] = round(motion.shift_mm[2], 3)
+        voxels = interpolate_slices(noisy, scan.written.shape[0])
+        np.minimum(voxels, 65535, out=voxels)
+        np.rint(voxels, out=voxels)
+        place = Path("dicom") / plan.patient_id / phase
+        uid = write_series(
+            folder / place, plan, Acquisition(phase, seconds, voxels.astype(np.uint16)), scan.affine, scan.written.spacing_mm, digest, injection,
+            thickness_mm=scan.grid.spacing_mm[0])
+        series.append({"patient_id": plan.patient_id, "phase": str(phase), "path": place.as_posix(), "series_uid": uid, "time_point": 0})
     lesions: list[dict[str, Any]] = []
     mask_path = ""
     if anatomy.lesions:
-        reference, true, lesions = _read(anatomy, palette, scan, plan, streams["readers"])
+        reference, true, lesions, measurements["dice_readers"] = _read(anatomy, palette, scan, plan, streams["readers"])
         mask_path = f"masks/{plan.patient_id}.nii.gz"
         _write_mask(folder / mask_path, reference, scan)
         _write_mask(folder / "masks_true" / f"{plan.patient_id}.nii.gz", true, scan)
-    record = {"patient": _describe(plan, anatomy, mask_path), "series": series, "lesions": lesions}
+    record = {
+        "patient": _describe(plan, anatomy, mask_path), "series": series, "lesions": lesions,
+        "confounders": _list_confounders(plan, anatomy, scan), "measurements": measurements}
     write_json(record_path, record)
     return record
 
 
-def _acquire(plan: PatientPlan, anatomy: Anatomy, palette: Palette, scan: Scan, streams: dict[str, np.random.Generator]) -> list[Acquisition]:
+def _acquire(
+        plan: PatientPlan, anatomy: Anatomy, palette: Palette, scan: Scan, streams: dict[str, np.random.Generator],
+) -> Iterator[tuple[Phase, float, Motion | None, np.ndarray]]:
+    """Each phase, its time, how the organs had moved (None: not), and its noisy voxels as acquired (z, y, x) float32."""
     scanner = SCANNERS[plan.scanner]
     snr = scanner.liver_snr * np.exp(streams["noise"].normal(0, SNR_SPREAD))
     gain = float(snr * scanner.noise_sd / palette["liver"][-1])
     bias = build_coil_bias(scan.grid.coordinates(), streams["bias"])
-    acquisitions = []
     for number, (phase, seconds) in enumerate(zip(ENHANCED_PHASES, acquisition_times(plan)[1:], strict=True), start=1):
         motion = None if phase == ENHANCED_PHASES[-1] else Motion.random(streams["motion"])
         image = render(anatomy, scan.grid, palette.at(number, gain), motion, np.array(HAEMANGIOMA_FILL[number:number + 1]))[0]
         image *= bias
-        noisy = add_rician_noise(image, scanner.noise_sd, streams["noise"])
-        acquisitions.append(Acquisition(phase, float(seconds), np.rint(np.minimum(noisy, 65535)).astype(np.uint16)))
-    return acquisitions
+        yield phase, float(seconds), motion, add_rician_noise(image, scanner.noise_sd, streams["noise"])
 
 
 def _read(
         anatomy: Anatomy, palette: Palette, scan: Scan, plan: PatientPlan, rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]]]:
-    """Reference and true label maps (uint8) and a row for each lesion."""
-    reference, true = np.zeros(scan.grid.shape, np.uint8), np.zeros(scan.grid.shape, np.uint8)
+) -> tuple[np.ndarray, np.ndarray, list[dict[str, Any]], float]:
+    """Reference and true label maps (uint8) on the written grid, a row for each lesion, and the Dice between both readers' masks."""
+    grid = scan.written
+    reference, true = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.uint8)
+    masks = [np.zeros(grid.shape, np.uint8) for _ in range(2)]
     rows = []
     for lesion in anatomy.lesions:
         margins = measure_margins(anatomy, lesion, palette)
         readers = [read_lesion(lesion, margins, rng) for _ in range(2)]
         consensus = build_consensus(*readers)
-        outlines = [_draw(np.zeros(scan.grid.shape, np.uint8), reader.outline, scan.grid, 1) for reader in readers]
-        _draw(true, lesion.shape, scan.grid, lesion.plan.mask_label)
-        _draw(reference, consensus.outline, scan.grid, lesion.plan.mask_label)
+        outlines = [_draw(np.zeros(grid.shape, np.uint8), reader.outline, grid, 1) for reader in readers]
+        for mask, outline in zip(masks, outlines, strict=True):
+            mask |= outline
+        _draw(true, lesion.shape, grid, lesion.plan.mask_label)
+        _draw(reference, consensus.outline, grid, lesion.plan.mask_label)
         rows.append({
             "patient_id": plan.patient_id, "lesion_id": lesion.plan.lesion_id, "mask_label": lesion.plan.mask_label,
             **_rate(consensus, ""), **_rate(_as_reading(margins, lesion.plan.diameter_mm, lesion.shape), "_true"),
             "tissue_class": lesion.plan.tissue_class, "capsule_mm": lesion.plan.capsule_mm, "necrosis": lesion.necrosis,
             "subcapsular": int(lesion.plan.subcapsular), **_describe_margins(margins),
             **_rate(readers[0], "_reader1"), **_rate(readers[1], "_reader2"), "dice_readers": _dice(*outlines)})
-    grid = Volume(reference, scan.grid.spacing_mm, scan.affine)
-    measured = {int(lesion.lesion_id): lesion.diameter_mm for lesion in measure_lesions(reference, grid)}
+    measured = {int(lesion.lesion_id): lesion.diameter_mm for lesion in measure_lesions(reference, Volume(reference, grid.spacing_mm, scan.affine))}
     for row in rows:
         row["diameter_mm_mask"] = round(measured[row["mask_label"]], 3)
-    return reference, true, rows
+    return reference, true, rows, _dice(*masks)
 
 
 def _draw(labels: np.ndarray, shape: StarShape, grid: Grid, label: int) -> np.ndarray:
@@ -163,15 +181,26 @@ def _describe(plan: PatientPlan, anatomy: Anatomy, mask_path: str) -> dict[str, 
     return {
         "patient_id": plan.patient_id, "group": plan.group, "cohort": COHORT_LABEL, "age_years": plan.age_years, "sex": plan.sex,
         "scanner": plan.scanner, "diagnosis_method": plan.diagnosis_method, "mask_path": mask_path, "weight_kg": plan.weight_kg,
-        "cirrhotic": int(plan.cirrhotic), "agent": plan.agent, "oblique": int(plan.oblique), "arrival_s": plan.arrival_s,
-        "arterial_s": plan.arterial_s, "portal_venous_s": plan.portal_venous_s, "delayed_s": plan.delayed_s, **counts}
+        "cirrhotic": int(plan.cirrhotic), "agent": plan.agent, "injection_rate_ml_s": plan.injection_rate_ml_s, "oblique": int(plan.oblique),
+        "arrival_s": plan.arrival_s, "arterial_s": plan.arterial_s, "portal_venous_s": plan.portal_venous_s, "delayed_s": plan.delayed_s, **counts}
+
+
+def _list_confounders(plan: PatientPlan, anatomy: Anatomy, scan: Scan) -> list[dict[str, Any]]:
+    """Kind, longest axis and centre (the scanner's LPS mm, in the delayed phase) of each benign finding."""
+    rows = []
+    for found in anatomy.confounders:
+        x, y, z = np.asarray(found.shape.centre_mm) + scan.table_offset_mm
+        rows.append({
+            "patient_id": plan.patient_id, "group": plan.group, "kind": found.kind.name, "diameter_mm": round(2 * max(found.shape.semi_axes_mm), 1),
+            "x_mm": round(float(x), 1), "y_mm": round(float(y), 1), "z_mm": round(float(z), 1)})
+    return rows
 
 
 def _write_mask(path: Path, labels: np.ndarray, scan: Scan) -> None:
     image = sitk.GetImageFromArray(labels)
-    image.SetSpacing([float(value) for value in scan.grid.spacing_mm[::-1]])
+    image.SetSpacing([float(value) for value in scan.written.spacing_mm[::-1]])
     image.SetOrigin([float(value) for value in scan.affine[:3, 3]])
-    directions = scan.affine[:3, :3] / np.asarray(scan.grid.spacing_mm)
+    directions = scan.affine[:3, :3] / np.asarray(scan.written.spacing_mm)
     image.SetDirection([float(value) for value in directions[:, ::-1].ravel()])
     with replacing(path) as beside:
         sitk.WriteImage(image, str(beside), useCompression=True)

@@ -51,11 +51,16 @@ def render(anatomy: Anatomy, grid: Grid, palette: Palette, motion: Motion | None
     for organ in anatomy.behind_liver:
         _paint_organ(image, organ, grid, here, moved, cavity, palette)
     liver_box, liver = _paint_liver(image, anatomy, grid, moved, palette)
+    filled = np.ones(palette.times) if fill is None else fill
+    for confounder in anatomy.confounders:
+        if confounder.kind.landmarks:
+            _paint_confounder(image, confounder, grid, moved, liver_box, liver, palette, filled)
     for organ in anatomy.before_liver:
         _paint_organ(image, organ, grid, here, moved, cavity, palette)
     _paint_veins(image, anatomy, grid, moved, liver_box, liver, palette)
     for confounder in anatomy.confounders:
-        _paint_confounder(image, confounder, grid, moved, liver_box, liver, palette, np.ones(palette.times) if fill is None else fill)
+        if not confounder.kind.landmarks:
+            _paint_confounder(image, confounder, grid, moved, liver_box, liver, palette, filled)
     for lesion in anatomy.lesions:
         _paint_lesion(image, lesion, anatomy, grid, moved, palette)
     return image
@@ -170,7 +175,7 @@ def _paint_confounder(
     alpha = alpha * inside_liver[box] * np.float32(kind.opacity)
     local = image[(slice(None), *box)]
     if kind.name != "haemangioma":
-        _paint(local, alpha, palette[kind.name])
+        _paint(local, alpha, palette[kind.signal])
         return
     radius = shape.relative_radius((x, y, z))
     relative: Coordinates = tuple((axis - np.float32(centre)) / np.float32(shape.semi_axes_mm[0]) for axis, centre in zip(

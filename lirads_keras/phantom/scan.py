@@ -19,15 +19,19 @@ OBLIQUE_LIMIT_DEG = 8.0
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """The grid in the anatomy's coordinates, and the shift from there to the scanner's LPS coordinates (mm)."""
+    """Grids in the anatomy's coordinates, and the shift from there to the scanner's LPS coordinates (mm).
+
+    `grid` is what was acquired; `written` is the same volume in as many slices as the files hold.
+    """
 
     grid: Grid
+    written: Grid
     table_offset_mm: np.ndarray
 
     @property
     def affine(self) -> np.ndarray:
-        """4 × 4: index (z, y, x, 1) to the scanner's LPS mm."""
-        affine = self.grid.affine.copy()
+        """4 × 4: index (z, y, x, 1) of the written grid to the scanner's LPS mm."""
+        affine = self.written.affine.copy()
         affine[:3, 3] += self.table_offset_mm
         return affine
 
@@ -52,4 +56,21 @@ def build_scan(plan: PatientPlan, settings: CohortSettings, rng: np.random.Gener
     grid = Grid.centred(
         (settings.slices, settings.matrix_px, settings.matrix_px),
         (settings.slice_spacing_mm, settings.pixel_spacing_mm, settings.pixel_spacing_mm), rotation=rotation)
-    return Scan(grid, offset)
+    return Scan(grid, grid.with_slices(settings.slices_written), offset)
+
+
+def interpolate_slices(voxels: np.ndarray, count: int) -> np.ndarray:
+    """Voxels (z, y, x) as `count` slices over the same height, linear between slice centres and constant beyond the outermost (float32).
+
+    Scanners fill in slices by zero padding in the Fourier domain; linear is our choice.
+    """
+    slices = len(voxels)
+    if count == slices:
+        return voxels
+    places = np.clip((np.arange(count) + 0.5) * slices / count - 0.5, 0, slices - 1)
+    below = np.minimum(places.astype(int), max(slices - 2, 0))
+    above = np.minimum(below + 1, slices - 1)
+    result = np.empty((count, *voxels.shape[1:]), np.float32)
+    for index, (first, second, share) in enumerate(zip(below, above, (places - below).astype(np.float32), strict=True)):
+        result[index] = voxels[first] + share * (voxels[second] - voxels[first])
+    return result

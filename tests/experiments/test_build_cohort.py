@@ -33,6 +33,14 @@ def test_what_training_could_not_use_is_told_before_it(plan, monkeypatch, tmp_pa
         build_cohort.work(use(monkeypatch, plan, tmp_path, groups, lesions), lambda *progress: None, "")
 
 
+def test_no_network_is_trained_on_boxes(plan, monkeypatch, tmp_path):
+    changed = use(monkeypatch, plan, tmp_path, "ppn", 1)
+    manifest = build_cohort.read_manifest(tmp_path)
+    manifest.patients["mask_kind"] = ["outline", "box", ""]
+    with pytest.raises(InputError, match=r"masks that outline, to train on, found boxes \(mask_kind\) of 1 patients"):
+        build_cohort.work(changed, lambda *progress: None, "")
+
+
 def test_the_virtual_cohort_is_built_where_the_plan_says(plan, monkeypatch):
     built: list = []
     monkeypatch.setattr(build_cohort, "build_cohort", lambda settings, folder, *, jobs, progress: built.append((settings, folder, jobs)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from lirads_keras.config import CohortSettings, CtSettings
 from lirads_keras.entities import Observation
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.categorize import categorize
-from lirads_keras.phantom.build import VERSION, build_cohort, build_ct
-from lirads_keras.phantom.cohort import build_cohort_table
+from lirads_keras.phantom.build import DESCRIPTION_COLUMNS, VERSION, build_cohort, build_ct
+from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
 from lirads_keras.phantom.patient import build_patient
 
 
@@ -114,6 +115,45 @@ def test_older_version_is_built_again(tiny_settings: CohortSettings, tmp_path: P
     (tmp_path / "dicom" / "VC-0001" / "arterial" / "0001.dcm").write_bytes(b"old")
     build_cohort(small, tmp_path, jobs=1, progress=silent)
     assert digests(tmp_path) == before
+
+
+def test_some_patients_have_the_bytes_of_the_whole_cohort_and_more_can_follow(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=silent, patients=3)
+    whole, some = digests(tiny_cohort), digests(tmp_path)
+    chosen = [plan.patient_id for plan in choose_patients(build_cohort_table(tiny_settings), 3)]
+    assert [row["patient_id"] for row in rows_of(tmp_path / "patients.csv")] == chosen
+    assert {row["group"] for row in rows_of(tmp_path / "patients.csv")} == {"positive", "negative"}
+    own = {path: digest for path, digest in some.items() if path.startswith(("dicom/", "masks", "records/")) and not path.endswith("labels.txt")}
+    assert len(own) > 144 and all(whole[path] == digest for path, digest in own.items())
+    with pytest.raises(InputError, match="3 patients, as there are"):
+        build_cohort(tiny_settings, tmp_path, jobs=1, progress=silent, patients=2)
+    assert digests(tmp_path) == some
+    seen: list[int] = []
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda done, total: seen.append(done))
+    assert seen[0] == 3 and digests(tmp_path) == whole
+
+
+@pytest.mark.parametrize("patients", [0, 6, -1])
+def test_a_number_of_patients_that_there_is_not(tiny_settings: CohortSettings, tmp_path: Path, patients: int) -> None:
+    with pytest.raises(InputError) as raised:
+        build_cohort(tiny_settings.model_copy(update={"slices": 8}), tmp_path / "new", jobs=1, progress=silent, patients=patients)
+    assert [problem.found for problem in raised.value.problems] == ["80 mm", str(patients)] and not (tmp_path / "new").exists()
+
+
+def test_the_tables_that_describe_the_cohort(tiny_cohort: Path) -> None:
+    for name, columns in DESCRIPTION_COLUMNS.items():
+        rows = rows_of(tiny_cohort / f"{name}.csv")
+        assert rows and tuple(rows[0]) == columns
+    lesions = rows_of(tiny_cohort / "lesions.csv")
+    ceiling = {row["patient_id"]: float(row["dice_readers"]) for row in rows_of(tiny_cohort / "reader_ceiling.csv")}
+    assert set(ceiling) == {row["patient_id"] for row in lesions}
+    for patient_id, dice in ceiling.items():
+        own = [float(row["dice_readers"]) for row in lesions if row["patient_id"] == patient_id]
+        assert min(own) - 1e-4 <= dice <= max(own) + 1e-4
+    counted = Counter((row["patient_id"], row["kind"]) for row in rows_of(tiny_cohort / "confounders.csv"))
+    for row in rows_of(tiny_cohort / "patients.csv"):
+        for kind in ("cyst", "haemangioma", "transient_difference", "siderotic_nodule", "focal_fat"):
+            assert counted[row["patient_id"], kind] == int(row[f"n_{kind}"])
 
 
 def test_field_of_view_too_small(tiny_settings: CohortSettings, tmp_path: Path) -> None:

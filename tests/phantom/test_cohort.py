@@ -5,10 +5,19 @@ from collections import Counter
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lirads_keras.config import CohortSettings
-from lirads_keras.phantom.cohort import DIAGNOSIS_POSITIVE, SIZE_BANDS, PatientPlan, allocate, build_cohort_table, compute_diameters_mm
+from lirads_keras.phantom.cohort import (
+    DIAGNOSIS_POSITIVE,
+    SIZE_BANDS,
+    PatientPlan,
+    allocate,
+    build_cohort_table,
+    choose_patients,
+    compute_diameters_mm,
+)
 
 
 def settings(positive: int, negative: int, seed: int = 2023) -> CohortSettings:
@@ -66,6 +75,22 @@ def test_same_settings_give_the_same_table_and_another_seed_another() -> None:
 def test_groups_are_mixed_along_the_numbers(table: tuple[PatientPlan, ...]) -> None:
     assert [plan.patient_id for plan in table] == [f"VC-{number:04d}" for number in range(1, 204)]
     assert 40 <= sum(plan.group == "positive" for plan in table[:111]) <= 80
+
+
+@hypothesis_settings(deadline=None, max_examples=30)
+@given(st.integers(1, 203))
+def test_some_patients_are_as_mixed_as_all(table: tuple[PatientPlan, ...], count: int) -> None:
+    chosen = choose_patients(table, count)
+    assert len(chosen) == count and list(chosen) == [plan for plan in table if plan in chosen]
+    assert abs(sum(plan.group == "positive" for plan in chosen) - count * 111 / 203) < 1
+    assert set(plan.index for plan in choose_patients(table, max(count - 7, 1))) <= set(plan.index for plan in chosen)
+
+
+def test_one_patient_has_lesions_and_two_are_one_of_each_group(table: tuple[PatientPlan, ...]) -> None:
+    assert [plan.group for plan in choose_patients(table, 1)] == ["positive"]
+    assert {plan.group for plan in choose_patients(table, 2)} == {"positive", "negative"}
+    # A cohort without negatives.
+    assert len(choose_patients(build_cohort_table(settings(4, 0)), 3)) == 3
 
 
 def test_small_cohort_keeps_every_size() -> None:

