@@ -6,13 +6,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 from stage import Progress, fresh_folder, run_stage
 from stages import Plan
 
 from lirads_keras.config import PreprocessingSettings
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.manifest_checks import find_label_problems
 from lirads_keras.io.manifests import Manifest, read_manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti
 from lirads_keras.preprocessing.store import write_stored_study
@@ -20,20 +20,11 @@ from lirads_keras.preprocessing.study import read_aligned_phases
 
 
 def store_patient(folder: Path, manifest: Manifest, patient_id: str, settings: PreprocessingSettings) -> None:
-    volumes = read_aligned_phases(series_of(manifest, patient_id))
+    volumes = read_aligned_phases(series_of(manifest, patient_id), settings.registration)
     mask_path = manifest.mask_path(patient_id)
     mask = read_mask_on_grid(mask_path, volumes[Phase.DELAYED]) if mask_path else None
-    check_labels(manifest, patient_id, mask, mask_path)
+    raise_if_any(find_label_problems(manifest.folder, manifest.lesions, patient_id, mask, mask_path))
     write_stored_study(folder, {str(phase): volume for phase, volume in volumes.items()}, mask, settings)
-
-
-def check_labels(manifest: Manifest, patient_id: str, mask: np.ndarray | None, mask_path: Path | None) -> None:
-    """Every label of the mask has its row in lesions.csv, and every row its label."""
-    rows = set(manifest.lesions.loc[manifest.lesions["patient_id"] == patient_id, "mask_label"])
-    labels = set() if mask is None else set(np.unique(mask).tolist()) - {0}
-    raise_if_any([Problem(f"{mask_path}, label {label}", "a row with this mask_label in lesions.csv", f"rows for {sorted(rows)}") for label in labels - rows]
-                 + [Problem(f"lesions.csv, patient {patient_id}, mask_label {label}", f"the label in {mask_path}", f"labels {sorted(labels)}")
-                    for label in rows - labels])
 
 
 def store_ct(folder: Path, image: Path, segmentation: Path, settings: PreprocessingSettings) -> None:

@@ -3,20 +3,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import pydicom
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_geometry import compute_grid, compute_positions_mm
-from lirads_keras.io.dicom_headers import Header, PixelLayout, Unusable, quiet_pydicom, read_header
-from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, scan_folder
-from lirads_keras.io.dicom_stacks import split_series
-from lirads_keras.io.phases import PhaseChoice, find_phase, read_phase_map
+from lirads_keras.io.dicom_headers import Header
+from lirads_keras.io.dicom_pixels import read_pixels
+from lirads_keras.io.dicom_resample import resample_stack
+from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_headers, scan_folder
+from lirads_keras.io.dicom_series import gather_time_points
+from lirads_keras.io.phases import PhaseChoice, read_phase_map
 
 _LISTED = 12
 """So many series are named in a message."""
@@ -41,13 +44,15 @@ def read_study(folder: Path, phase_map: Path | None = None, *, require: tuple[Ph
             studies, a required phase that no series shows, two series for one phase, a phase map that does not fit.
     """
     scan = _scan(folder)
-    series, alone = _gather_series(scan)
+    time_points, alone = gather_time_points(scan.headers)
+    series = [point.series for point in time_points]
     _log_set_aside(folder, scan.set_aside + alone)
-    problems = list(scan.problems)
+    problems = scan.problems
     for kind, found in (("patient", scan.patients), ("study", scan.studies)):
         if len(found) > 1:
-            problems.append(Problem(str(folder), f"files of one {kind}", f"{len(found)}: " + ", ".join(f"{uid} ({path})" for uid, path in found.items())))
-    if not series and not scan.problems:
+            # Not the identifiers: what is printed may be passed on.
+            problems.append(Problem(str(folder), f"files of one {kind}", f"{len(found)}: {', '.join(map(str, list(found.values())[:_LISTED]))}"))
+    if not series and not scan.broken:
         problems.append(Problem(str(folder), "a series of MR or CT images", _count_set_aside(scan.set_aside + alone) or "an empty folder"))
     raise_if_any(problems if not series else [])
 
@@ -67,52 +72,46 @@ def read_series(folder: Path) -> list[Series]:
         InputError: no such folder, broken files, or no series of MR or CT images.
     """
     scan = _scan(folder)
-    series, alone = _gather_series(scan)
-    if not series and not scan.problems:
-        scan.problems.append(Problem(str(folder), "a series of MR or CT images", _count_set_aside(scan.set_aside + alone) or "an empty folder"))
-    raise_if_any(scan.problems)
-    return series
+    time_points, alone = gather_time_points(scan.headers)
+    problems = scan.problems
+    if not time_points and not problems:
+        problems.append(Problem(str(folder), "a series of MR or CT images", _count_set_aside(scan.set_aside + alone) or "an empty folder"))
+    raise_if_any(problems)
+    return [point.series for point in time_points]
 
 
 def read_volume(series: Series) -> Volume:
     """Reads the voxels of one time point.
 
     Slices are sorted along their normal (PS3.3 C.7.6.2.1.1); RescaleSlope and RescaleIntercept are applied, so that CT is in HU.
+    Philips slices whose scale slopes differ are brought to the scale of the first. Slices of a tilted gantry, or at slightly uneven
+    distances, are resampled to a regular grid, which is logged as a warning (see `compute_grid`).
 
     Returns:
         float32 (z, y, x); y is down a column of the image, x along a row, z along row direction × column direction.
 
     Raises:
-        InputError: files that cannot be read or decoded, or slices that form no regular grid (see `compute_grid`).
+        InputError: files that cannot be read or decoded, or slices that form no regular grid.
     """
     name = describe_series(series)
-    headers: list[Header] = []
-    slices: list[np.ndarray] = []
-    broken: dict[tuple[str, str], list[Path]] = {}
-    with quiet_pydicom():
-        for path in series.files:
-            try:
-                header, pixels = _read_slice(path)
-            except Unusable as problem:
-                broken.setdefault((problem.expected, problem.found), []).append(path)
-            except OSError as error:
-                broken.setdefault(("a readable file", error.strerror or str(error)), []).append(path)
-            else:
-                headers.append(header)
-                slices.append(pixels)
-    raise_if_any([merge_problem(paths, expected, found) for (expected, found), paths in broken.items()])
-    if not headers:
-        raise InputError(Problem(name, "at least 2 slices", "none"))
-
-    order = np.argsort(compute_positions_mm(headers), kind="stable")
-    headers = [headers[index] for index in order]
-    spacing_mm, affine = compute_grid(headers, name)
+    headers = _read_slice_headers(series)
+    positions = compute_positions_mm(headers)
+    headers = [headers[index] for index in np.argsort(positions, kind="stable")]
+    grid = compute_grid(headers, name)
     array = np.empty((len(headers), headers[0].rows, headers[0].columns), np.float32)
-    for z, (index, header) in enumerate(zip(order, headers, strict=True)):
-        np.multiply(slices[index], np.float32(header.slope), out=array[z])
-        if header.intercept:
-            array[z] += np.float32(header.intercept)
-    return Volume(array, spacing_mm, affine)
+    of_file: dict[Path, list[int]] = {}
+    for z, header in enumerate(headers):
+        of_file.setdefault(header.path, []).append(z)
+    broken = _Broken()
+    with quiet_pydicom():
+        for path, places in of_file.items():
+            with broken.catching(path), open(path, "rb", buffering=0) as file:
+                for z, pixels in zip(places, read_pixels(file, [headers[z] for z in places]), strict=True):
+                    _scale(pixels, headers[z], headers[0], array[z])
+    broken.raise_if_any()
+    if grid.notice:
+        _log.warning("%s: %s", name, grid.notice)
+    return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine)
 
 
 def describe_series(series: Series) -> str:
@@ -124,26 +123,6 @@ def _scan(folder: Path) -> Scan:
     if not folder.is_dir():
         raise InputError(Problem(str(folder), "a folder with DICOM files", "a file" if folder.exists() else "no such folder"))
     return scan_folder(folder)
-
-
-def _gather_series(scan: Scan) -> tuple[list[Series], list[SetAside]]:
-    """The series of a scan in order of UID and time, and single images, which are no volume."""
-    by_uid: dict[str, list[Header]] = {}
-    for header in scan.headers:
-        by_uid.setdefault(header.series_uid, []).append(header)
-    series: list[Series] = []
-    alone: list[SetAside] = []
-    for uid, headers in sorted(by_uid.items()):
-        stacks = split_series(headers)
-        alone += [
-            SetAside(stack.headers[0].path, f"a single image ({'/'.join(stack.headers[0].image_type)})") for stack in stacks if len(stack.headers) < 2]
-        for index, stack in enumerate(stack for stack in stacks if len(stack.headers) > 1):
-            first = stack.headers[0]
-            phase, evidence = find_phase(first.description, first.protocol)
-            if stack.told_apart_by:
-                evidence += f"; time points told apart by {stack.told_apart_by}"
-            series.append(Series(uid, tuple(header.path for header in stack.headers), phase, evidence, first.description, index))
-    return series, alone
 
 
 def _assign_phases(series: list[Series], choices: dict[Phase, PhaseChoice], where: Path) -> tuple[list[Series], list[Problem]]:
@@ -187,35 +166,59 @@ def _check_phases(series: list[Series], folder: Path, require: tuple[Phase, ...]
     return problems
 
 
-def _read_slice(path: Path) -> tuple[Header, np.ndarray]:
-    with open(path, "rb") as file:
-        header = read_header(path, file)
-        if header.pixels is None:
-            return header, _decode(file, header)
-        file.seek(header.pixels.offset)
-        return header, _unpack(file.read(header.rows * header.columns * header.pixels.bits_allocated // 8), header.pixels).reshape(header.rows, header.columns)
+def _read_slice_headers(series: Series) -> list[Header]:
+    """One header for each slice of the series."""
+    broken = _Broken()
+    found: dict[Path, dict[int, Header]] = {}
+    slices: list[Header] = []
+    with quiet_pydicom():
+        for path, frame in zip(series.files, series.frames or [0] * len(series.files), strict=True):
+            if path not in found:
+                found[path] = {}
+                with broken.catching(path):
+                    headers = read_headers(path)
+                    if headers[0].series_uid != series.series_uid:
+                        raise Unusable(f"an image of series {series.series_uid} (index the folder again?)", f"one of series {headers[0].series_uid}")
+                    found[path] = {header.frame: header for header in headers}
+            if found[path] and frame not in found[path]:
+                broken.add(path, f"a frame {frame + 1}", f"{len(found[path])} frames")
+            elif found[path]:
+                slices.append(found[path][frame])
+    broken.raise_if_any()
+    if not slices:
+        raise InputError(Problem(describe_series(series), "at least 2 slices", "none"))
+    return slices
 
 
-def _unpack(stored: bytes, layout: PixelLayout) -> np.ndarray:
-    """Uncompressed pixels (PS3.5, 8.1.1): unused bits are cleared, signed values extended."""
-    bits = layout.bits_allocated
-    pixels = np.frombuffer(stored, np.dtype(f"{'i' if layout.signed else 'u'}{bits // 8}").newbyteorder("<" if layout.little_endian else ">"))
-    if layout.bits_stored < bits:
-        # Up to the top and down again: the type's own shift fills with the sign.
-        pixels = (pixels << (bits - 1 - layout.high_bit)) >> (bits - layout.bits_stored)
-    return pixels
+def _scale(pixels: np.ndarray, header: Header, first: Header, out: np.ndarray) -> None:
+    """Stored values in output units, on the scale of the volume's first slice."""
+    np.multiply(pixels, np.float32(header.slope), out=out)
+    if header.intercept:
+        out += np.float32(header.intercept)
+    if header.display_scale and first.display_scale and header.display_scale != first.display_scale:
+        out *= np.float32(first.display_scale / header.display_scale)
 
 
-def _decode(file: BinaryIO, header: Header) -> np.ndarray:
-    file.seek(0)
-    try:
-        pixels: np.ndarray = pydicom.dcmread(file).pixel_array
-    except Exception as error:  # noqa: B902  decoders raise many kinds of exceptions on broken pixels
-        found = f"pixels that cannot be decoded ({type(error).__name__}: {' '.join(str(error).split())[:300]})"
-        raise Unusable(f"PixelData of {header.rows} rows × {header.columns} columns", found) from error
-    if pixels.shape != (header.rows, header.columns):
-        raise Unusable(f"one grey image of {header.rows} rows × {header.columns} columns", f"an array of {pixels.shape}")
-    return pixels
+class _Broken:
+    """What is wrong with files, collected: files that share a fault share a line."""
+
+    def __init__(self) -> None:
+        self._faults: dict[tuple[str, str], list[Path]] = {}
+
+    def add(self, path: Path, expected: str, found: str) -> None:
+        self._faults.setdefault((expected, found), []).append(path)
+
+    @contextmanager
+    def catching(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except Unusable as problem:
+            self.add(path, problem.expected, problem.found)
+        except OSError as error:
+            self.add(path, "a readable file", error.strerror or str(error))
+
+    def raise_if_any(self) -> None:
+        raise_if_any([merge_problem(paths, expected, found) for (expected, found), paths in self._faults.items()])
 
 
 def _listed(series: list[Series]) -> str:

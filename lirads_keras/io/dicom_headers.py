@@ -1,33 +1,21 @@
 """The header of one DICOM image: read without its pixels, whose length is checked nevertheless."""
 from __future__ import annotations
 
-import os
-import struct
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pydicom
-from pydicom import Dataset
-from pydicom.config import disable_value_validation
-from pydicom.datadict import tag_for_keyword
-from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from lirads_keras.io.dicom_elements import REAL_WORLD_MAPPING, UNDEFINED_LENGTH, Elements, Unusable, words
 
 ORTHONORMAL_TOLERANCE = 1e-3
 """Rows and columns whose directions' lengths or dot product are farther off than this are no image plane; scanners write six digits or more."""
 
-_KEYWORDS = (
-    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
-    "SeriesDescription", "PatientID", "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID",
-    "AcquisitionNumber", "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel",
-    "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "RescaleIntercept",
-    "RescaleSlope")
-TRANSFER_SYNTAX_UID = 0x00020010
-_TAGS = {keyword: tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None}
+GAUSS_PER_TESLA = 1e4
+"""Some scanners write MagneticFieldStrength, which is in tesla, in gauss; no patient is imaged at 100 T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +31,44 @@ class PixelLayout:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What one image file says about itself; mm and LPS, times in seconds. A value that the file lacks is None or empty.
+class Tile:
+    """One slice of a mosaic: its first row and column in the stored image, and that image's size."""
 
-    `orientation` is ImageOrientationPatient: the direction of a row (increasing column index), then that of a column.
+    row: int
+    column: int
+    stored_rows: int
+    stored_columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Whom and what a file belongs to; empty where it does not say. `age_years` is None then."""
+
+    patient_id: str
+    study_uid: str
+    study_date: str
+    age_years: float | None
+    sex: str
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What one image (a file, a frame of it, or a slice of a mosaic) says about itself; mm and LPS, times in seconds.
+
+    A value that the file lacks is None or empty. `modality` is MR or CT, by the SOP class. `orientation` is ImageOrientationPatient:
+    the direction of a row (increasing column index), then that of a column. `time_of_day` and `contrast_time_of_day` are
+    AcquisitionTime and ContrastBolusStartTime.
+    `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
+    (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0.
     """
 
     path: Path
+    examination: Examination
+    modality: str
     sop_instance_uid: str
     series_uid: str
+    series_number: float | None
     description: str
     protocol: str
     image_type: tuple[str, ...]
@@ -64,209 +81,191 @@ class Header:
     trigger_time: float | None
     acquisition_time: float | None
     content_time: float | None
+    time_of_day: float | None
+    contrast_time_of_day: float | None
     acquisition_number: float | None
     instance_number: float | None
     echo_time: float | None
     b_value: float | None
     slope: float
     intercept: float
+    display_scale: float | None
     pixels: PixelLayout | None
     """None if they are compressed."""
+    frame: int = 0
+    tile: Tile | None = None
 
 
-@contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """pydicom without its checks of values and without warnings: what matters is checked here, and becomes a message."""
-    with disable_value_validation(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-class Unusable(Exception):
-    """What is wrong with one file."""
-
-    def __init__(self, expected: str, found: str) -> None:
-        self.expected, self.found = expected, found
-        super().__init__(found)
-
-
-def read_header(path: Path, file: BinaryIO) -> Header:
-    """The header of an open file that holds an MR or CT image.
+def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) -> Header:
+    """The header of a classic image, MR or CT.
 
     Raises:
         Unusable: an attribute that every such image has (PS3.3 C.7.6.2, C.7.6.3) is missing or makes no sense, or PixelData is too short.
     """
-    return parse_header(path, read_dataset(file), file)
-
-
-def read_dataset(file: BinaryIO) -> Dataset:
-    """The attributes of `_KEYWORDS`, unconverted; leaves the file at the tag of PixelData."""
-    try:
-        return pydicom.dcmread(file, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
-    except OSError:
-        raise
-    except Exception as error:  # noqa: B902  pydicom raises many kinds of exceptions on broken files
-        raise Unusable("a whole DICOM file", f"one that cannot be read ({_words(error)})") from error
-
-
-def parse_header(path: Path, dataset: Dataset, file: BinaryIO) -> Header:
-    """The header of a dataset from `read_dataset`, whose file stands at the tag of PixelData."""
-    if not _is_deflated(dataset) and file.tell() >= os.fstat(file.fileno()).st_size:
-        raise Unusable("PixelData", "the end of the file (truncated file?)")
-    orientation = _floats(dataset, "ImageOrientationPatient", 6)
-    row, column = orientation[:3], orientation[3:]
-    if any(abs(value) > ORTHONORMAL_TOLERANCE for value in (_dot(row, row) - 1, _dot(column, column) - 1, _dot(row, column))):
-        raise Unusable("ImageOrientationPatient of two perpendicular unit vectors", _shown(orientation))
-    spacing = _floats(dataset, "PixelSpacing", 2)
-    if min(spacing) <= 0:
-        raise Unusable("PixelSpacing above 0", _shown(spacing))
-    series_uid = ascii_value(dataset, "SeriesInstanceUID")
-    if not series_uid:
-        raise Unusable("a SeriesInstanceUID", "none")
-    rows, columns = _size(dataset, "Rows"), _size(dataset, "Columns")
-    slope, intercept = number_value(dataset, "RescaleSlope"), number_value(dataset, "RescaleIntercept")
-    image_type = ascii_value(dataset, "ImageType")
+    check_pixels_present(elements)
+    orientation = check_orientation(elements.numbers("ImageOrientationPatient", 6))
+    spacing = check_spacing(elements.numbers("PixelSpacing", 2))
+    rows, columns = elements.size("Rows"), elements.size("Columns")
+    slope, intercept = _modality_scale(elements, file)
+    scale_slope = elements.binary("ScaleSlope", "f") if elements.raw("ScaleSlopeCreator").startswith(b"Philips") else None
+    image_type = elements.ascii("ImageType")
     return Header(
         path=path,
-        sop_instance_uid=ascii_value(dataset, "SOPInstanceUID"),
-        series_uid=series_uid,
-        description=text_value(dataset, "SeriesDescription"),
-        protocol=text_value(dataset, "ProtocolName"),
+        examination=read_examination(elements),
+        modality=modality,
+        sop_instance_uid=elements.ascii("SOPInstanceUID"),
+        series_uid=check_series_uid(elements),
+        series_number=elements.number("SeriesNumber"),
+        description=elements.text("SeriesDescription"),
+        protocol=elements.text("ProtocolName"),
         image_type=tuple(image_type.split("\\")) if image_type else (),
         rows=rows,
         columns=columns,
         orientation=orientation,
-        position_mm=_floats(dataset, "ImagePositionPatient", 3),
+        position_mm=elements.numbers("ImagePositionPatient", 3),
         pixel_spacing_mm=spacing,
-        temporal_position=number_value(dataset, "TemporalPositionIdentifier"),
-        trigger_time=number_value(dataset, "TriggerTime"),
-        acquisition_time=_seconds(dataset, "AcquisitionDate", "AcquisitionTime"),
-        content_time=_seconds(dataset, "ContentDate", "ContentTime"),
-        acquisition_number=number_value(dataset, "AcquisitionNumber"),
-        instance_number=number_value(dataset, "InstanceNumber"),
-        echo_time=number_value(dataset, "EchoTime"),
-        b_value=_binary(dataset, "DiffusionBValue", "d"),
-        slope=1.0 if slope is None else slope,
-        intercept=0.0 if intercept is None else intercept,
-        pixels=_find_pixels(dataset, rows, columns, file))
+        temporal_position=elements.number("TemporalPositionIdentifier"),
+        trigger_time=_milliseconds(elements.number("TriggerTime")),
+        acquisition_time=parse_seconds(elements.ascii("AcquisitionDate"), elements.ascii("AcquisitionTime")),
+        content_time=parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
+        time_of_day=parse_seconds("", elements.ascii("AcquisitionTime")),
+        contrast_time_of_day=parse_seconds("", elements.ascii("ContrastBolusStartTime")),
+        acquisition_number=elements.number("AcquisitionNumber"),
+        instance_number=elements.number("InstanceNumber"),
+        echo_time=elements.number("EchoTime"),
+        b_value=elements.binary("DiffusionBValue", "d"),
+        slope=slope,
+        intercept=intercept,
+        display_scale=slope * scale_slope if scale_slope and isfinite(scale_slope) else None,
+        pixels=find_pixels(elements, rows, columns))
 
 
-def _find_pixels(dataset: Dataset, rows: int, columns: int, file: BinaryIO) -> PixelLayout | None:
-    """The tag of PixelData is followed by the length of the element (PS3.5, 7.1.2 and 7.1.3)."""
-    if _is_deflated(dataset):
+def check_pixels_present(elements: Elements) -> None:
+    """Raises Unusable if the file ends before PixelData."""
+    if elements.pixels is None and not elements.is_deflated:
+        raise Unusable("PixelData", "the end of the file (truncated file?)")
+
+
+def check_series_uid(elements: Elements) -> str:
+    """SeriesInstanceUID, which must be there."""
+    uid = elements.ascii("SeriesInstanceUID")
+    if not uid:
+        raise Unusable("a SeriesInstanceUID", "none")
+    return uid
+
+
+def check_orientation(orientation: tuple[float, ...]) -> tuple[float, ...]:
+    """Direction cosines of row and column, which must be perpendicular unit vectors."""
+    if orientation not in _GOOD_ORIENTATIONS:
+        row, column = orientation[:3], orientation[3:]
+        if any(abs(value) > ORTHONORMAL_TOLERANCE for value in (_dot(row, row) - 1, _dot(column, column) - 1, _dot(row, column))):
+            raise Unusable("ImageOrientationPatient of two perpendicular unit vectors", _shown(orientation))
+        if len(_GOOD_ORIENTATIONS) < 1000:
+            _GOOD_ORIENTATIONS.add(orientation)
+    return orientation
+
+
+def check_spacing(spacing: tuple[float, ...]) -> tuple[float, ...]:
+    """PixelSpacing, which must be above 0."""
+    if min(spacing) <= 0:
+        raise Unusable("PixelSpacing above 0", _shown(spacing))
+    return spacing
+
+
+def find_pixels(elements: Elements, rows: int, columns: int, frames: int = 1) -> PixelLayout | None:
+    """The layout of the first frame, None for compressed pixels.
+
+    Raises:
+        Unusable: uncompressed PixelData is shorter than Rows × Columns × NumberOfFrames, or its bits make no sense.
+    """
+    if elements.pixels is None:
         return None
-    implicit, little_endian = dataset.original_encoding
-    start = file.tell()
-    element = file.read(8 if implicit else 12)
-    if len(element) < (8 if implicit else 12):
-        raise Unusable("PixelData", "none (truncated file?)")
-    declared: int = struct.unpack("<I" if little_endian else ">I", element[-4:])[0]
-    there = os.fstat(file.fileno()).st_size - start - len(element)
-    if declared == 0xFFFFFFFF:
+    offset, declared = elements.pixels
+    there = elements.file_bytes - offset
+    if declared == UNDEFINED_LENGTH:
         # How long compressed pixels must be is known only after decoding.
         if there < 16:
             raise Unusable("PixelData", f"{there} bytes of it (truncated file)")
         return None
-    bits = unsigned_value(dataset, "BitsAllocated", 0)
+    bits = elements.unsigned("BitsAllocated", 0)
     if bits not in (8, 16, 32):
         raise Unusable("BitsAllocated of 8, 16 or 32", f"{bits}")
-    expected = rows * columns * bits // 8
+    expected = rows * columns * frames * bits // 8
     if min(declared, there) < expected:
-        raise Unusable(f"{expected} bytes of PixelData ({rows} rows × {columns} columns)", f"{min(declared, there)}" + " (truncated file)" * (there < declared))
-    stored = unsigned_value(dataset, "BitsStored", bits)
-    high_bit = unsigned_value(dataset, "HighBit", stored - 1)
+        size = f"{rows} rows × {columns} columns" + (f" × {frames} frames" if frames > 1 else "")
+        raise Unusable(f"{expected} bytes of PixelData ({size})", f"{min(declared, there)}" + " (truncated file)" * (there < declared))
+    stored = elements.unsigned("BitsStored", bits)
+    high_bit = elements.unsigned("HighBit", stored - 1)
     if not 1 <= stored <= high_bit + 1 <= bits:
         raise Unusable(f"BitsStored and HighBit that fit in {bits} bits", f"{stored} and {high_bit}")
-    return PixelLayout(start + len(element), bool(little_endian), bits, stored, high_bit, unsigned_value(dataset, "PixelRepresentation", 0) == 1)
+    return PixelLayout(offset, elements.little_endian, bits, stored, high_bit, elements.unsigned("PixelRepresentation", 0) == 1)
 
 
-def meta_value(dataset: Dataset, tag: int) -> str:
-    """UI of the file meta information, which pydicom has converted in part."""
-    value = dataset.file_meta.get_item(tag).value if tag in dataset.file_meta else ""
-    return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) else str(value)
+def read_examination(elements: Elements) -> Examination:
+    """Patient, study and scanner; one object for all files that say the same."""
+    scanner = " ".join(filter(None, (elements.text("Manufacturer"), elements.text("ManufacturerModelName"))))
+    return _examination(
+        elements.text("PatientID"), elements.ascii("StudyInstanceUID"), elements.ascii("StudyDate"), elements.ascii("PatientAge"),
+        elements.ascii("PatientSex"), scanner, elements.ascii("MagneticFieldStrength"))
 
 
-def _is_deflated(dataset: Dataset) -> bool:
-    return meta_value(dataset, TRANSFER_SYNTAX_UID) == DeflatedExplicitVRLittleEndian
-
-
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    """An attribute's value as it stands in the file: conversion by pydicom would take longer than reading."""
-    value = dataset.get_item(_TAGS[keyword]).value if _TAGS[keyword] in dataset else None
-    return value if isinstance(value, bytes) else b""
-
-
-def ascii_value(dataset: Dataset, keyword: str) -> str:
-    """UI, CS, DS, IS, DA, TM: a text of the default repertoire."""
-    return _raw(dataset, keyword).decode("latin-1").strip(" \0")
-
-
-def text_value(dataset: Dataset, keyword: str) -> str:
-    """LO: a text in the character set that the file names."""
+@lru_cache(maxsize=4096)
+def _examination(patient_id: str, study_uid: str, study_date: str, age: str, sex: str, scanner: str, field: str) -> Examination:
+    years = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+    # "000Y" is what de-identification writes.
+    age_years = round(int(age[:-1]) * years[age[-1]], 2) if age[:-1].isdecimal() and int(age[:-1]) and age[-1] in years else None
     try:
-        value = dataset.get(_TAGS[keyword])
-        return "" if value is None or value.value is None else str(value.value).strip(" \0")
-    except Exception as error:  # noqa: B902  pydicom converts on access and raises many kinds of exceptions
-        raise Unusable(f"a {keyword} that can be decoded", _words(error)) from error
-
-
-def number_value(dataset: Dataset, keyword: str) -> float | None:
-    text = ascii_value(dataset, keyword)
-    if not text:
-        return None
-    try:
-        number = float(text)
+        tesla = float(field)
+        tesla = tesla / GAUSS_PER_TESLA if tesla > 100 else tesla
+        scanner += f" {tesla:g} T" if 0 < tesla < 100 else ""
     except ValueError:
-        raise Unusable(f"{keyword} as a number", repr(text[:40])) from None
-    if not isfinite(number):
-        raise Unusable(f"{keyword} as a number", repr(text[:40]))
-    return number
+        pass
+    return Examination(patient_id, study_uid, study_date, age_years, sex if sex in ("M", "F") else "", scanner.strip())
 
 
-def _floats(dataset: Dataset, keyword: str, length: int) -> tuple[float, ...]:
-    text = ascii_value(dataset, keyword)
-    try:
-        values = tuple(float(part) for part in text.split("\\")) if text else ()
-    except ValueError:
-        values = ()
-    if len(values) != length or not all(isfinite(value) for value in values):
-        raise Unusable(f"{keyword} of {length} numbers", repr(text[:80]) if text else "none")
-    return values
+def parse_seconds(date: str, time: str) -> float | None:
+    """Seconds since year 0 of a date and time (DA, TM of PS3.5, 6.2), for putting time points in order; of the day, without a date.
 
-
-def _binary(dataset: Dataset, keyword: str, code: str) -> float | None:
-    """US, FD: a number in the file's byte order."""
-    value = _raw(dataset, keyword)
-    if not value:
-        return None
-    try:
-        return struct.unpack(("<" if dataset.original_encoding[1] else ">") + code, value)[0]
-    except struct.error:
-        raise Unusable(f"one number for {keyword}", f"{len(value)} bytes") from None
-
-
-def unsigned_value(dataset: Dataset, keyword: str, default: int) -> int:
-    number = _binary(dataset, keyword, "H")
-    return default if number is None else int(number)
-
-
-def _size(dataset: Dataset, keyword: str) -> int:
-    number = unsigned_value(dataset, keyword, 0)
-    if number < 1:
-        raise Unusable(f"{keyword} of at least 1", "none or 0")
-    return number
-
-
-def _seconds(dataset: Dataset, date_keyword: str, time_keyword: str) -> float | None:
-    """Seconds since year 0 of a date and time (DA, TM of PS3.5, 6.2), for putting time points in order; None where they cannot be told."""
-    time = ascii_value(dataset, time_keyword).replace(":", "")
-    date = ascii_value(dataset, date_keyword).replace(".", "")
+    None if they cannot be told.
+    """
+    time, date = time.replace(":", ""), date.replace(".", "")
     try:
         hours, minutes, seconds = int(time[:2]), int(time[2:4] or 0), float(time[4:] or 0)
         day = (int(date[:4]) * 12 + int(date[4:6])) * 31 + int(date[6:8]) if date else 0
     except ValueError:
         return None
-    return day * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    total = day * 86400.0 + hours * 3600 + minutes * 60 + seconds
+    return total if isfinite(total) else None
+
+
+def _milliseconds(value: float | None) -> float | None:
+    return None if value is None else value / 1000
+
+
+def _modality_scale(elements: Elements, file: BinaryIO) -> tuple[float, float]:
+    """Slope and intercept from stored to output units: Rescale (PS3.3 C.11.1), else the first linear real world value mapping (C.7.6.16.2.11)."""
+    slope, intercept = elements.number("RescaleSlope"), elements.number("RescaleIntercept")
+    if slope is None and intercept is None and elements.has("RealWorldValueMappingSequence"):
+        file.seek(0)
+        try:
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[REAL_WORLD_MAPPING])
+            return read_real_world_mapping(dataset) or (1.0, 0.0)
+        except Exception as error:  # noqa: B902  pydicom raises many kinds of exceptions on broken sequences
+            raise Unusable("a RealWorldValueMappingSequence that can be read", words(error)) from error
+    return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
+
+
+def read_real_world_mapping(dataset: Any) -> tuple[float, float] | None:
+    """Slope and intercept of the first linear mapping of a dataset, None if it has none."""
+    for item in dataset.get("RealWorldValueMappingSequence") or ():
+        if "RealWorldValueSlope" in item:
+            slope, intercept = float(item.RealWorldValueSlope), float(item.get("RealWorldValueIntercept") or 0)
+            if isfinite(slope) and isfinite(intercept):
+                return slope, intercept
+    return None
+
+
+_GOOD_ORIENTATIONS: set[tuple[float, ...]] = set()
 
 
 def _dot(a: tuple[float, ...], b: tuple[float, ...]) -> float:
@@ -275,7 +274,3 @@ def _dot(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 def _shown(values: tuple[float, ...]) -> str:
     return "\\".join(f"{value:g}" for value in values)
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:200]

@@ -2,38 +2,53 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from pydicom.uid import UID, CTImageStorage, MediaStorageDirectoryStorage, MRImageStorage
-
-from lirads_keras.errors import Problem
-from lirads_keras.io.dicom_headers import (
-    Header,
-    Unusable,
-    ascii_value,
-    meta_value,
-    number_value,
-    parse_header,
-    quiet_pydicom,
-    read_dataset,
-    text_value,
-    unsigned_value,
+import numpy as np
+from pydicom.uid import (
+    UID,
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    LegacyConvertedEnhancedCTImageStorage,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
 )
 
-MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
-IMAGE_CLASSES = (MRImageStorage, CTImageStorage)
+from lirads_keras.errors import Problem
+from lirads_keras.io.dicom_elements import Elements, Unusable, quiet_pydicom
+from lirads_keras.io.dicom_frames import MULTI_FRAME_CLASSES, parse_frames
+from lirads_keras.io.dicom_headers import Header, parse_header, read_examination
+from lirads_keras.io.dicom_mosaic import parse_mosaic
+from lirads_keras.io.dicom_pixels import read_pixels
+from lirads_keras.io.dicom_walk import is_dicom, read_elements
+
+CLASSIC_CLASSES = (MRImageStorage, CTImageStorage)
+CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 """A file with such a name that holds no DICOM is a broken file; one with any other name is set aside."""
+
+ARCHIVE_MARKS = (b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+"""How zip, gzip, bzip2, 7z, rar, xz and zstd files begin; tar files have their mark at 257."""
+
+_KINDS = {
+    "Segmentation": "a segmentation", " SR ": "a structured report", "Secondary Capture": "a screenshot", "Presentation State": "a presentation state",
+    "Encapsulated": "a document", "Real World Value Mapping": "a mapping of values", "Raw Data": "raw data", "Waveform": "a waveform"}
+_SCREENSHOT_TYPES = {"SCREEN SAVE", "SCREENSHOT"}
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """A file that is no part of any volume, and why."""
+    """A file, or all `files` of a series of which it is one, that is no part of any volume, and why."""
 
     path: Path
     reason: str
+    series_uid: str = ""
+    description: str = ""
+    files: int = 1
 
 
 @dataclass
@@ -42,37 +57,66 @@ class Scan:
 
     headers: list[Header] = field(default_factory=list)
     set_aside: list[SetAside] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    broken: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
     patients: dict[str, Path] = field(default_factory=dict)
     studies: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """One problem for each kind of broken file."""
+        return [merge_problem(paths, expected, found) for (expected, found), paths in self.broken.items()]
 
 
 class _Aside(Exception):
     """Why one file is set aside."""
+
+    def __init__(self, reason: str, elements: Elements | None = None) -> None:
+        self.elements = elements
+        super().__init__(reason)
 
 
 def scan_folder(folder: Path) -> Scan:
     """Reads the header of every file under `folder`, whatever its name.
 
     Returns:
-        The headers of single-frame MR and CT images, what was set aside, and a problem for each kind of broken file.
+        The headers of MR and CT images (single frames, frames of multi-frame objects, slices of mosaics), what was set aside, and what is broken.
     """
+    return scan_files(list_files(folder))
+
+
+def scan_files(paths: Iterable[Path], progress: Callable[[], object] = lambda: None) -> Scan:
+    """As `scan_folder`, for these files; `progress` is called after each."""
     scan = Scan()
-    broken: dict[tuple[str, str], list[Path]] = {}
     with quiet_pydicom():
-        for path in _files(folder):
+        for path in paths:
             try:
-                with open(path, "rb") as file:
-                    scan.headers.append(_read_image(path, file, scan))
+                with open(path, "rb", buffering=0) as file:
+                    scan.headers += _read_images(path, file, scan)
             except _Aside as aside:
-                scan.set_aside.append(SetAside(path, str(aside)))
+                known = aside.elements
+                scan.set_aside.append(SetAside(
+                    path, str(aside), known.ascii("SeriesInstanceUID") if known else "", _description(known) if known else ""))
             except Unusable as problem:
-                broken.setdefault((problem.expected, problem.found), []).append(path)
+                scan.broken.setdefault((problem.expected, problem.found), []).append(path)
             except OSError as error:
-                broken.setdefault(("a readable file", error.strerror or str(error)), []).append(path)
-    scan.problems = [merge_problem(paths, expected, found) for (expected, found), paths in broken.items()]
-    _set_copies_aside(scan)
+                scan.broken.setdefault(("a readable file", error.strerror or str(error)), []).append(path)
+            progress()
+        _set_copies_aside(scan)
     return scan
+
+
+def read_headers(path: Path) -> list[Header]:
+    """The headers of all images of one file.
+
+    Raises:
+        Unusable: the file holds no MR or CT image, or a broken one.
+        OSError: from the file.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return _read_images(path, file, Scan())
+    except _Aside as aside:
+        raise Unusable("an MR or CT image", str(aside)) from aside
 
 
 def merge_problem(paths: list[Path], expected: str, found: str) -> Problem:
@@ -80,50 +124,113 @@ def merge_problem(paths: list[Path], expected: str, found: str) -> Problem:
     return Problem(f"{paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""), expected, found)
 
 
-def _files(folder: Path) -> list[Path]:
-    found = [Path(root, name) for root, _, names in os.walk(folder) for name in names]
-    return sorted(path for path in found if path.is_file())
+def list_files(folder: Path, leave_out: Path | None = None) -> list[Path]:
+    """All files under a folder in order of their paths, without those under `leave_out`."""
+    found = []
+    left_out = None if leave_out is None else os.path.realpath(leave_out)
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if left_out is None or os.path.realpath(os.path.join(root, name)) != left_out]
+        found += [os.path.join(root, name) for name in names]
+    return [Path(path) for path in sorted(found) if os.path.isfile(path)]
 
 
-def _read_image(path: Path, file: BinaryIO, scan: Scan) -> Header:
-    if file.read(132)[128:] != b"DICM":
-        size = os.fstat(file.fileno()).st_size
-        if path.suffix.lower() in DICOM_SUFFIXES:
-            raise Unusable("a DICOM file, as its name says", "an empty file" if size == 0 else "a file without the DICM mark (PS3.10, 7.1)")
-        raise _Aside("empty" if size == 0 else "no DICOM file")
-    file.seek(0)
-    dataset = read_dataset(file)
-    sop_class = UID(ascii_value(dataset, "SOPClassUID") or meta_value(dataset, MEDIA_STORAGE_SOP_CLASS_UID))
+def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
+    start = file.read(262)
+    if not is_dicom(start):
+        _refuse(path, file, start)
+    elements = read_elements(file)
+    sop_class = UID(elements.ascii("SOPClassUID") or elements.sop_class)
     if sop_class == MediaStorageDirectoryStorage:
         raise _Aside("a DICOMDIR")
-    if patient := text_value(dataset, "PatientID"):
-        scan.patients.setdefault(patient, path)
-    if study := ascii_value(dataset, "StudyInstanceUID"):
-        scan.studies.setdefault(study, path)
+    examination = read_examination(elements)
+    if examination.patient_id:
+        scan.patients.setdefault(examination.patient_id, path)
+    if examination.study_uid:
+        scan.studies.setdefault(examination.study_uid, path)
     if not sop_class:
         raise Unusable("a whole DICOM file", "one without SOPClassUID (truncated?)")
-    if sop_class not in IMAGE_CLASSES:
-        raise _Aside(f"{sop_class.name}, not a classic MR or CT image")
-    if unsigned_value(dataset, "SamplesPerPixel", 1) != 1:
-        raise _Aside("a colour image")
-    if (number_value(dataset, "NumberOfFrames") or 1) != 1:
-        raise _Aside("a multi-frame image")
-    image_type = ascii_value(dataset, "ImageType").split("\\")
+    if sop_class not in CLASSIC_CLASSES + MULTI_FRAME_CLASSES:
+        kind = next((words for word, words in _KINDS.items() if word in f"{sop_class.name} "), "no MR or CT image")
+        raise _Aside(f"{sop_class.name}: {kind}", elements)
+    if elements.unsigned("SamplesPerPixel", 1) != 1:
+        raise _Aside("a colour image", elements)
+    image_type = elements.ascii("ImageType").split("\\")
     if "LOCALIZER" in image_type:
-        raise _Aside("a localizer")
+        raise _Aside("a localizer", elements)
+    if elements.ascii("BurnedInAnnotation") == "YES" or not _SCREENSHOT_TYPES.isdisjoint(image_type):
+        raise _Aside("an image with burned-in text (a screenshot)", elements)
+    modality = "CT" if sop_class in CT_CLASSES else "MR"
+    if sop_class in MULTI_FRAME_CLASSES:
+        return parse_frames(path, elements, file, modality)
+    if (elements.number("NumberOfFrames") or 1) != 1:
+        raise _Aside("several frames in an image of a single-frame class", elements)
     if "MOSAIC" in image_type:
-        raise _Aside("a mosaic of slices")
-    return parse_header(path, dataset, file)
+        return parse_mosaic(path, elements, file, modality)
+    return [parse_header(path, elements, file, modality)]
+
+
+def _refuse(path: Path, file: BinaryIO, start: bytes) -> None:
+    """Says what a file is that is not DICOM."""
+    size = os.fstat(file.fileno()).st_size
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        raise Unusable("a DICOM file, as its name says", "an empty file" if size == 0 else "a file without the DICM mark (PS3.10, 7.1)")
+    if start.startswith(ARCHIVE_MARKS) or start[257:262] == b"ustar":
+        nifti = path.name.lower().endswith(".nii.gz")
+        raise _Aside("a NIfTI file" if nifti else "an archive, which is not looked into: unpack it")
+    raise _Aside("empty" if size == 0 else "no DICOM file")
+
+
+def _description(elements: Elements) -> str:
+    try:
+        return elements.text("SeriesDescription")
+    except Unusable:
+        return ""
 
 
 def _set_copies_aside(scan: Scan) -> None:
-    """The same bytes under another name are the same image; the same SOPInstanceUID with other bytes stays, and stands out as a repeated position."""
-    first: dict[str, Path] = {}
-    headers = []
+    """Sets aside files of the same bytes under another name, and slices that were stored twice under two SOPInstanceUIDs.
+
+    The same SOPInstanceUID or place with other pixels stays, and stands out as a repeated position.
+    """
+    first: dict[Any, Header] = {}
+    copies: dict[Path, str] = {}
+    images = Counter(header.path for header in scan.headers)
     for header in scan.headers:
-        original = first.setdefault(header.sop_instance_uid, header.path) if header.sop_instance_uid else header.path
-        if original != header.path and original.read_bytes() == header.path.read_bytes():
-            scan.set_aside.append(SetAside(header.path, "a copy of another file"))
-        else:
-            headers.append(header)
-    scan.headers = headers
+        if header.frame or header.path in copies:
+            continue
+        if header.sop_instance_uid:
+            original = first.setdefault(header.sop_instance_uid, header)
+            if original.path != header.path and original.path.read_bytes() == header.path.read_bytes():
+                copies[header.path] = "a copy of another file"
+                continue
+        if images[header.path] > 1 and header.tile is None:
+            # A frame's place does not tell that of the others.
+            continue
+        original = first.setdefault(_identity(header), header)
+        if original.path != header.path and _same_pixels(original, header):
+            copies[header.path] = "a slice that is there already, with the same pixels"
+    if copies:
+        scan.set_aside += [
+            SetAside(header.path, copies[header.path], header.series_uid, header.description)
+            for header in scan.headers if header.path in copies and header.frame == 0]
+        scan.headers = [header for header in scan.headers if header.path not in copies]
+
+
+def _identity(header: Header) -> tuple[Any, ...]:
+    """Two slices of a series that agree in all this have no reason to be two."""
+    return (
+        header.series_uid, header.position_mm, header.orientation, header.temporal_position, header.trigger_time, header.acquisition_time,
+        header.content_time, header.acquisition_number, header.instance_number, header.echo_time, header.b_value, header.image_type, header.tile)
+
+
+def _same_pixels(a: Header, b: Header) -> bool:
+    try:
+        images = []
+        for header in (a, b):
+            tile = header.tile
+            whole = header if tile is None else replace(header, tile=None, rows=tile.stored_rows, columns=tile.stored_columns)
+            with open(header.path, "rb") as file:
+                images.append(next(read_pixels(file, [whole])))
+        return np.array_equal(images[0], images[1])
+    except (Unusable, OSError):
+        return False

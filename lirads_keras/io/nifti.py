@@ -20,6 +20,11 @@ SUFFIXES = (".nii", ".nii.gz")
 NIFTI_1_BYTES, NIFTI_2_BYTES = 348, 540
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether the name is that of a NIfTI file."""
+    return path.name.endswith(SUFFIXES)
+
+
 def read_nifti(path: Path) -> Volume:
     """Reads a three-dimensional NIfTI file.
 
@@ -120,5 +125,5 @@ def _uncompressed_bytes(path: Path, expected: int) -> int:
 
 
 def _check_name(path: Path) -> None:
-    if not path.name.endswith(SUFFIXES):
+    if not is_nifti(path):
         raise InputError(Problem(str(path), f"a name that ends in {' or '.join(SUFFIXES)}", path.name))

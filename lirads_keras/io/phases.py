@@ -1,8 +1,9 @@
-"""Which contrast phase a series shows: by rules over its name, or by a phase map that the user writes."""
+"""Which contrast phase a series shows: by rules over its name and times, or by a phase map that the user writes."""
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -20,10 +21,38 @@ class PhaseRules:
     """The table `phase_rules.yaml`, compiled."""
 
     not_a_phase: dict[str, re.Pattern[str]]
+    derived: re.Pattern[str]
     names: dict[Phase, tuple[re.Pattern[str], ...]]
     time: re.Pattern[str]
     no_time: re.Pattern[str]
     ranges_s: dict[Phase, tuple[float, float]]
+    before_contrast_s: float
+    after_arterial_s: dict[Phase, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class SeriesFacts:
+    """What the phase of one time point of a series is told from.
+
+    `seconds_after_contrast` counts from ContrastBolusStartTime; `acquired_s` from any moment that the study's series share. Series
+    of equal `kind` are of one dynamic protocol (matrix, orientation, echo time).
+    """
+
+    description: str = ""
+    protocol: str = ""
+    image_type: tuple[str, ...] = ()
+    seconds_after_contrast: float | None = None
+    acquired_s: float | None = None
+    kind: Hashable = None
+
+
+@dataclass(frozen=True)
+class PhaseFinding:
+    """A phase with its evidence in words; where it is None, `candidates` are the phases that are in question."""
+
+    phase: Phase | None
+    evidence: str
+    candidates: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,10 +71,13 @@ def read_phase_rules() -> PhaseRules:
     time = table["seconds_after_injection"]
     return PhaseRules(
         not_a_phase={name: re.compile(pattern) for name, pattern in table["not_a_phase"].items()},
+        derived=re.compile(table["derived_image_types"]),
         names={Phase(phase): tuple(re.compile(pattern) for pattern in languages.values()) for phase, languages in table["phases"].items()},
         time=re.compile(time["pattern"]),
         no_time=re.compile(time["unless"]),
-        ranges_s={Phase(phase): (low, high) for phase, (low, high) in time["ranges"].items()})
+        ranges_s={Phase(phase): (low, high) for phase, (low, high) in time["ranges"].items()},
+        before_contrast_s=table["before_contrast_s"],
+        after_arterial_s={Phase(phase): (low, high) for phase, (low, high) in table["seconds_after_arterial"].items()})
 
 
 def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]:
@@ -58,11 +90,22 @@ def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]
     Returns:
         A phase (`other` for another contrast, a computed image or a scout), or None if the name says nothing or names two.
     """
-    for attribute, text in (("SeriesDescription", description), ("ProtocolName", protocol)):
-        phase, evidence = _find_in(_plain(text))
-        if evidence:
-            return phase, f"{attribute} '{text}': {evidence}"
-    return None, "neither SeriesDescription nor ProtocolName names a phase"
+    finding = _find_by_name(description, protocol)
+    return finding.phase, finding.evidence
+
+
+def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
+    """The phases of a study's time points: by name; where that says nothing by the time after the contrast agent; else by the time after an
+    arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells.
+    """
+    rules = read_phase_rules()
+    findings = [_find_alone(facts, rules) for facts in series]
+    named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
+    anchors = {facts.kind: (facts, finding) for facts, finding in named if sum(other.kind == facts.kind for other, _ in named) == 1}
+    return [
+        _find_after_arterial(facts, anchors[facts.kind][0], rules) or finding
+        if finding.phase is None and not finding.candidates and facts.kind in anchors else finding
+        for facts, finding in zip(series, findings, strict=True)]
 
 
 def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
@@ -113,11 +156,45 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w+.%]+|_+", " ", letters).strip()
 
 
-def _find_in(text: str) -> tuple[Phase | None, str]:
+def _find_by_name(description: str, protocol: str) -> PhaseFinding:
+    for attribute, text in (("SeriesDescription", description), ("ProtocolName", protocol)):
+        finding = _find_in(_plain(text))
+        if finding.evidence:
+            return PhaseFinding(finding.phase, f"{attribute} '{text}': {finding.evidence}", finding.candidates)
+    return PhaseFinding(None, "neither SeriesDescription nor ProtocolName names a phase")
+
+
+def _find_alone(facts: SeriesFacts, rules: PhaseRules) -> PhaseFinding:
+    """By name, kind of image and time after contrast; a name stands against a clock, which is often set by hand."""
+    by_name = _find_by_name(facts.description, facts.protocol)
+    if derived := next((value for value in facts.image_type[2:] if rules.derived.search(_plain(value))), None):
+        return PhaseFinding(Phase.OTHER, f"ImageType '{derived}': a derived image")
+    seconds = facts.seconds_after_contrast
+    if seconds is None or by_name.phase is Phase.OTHER or by_name.candidates:
+        return by_name
+    by_time = [Phase.PRECONTRAST] if -rules.before_contrast_s <= seconds < 0 else _phases_at(seconds, rules)
+    evidence = f"acquired {seconds:.0f} s after ContrastBolusStartTime"
+    if by_name.phase is None:
+        return PhaseFinding(by_time[0], evidence) if len(by_time) == 1 else PhaseFinding(None, f"{by_name.evidence}; {evidence}")
+    against = "" if by_name.phase in by_time or not by_time else f"; but {evidence}, which is {by_time[0]}"
+    return PhaseFinding(by_name.phase, by_name.evidence + against)
+
+
+def _find_after_arterial(facts: SeriesFacts, arterial: SeriesFacts, rules: PhaseRules) -> PhaseFinding | None:
+    if facts.acquired_s is None or arterial.acquired_s is None:
+        return None
+    after = facts.acquired_s - arterial.acquired_s
+    phases = [phase for phase, (low, high) in rules.after_arterial_s.items() if low <= after <= high]
+    if len(phases) != 1:
+        return None
+    return PhaseFinding(phases[0], f"acquired {after:.0f} s after the arterial '{arterial.description}' with the same protocol")
+
+
+def _find_in(text: str) -> PhaseFinding:
     rules = read_phase_rules()
     for name, pattern in rules.not_a_phase.items():
         if found := pattern.search(text):
-            return Phase.OTHER, f"{name} ('{found.group()}')"
+            return PhaseFinding(Phase.OTHER, f"{name} ('{found.group()}')")
     matches = {
         phase: found.group() for phase, patterns in rules.names.items()
         for found in [next(filter(None, (pattern.search(text) for pattern in patterns)), None)] if found}
@@ -125,10 +202,10 @@ def _find_in(text: str) -> tuple[Phase | None, str]:
         matches = {phase: found.group() for found in rules.time.finditer(text) for phase in _phases_at(_seconds(found), rules)}
     if len(matches) == 1:
         (phase, word), = matches.items()
-        return phase, f"'{word}'"
+        return PhaseFinding(phase, f"'{word}'")
     if matches:
-        return None, "ambiguous, names " + " and ".join(f"{phase} ('{word}')" for phase, word in matches.items())
-    return None, ""
+        return PhaseFinding(None, "ambiguous, names " + " and ".join(f"{phase} ('{word}')" for phase, word in matches.items()), tuple(matches))
+    return PhaseFinding(None, "")
 
 
 def _seconds(found: re.Match[str]) -> float:

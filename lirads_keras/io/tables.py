@@ -5,8 +5,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from lirads_keras.errors import Problem
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """Narrower than Python's own float(), which takes 1_000, too."""
+
+TYPO_SIMILARITY = 0.85
+"""Names that are at least this alike (difflib's ratio) are taken for one with a typing error: scaner and scanner, not age and stage."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,31 @@ class Table:
     def cells(self, *columns: str) -> list[tuple[Any, ...]]:
         return list(self.frame[list(columns)].itertuples(index=False, name=None))
 
+    def take(self, rows: Sequence[int]) -> Table:
+        """The same table with these rows only."""
+        return Table(self.path, self.frame.iloc[list(rows)].reset_index(drop=True), [self.lines[row] for row in rows])
 
-def read_table(path: Path, required: Iterable[str], problems: list[Problem]) -> Table | None:
+    def with_columns(self, columns: Iterable[str]) -> Table:
+        """The same table, with an empty column for each of `columns` that it lacks."""
+        absent = {column: "" for column in columns if column not in self.frame}
+        return Table(self.path, self.frame.assign(**absent), self.lines)
+
+    def rows_named_by(self, problems: Iterable[Problem]) -> set[int]:
+        """The rows that `problems` speak of."""
+        begin = f"{self.path}, line "
+        lines = {problem.where.removeprefix(begin).split(",")[0] for problem in problems if problem.where.startswith(begin)}
+        return {row for row, line in enumerate(self.lines) if str(line) in lines}
+
+
+def read_table(path: Path, required: Iterable[str], problems: list[Problem], optional: Iterable[str] = ()) -> Table | None:
     """Reads a UTF-8 CSV file as stripped text.
 
     Args:
         path: of the file.
         required: columns that it must have.
-        problems: is appended what is wrong with the file as a whole: absent, no UTF-8, no CSV, columns missing or twice, rows of another length.
+        problems: is appended what is wrong with the file as a whole: absent, no UTF-8, no CSV, columns missing or twice, rows of another length,
+            names of columns that look like a mistyped one.
+        optional: columns that it may have; further ones are kept, too.
 
     Returns:
         The rows of the right length; None if there is no file with these columns.
@@ -69,7 +90,14 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem]) -> 
         problems.append(Problem(f"{path}, line {reader.line_num}", "a CSV file", str(error)))
         return None
     header = rows[0][1] if rows else []
-    faults = [Problem(f"{path}, line 1", f"a column {column}", ", ".join(header) or "nothing") for column in required if column not in header]
+    required, optional = list(required), list(optional)
+    typos = _find_typos(header, [*required, *optional])
+    hints = {column: f" (did you mean {column} by {typo}?)" for column, typo in typos.items()}
+    faults = [Problem(f"{path}, line 1", f"a column {column}", (", ".join(header) or "nothing") + hints.get(column, ""))
+              for column in required if column not in header]
+    problems += [
+        Problem(f"{path}, line 1, {typos[column]}", f"the column {column}, or a name less like it", f"{typos[column]} (did you mean {column}?)")
+        for column in optional if column in typos]
     faults += [Problem(f"{path}, line 1", f"one column {column}", f"{count}") for column, count in Counter(header).items() if count > 1]
     problems += faults
     ragged = [(line, row) for line, row in rows[1:] if len(row) != len(header)]
@@ -78,6 +106,16 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem]) -> 
         return None
     whole = [(line, row) for line, row in rows[1:] if len(row) == len(header)]
     return Table(path, pd.DataFrame([row for _, row in whole], columns=header, dtype=str), [line for line, _ in whole])
+
+
+def _find_typos(header: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Known column that is absent → the unknown column that looks like it."""
+    unknown = [column for column in header if column not in known]
+    typos = {}
+    for column in known:
+        if column not in header and (near := get_close_matches(column.lower(), [name.lower() for name in unknown], 1, TYPO_SIMILARITY)):
+            typos[column] = next(name for name in unknown if name.lower() == near[0])
+    return typos
 
 
 def check_cells(table: Table, columns: Mapping[str, Column], problems: list[Problem]) -> None:

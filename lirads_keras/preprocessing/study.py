@@ -2,21 +2,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.dicom import read_volume
+from lirads_keras.io.volumes import read_volume
+from lirads_keras.preprocessing.registration import register_phases
 from lirads_keras.preprocessing.resample import align_phases
 
 
-def read_aligned_phases(series: Mapping[Phase, Series]) -> dict[Phase, Volume]:
+def read_aligned_phases(series: Mapping[Phase, Series], registration: Literal["none", "rigid", "bspline"] = "none") -> dict[Phase, Volume]:
     """The enhanced phases as raw volumes (z, y, x) on the delayed grid; a phase that the study lacks is absent.
 
     Args:
         series: of the study's phases, the delayed one among them; phases that are not read are left alone.
+        registration: of the other phases to the delayed one; without it, patient coordinates alone bring them together.
 
     Raises:
-        InputError: series that cannot be read, all of them, or phases that lie elsewhere in the patient.
+        InputError: series that cannot be read, all of them, or phases that lie elsewhere in the patient or cannot be registered.
     """
     volumes: dict[Phase, Volume] = {}
     problems: list[Problem] = []
@@ -27,4 +30,6 @@ def read_aligned_phases(series: Mapping[Phase, Series]) -> dict[Phase, Volume]:
             except InputError as error:
                 problems += error.problems
     raise_if_any(problems)
-    return align_phases(volumes, volumes[Phase.DELAYED])
+    if registration == "none":
+        return align_phases(volumes, volumes[Phase.DELAYED])
+    return register_phases(volumes, registration)

@@ -7,7 +7,7 @@ import build_store
 import numpy as np
 import pandas as pd
 import pytest
-from build_store import check_labels, ct_pairs, store_ct, store_patient
+from build_store import ct_pairs, store_ct, store_patient
 
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem
@@ -39,27 +39,10 @@ def make_manifest(folder: Path, labels, mask_path: str = "P1.nii.gz") -> Manifes
     return Manifest(folder, pd.DataFrame({"patient_id": ["P1"], "mask_path": [mask_path]}), pd.DataFrame(), lesions)
 
 
-@pytest.mark.parametrize("labels, rows", [((), ()), ((1,), (1,)), ((2, 5), (5, 2))])
-def test_labels_and_rows_that_agree_are_taken(tmp_path, labels, rows):
-    check_labels(make_manifest(tmp_path, rows), "P1", make_mask(*labels), tmp_path / "P1.nii.gz")
-
-
-def test_a_patient_without_mask_and_without_rows_is_taken(tmp_path):
-    check_labels(make_manifest(tmp_path, ()), "P1", None, None)
-
-
-def test_every_label_without_row_and_every_row_without_label_is_told(tmp_path):
-    with pytest.raises(InputError) as caught:
-        check_labels(make_manifest(tmp_path, (1, 3, 4)), "P1", make_mask(1, 2, 5), tmp_path / "P1.nii.gz")
-    assert sorted(map(str, caught.value.problems)) == sorted([
-        *(f"{tmp_path / 'P1.nii.gz'}, label {label}: expected a row with this mask_label in lesions.csv, found rows for [1, 3, 4]" for label in (2, 5)),
-        *(f"lesions.csv, patient P1, mask_label {label}: expected the label in {tmp_path / 'P1.nii.gz'}, found labels [1, 2, 5]" for label in (3, 4))])
-
-
 def test_a_patient_is_stored_with_phases_and_mask(profile, tmp_path, monkeypatch):
     volumes = {Phase.PORTAL_VENOUS: make_noise(1), Phase.DELAYED: make_noise(2)}
     monkeypatch.setattr(build_store, "series_of", lambda manifest, patient_id: {})
-    monkeypatch.setattr(build_store, "read_aligned_phases", lambda series: volumes)
+    monkeypatch.setattr(build_store, "read_aligned_phases", lambda series, registration: volumes)
     write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1, 2)))
     store_patient(tmp_path / "store" / "P1", make_manifest(tmp_path, (1, 2)), "P1", profile.preprocessing)
     study = read_stored_study(tmp_path / "store" / "P1")

@@ -55,12 +55,13 @@ def test_incomplete_data_lead_to_a_report_that_says_so(smoke_run, tmp_path):
     features, categories, lesions = (
         pd.read_csv(run / "results" / f"{name}.csv", dtype={"patient_id": str}, keep_default_na=False, na_values=[""])
         for name in ("features", "categories", "lesions"))
-    adaptive = features["variant"].str.endswith("-adaptive")
     reference = features["roi"] == "reference_roi"
     empty = features[reference & features["probability"].isna()]
-    assert set(empty["patient_id"]) == {first, second} and set(empty["feature"]) == {"aphe"} and adaptive[empty.index].all()
-    says = categories["reasons"].str.contains("(APHE not assessed", regex=False)
-    assert set(categories.loc[says, "patient_id"]) == {first, second}
+    assert set(empty["patient_id"]) == {first, second} and set(empty["feature"]) == {"aphe"} and set(empty["variant"]) == set(features["variant"])
+    says = categories["reasons"].str.contains("LR-NC (APHE not assessed; possible: ", regex=False)
+    assert set(categories.loc[says, "patient_id"]) == {first, second} and categories.loc[says, "category_pred"].isna().all()
+    alone = categories["reasons"].str.contains("(no portal venous phase: washout and capsule have the delayed phase alone)", regex=False)
+    assert set(categories.loc[alone, "patient_id"]) == {second}
     assert (lesions.loc[lesions["patient_id"] == third, "diameter_mm"] > 0).all() and not lesions["diameter_mm"].isna().any()
     assert lesions.loc[lesions["patient_id"] == fourth, ["aphe_ref", "capsule_ref"]].isna().all(axis=None)
     assert fifth not in set(lesions["patient_id"]) and sixth in set(lesions["patient_id"])

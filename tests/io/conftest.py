@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Callable, Iterator
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 
@@ -46,6 +49,68 @@ def _write_series(
             "SeriesInstanceUID": f"{STUDY_UID}.{series}", "SeriesDescription": description, "InstanceNumber": index + 1,
             "ImagePositionPatient": [-10, -20, 30 + 4 * index]} | attributes))
     return paths
+
+
+def _write_multi_frame(path: Path, pixels: np.ndarray, frames: list[dict[str, Any]], **attributes: Any) -> Path:
+    """An enhanced MR image of 2 × 1.5 mm pixels; `frames` give z_mm and perhaps time (TemporalPositionIndex), echo, b, slope of each frame."""
+    def item(**values: Any) -> Dataset:
+        dataset = Dataset()
+        for keyword, value in values.items():
+            setattr(dataset, keyword, value)
+        return dataset
+
+    shared = item(
+        PixelMeasuresSequence=[item(PixelSpacing=[2, 1.5])], PlaneOrientationSequence=[item(ImageOrientationPatient=[1, 0, 0, 0, 1, 0])])
+    of_frames = []
+    for frame in frames:
+        group = item(PlanePositionSequence=[item(ImagePositionPatient=[-10, -20, frame["z_mm"]])], FrameContentSequence=[item()])
+        if "time" in frame:
+            group.FrameContentSequence[0].TemporalPositionIndex = frame["time"]
+        if "slope" in frame:
+            group.PixelValueTransformationSequence = [item(RescaleSlope=frame["slope"], RescaleIntercept=0, RescaleType="US")]
+        of_frames.append(group)
+    return _write_image(path, pixels.reshape(-1, pixels.shape[-1]), **{
+        "SOPClassUID": EnhancedMRImageStorage, "NumberOfFrames": len(frames), "Rows": pixels.shape[1], "Columns": pixels.shape[2],
+        "ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None, "SharedFunctionalGroupsSequence": [shared],
+        "PerFrameFunctionalGroupsSequence": of_frames} | attributes)
+
+
+def build_csa(values: dict[str, list[str]]) -> bytes:
+    """A CSA header of the format SV10."""
+    content = b"SV10\4\3\2\1" + struct.pack("<II", len(values), 77)
+    for name, items in values.items():
+        content += name.encode().ljust(64, b"\0") + struct.pack("<i4siii", len(items), b"FD\0\0", 4, len(items), 77)
+        for item in items:
+            text = item.encode() + b"\0"
+            content += struct.pack("<iiii", len(text), len(text), 77, len(text)) + text.ljust((len(text) + 3) // 4 * 4, b"\0")
+    return content
+
+
+def _write_mosaic(path: Path, pixels: np.ndarray, *, normal: tuple[float, float, float] = (0.0, 0.0, 1.0), **attributes: Any) -> Path:
+    """The slices (z, y, x) as tiles of one image, whose first slice's first pixel lies at (−10, −20, 30) mm; 2 × 1.5 mm pixels, 4 mm apart."""
+    count, rows, columns = pixels.shape
+    side = ceil(sqrt(count))
+    canvas = np.zeros((side * rows, side * columns), pixels.dtype)
+    for index, tile in enumerate(pixels):
+        canvas[index // side * rows:(index // side + 1) * rows, index % side * columns:(index % side + 1) * columns] = tile
+    position = [-10 - 1.5 * columns * (side - 1) / 2, -20 - 2 * rows * (side - 1) / 2, 30]
+    _write_image(path, canvas, **{
+        "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], "ImagePositionPatient": position, "SpacingBetweenSlices": 4} | attributes)
+    dataset = pydicom.dcmread(path)
+    csa = build_csa({"EchoLinePosition": [], "NumberOfImagesInMosaic": [str(count)], "SliceNormalVector": [f"{value:.8f}" for value in normal]})
+    dataset.private_block(0x0029, "SIEMENS CSA HEADER", create=True).add_new(0x10, "OB", csa)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.fixture()
+def write_mosaic() -> Callable[..., Path]:
+    return _write_mosaic
+
+
+@pytest.fixture()
+def write_multi_frame() -> Callable[..., Path]:
+    return _write_multi_frame
 
 
 @pytest.fixture()

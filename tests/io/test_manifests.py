@@ -100,9 +100,9 @@ def test_no_lesions_and_absolute_paths_are_allowed(manifest_folder: Path, tmp_pa
     ("series", "A,delayed", "C,delayed", "series.csv, line 3, patient_id: expected a patient of patients.csv, found 'C'"),
     ("series", "1.2.3,2", "1.2.3,-1", "series.csv, line 3, time_point: expected a whole number from 0 to 10000, found '-1'"),
     ("series", "1.2.3,2", "1.2.3,0.5", "time_point: expected a whole number"),
-    ("series", "dicom/B", "dicom/C", "series.csv, line 4, path: expected a folder that exists, found 'dicom/C'"),
+    ("series", "dicom/B", "dicom/C", "series.csv, line 4, path: expected a folder of DICOM files or a NIfTI file that exists, found 'dicom/C'"),
     ("series", "dicom/B", "../B", "series.csv, line 4, path: expected an absolute path, or one inside"),
-    ("series", "dicom/B", "x" * 5000, "path: expected a folder that exists"),
+    ("series", "dicom/B", "x" * 5000, "path: expected a folder of DICOM files or a NIfTI file that exists"),
     ("series", "dicom/B", "", "series.csv, line 4, path: expected text, found an empty cell"),
     ("series", "dicom/B", '"dicom/B', "a CSV file"),
     ("lesions", "A,L2,2", "A,L1,2", "lesions.csv, line 3, patient_id + lesion_id: expected each once, found A + L1 again"),
@@ -142,7 +142,7 @@ def test_no_patients(manifest_folder: Path) -> None:
 def test_ten_thousand_rows_with_fifty_errors(manifest_folder: Path) -> None:
     rows = [f"P{row},{'negativ' if row % 200 == 7 else 'negative'},ours,,,,," for row in range(10_000)]
     write(manifest_folder, "patients", PATIENTS + "\n".join(rows))
-    write(manifest_folder, "series", SERIES + "\n".join(f"P{row},delayed,dicom/B,," for row in range(10_000)))
+    write(manifest_folder, "series", SERIES + "\n".join(f"P{row},delayed,dicom/B,1.2.{row}," for row in range(10_000)))
     write(manifest_folder, "lesions", LESIONS)
     found = problems_of(manifest_folder)
     assert len(found) == 50 and found[0] == "patients.csv, line 9, group: expected positive or negative, found 'negativ'"

@@ -1,0 +1,148 @@
+"""Multi-frame MR and CT (enhanced, and legacy converted): each frame as an image of its own (DICOM PS3.3 A.36, A.38, C.7.6.16)."""
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pydicom
+import pydicom.multival
+from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage
+
+from lirads_keras.io.dicom_elements import SCALE_SLOPE, Elements, Unusable, words
+from lirads_keras.io.dicom_headers import (
+    Header,
+    PixelLayout,
+    check_orientation,
+    check_pixels_present,
+    check_series_uid,
+    check_spacing,
+    find_pixels,
+    parse_seconds,
+    read_examination,
+    read_real_world_mapping,
+)
+
+MULTI_FRAME_CLASSES = (EnhancedMRImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage)
+PHILIPS_FRAME_SEQUENCE = 0x2005140F
+"""Philips keeps the classic attributes of a frame, with the scale slope, in this private sequence."""
+
+
+def parse_frames(path: Path, elements: Elements, file: BinaryIO, modality: str) -> list[Header]:
+    """The headers of a multi-frame image, one a frame.
+
+    An attribute is taken from the frame's functional group, else from the shared ones.
+
+    Raises:
+        Unusable: attributes that every frame has are missing or make no sense, or PixelData is too short; the first such frame is named.
+    """
+    check_pixels_present(elements)
+    frames = int(elements.number("NumberOfFrames") or 1)
+    rows, columns = elements.size("Rows"), elements.size("Columns")
+    if frames < 1:
+        raise Unusable("NumberOfFrames of at least 1", f"{frames}")
+    layout = find_pixels(elements, rows, columns, frames)
+    file.seek(0)
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+        shared = _first(dataset, "SharedFunctionalGroupsSequence")
+        of_frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
+        if len(of_frames) != frames:
+            raise Unusable(f"functional groups for {frames} frames (PerFrameFunctionalGroupsSequence)", f"{len(of_frames)}")
+        common = _read_common(path, elements, dataset) | {"modality": modality, "rows": rows, "columns": columns}
+        return [_parse_frame(index, (group, shared), common, _shift(layout, index, rows * columns)) for index, group in enumerate(of_frames)]
+    except (Unusable, OSError):
+        raise
+    except Exception as error:  # noqa: B902  pydicom converts on access and raises many kinds of exceptions
+        raise Unusable("functional groups that can be read", words(error)) from error
+
+
+def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]:
+    """What all frames share."""
+    profile = _first(_first(dataset, "ContrastBolusAgentSequence"), "ContrastBolusAdministrationProfileSequence")
+    start = str(dataset.get("ContrastBolusStartTime") or (profile.get("ContrastBolusStartTime") if profile is not None else "") or "")
+    return {
+        "path": path,
+        "examination": read_examination(elements),
+        "sop_instance_uid": elements.ascii("SOPInstanceUID"),
+        "series_uid": check_series_uid(elements),
+        "series_number": elements.number("SeriesNumber"),
+        "description": elements.text("SeriesDescription"),
+        "protocol": elements.text("ProtocolName"),
+        "content_time": parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
+        "contrast_time_of_day": parse_seconds("", start),
+        "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}
+
+
+def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], layout: PixelLayout | None) -> Header:
+    def find(sequence: str, keyword: str) -> Any:
+        for group in groups:
+            item = _first(group, sequence)
+            if item is not None and (value := item.get(keyword)) not in (None, ""):
+                return value
+        return None
+
+    def number(sequence: str, keyword: str) -> float | None:
+        value = find(sequence, keyword)
+        if value is None:
+            return None
+        if not isfinite(value):
+            raise Unusable(f"{keyword} of frame {index + 1} as a number", f"{value}")
+        return float(value)
+
+    def numbers(sequence: str, keyword: str, length: int) -> tuple[float, ...]:
+        value = find(sequence, keyword)
+        values = tuple(map(float, value)) if isinstance(value, pydicom.multival.MultiValue) else ()
+        if len(values) != length or not all(map(isfinite, values)):
+            raise Unusable(f"{keyword} of {length} numbers for frame {index + 1}", repr(str(value))[:80] if value is not None else "none")
+        return values
+
+    moment = str(find("FrameContentSequence", "FrameAcquisitionDateTime") or "")
+    slope, intercept = number("PixelValueTransformationSequence", "RescaleSlope"), number("PixelValueTransformationSequence", "RescaleIntercept")
+    if slope is None and intercept is None:
+        slope, intercept = next((scale for group in groups if group is not None and (scale := read_real_world_mapping(group))), (1.0, 0.0))
+    slope = 1.0 if slope is None else slope
+    frame_type = find("MRImageFrameTypeSequence", "FrameType") or find("CTImageFrameTypeSequence", "FrameType")
+    scale_slope = _read_scale_slope(groups)
+    return Header(**common | {
+        "image_type": tuple(map(str, frame_type)) if frame_type else common["image_type"],
+        "orientation": check_orientation(numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
+        "position_mm": numbers("PlanePositionSequence", "ImagePositionPatient", 3),
+        "pixel_spacing_mm": check_spacing(numbers("PixelMeasuresSequence", "PixelSpacing", 2)),
+        "temporal_position": number("FrameContentSequence", "TemporalPositionIndex"),
+        "trigger_time": number("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+        "acquisition_time": parse_seconds(moment[:8], moment[8:]) if moment else None,
+        "time_of_day": parse_seconds("", moment[8:].split("+")[0].split("-")[0]) if moment else None,
+        "acquisition_number": number("FrameContentSequence", "FrameAcquisitionNumber"),
+        "instance_number": float(index + 1),
+        "echo_time": number("MREchoSequence", "EffectiveEchoTime"),
+        "b_value": number("MRDiffusionSequence", "DiffusionBValue"),
+        "slope": slope,
+        "intercept": 0.0 if intercept is None else intercept,
+        "display_scale": slope * scale_slope if scale_slope else None,
+        "pixels": layout,
+        "frame": index})
+
+
+def _read_scale_slope(groups: tuple[Any, Any]) -> float | None:
+    for group in groups:
+        private = _first(group, PHILIPS_FRAME_SEQUENCE)
+        if private is not None and SCALE_SLOPE in private and isinstance(private[SCALE_SLOPE].value, float) and isfinite(private[SCALE_SLOPE].value):
+            return private[SCALE_SLOPE].value
+    return None
+
+
+def _first(dataset: Any, sequence: str | int) -> Any:
+    """The first item of a sequence, None without one."""
+    if dataset is None or sequence not in dataset:
+        return None
+    items = dataset[sequence].value
+    return items[0] if isinstance(items, pydicom.Sequence) and len(items) else None
+
+
+def _shift(layout: PixelLayout | None, index: int, pixels: int) -> PixelLayout | None:
+    """The layout of a later frame: frames follow each other without a gap (PS3.5, 8.1.1)."""
+    if layout is None:
+        return None
+    offset = layout.offset + index * pixels * layout.bits_allocated // 8
+    return PixelLayout(offset, layout.little_endian, layout.bits_allocated, layout.bits_stored, layout.high_bit, layout.signed)

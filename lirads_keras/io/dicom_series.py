@@ -1,0 +1,89 @@
+"""Time points: the images of a heap as series, each with its phase and the evidence for it."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from lirads_keras.entities import Series
+from lirads_keras.io.dicom_headers import Header
+from lirads_keras.io.dicom_scan import SetAside
+from lirads_keras.io.dicom_stacks import Stack, split_series
+from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
+
+HALF_A_DAY_S = 43200.0
+
+
+@dataclass(frozen=True)
+class TimePoint:
+    """One time point of a series: its slices' headers, sorted along their normal, and what was found out about its phase."""
+
+    series: Series
+    headers: tuple[Header, ...]
+    finding: PhaseFinding
+
+
+def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list[SetAside]]:
+    """Divides the images of a heap into time points, in order of SeriesInstanceUID and time, and finds their phases study by study.
+
+    Returns:
+        The time points, and the single images, which are no volume.
+    """
+    by_uid: dict[str, list[Header]] = {}
+    for header in headers:
+        by_uid.setdefault(header.series_uid, []).append(header)
+    stacks: list[tuple[str, int, Stack]] = []
+    alone: list[SetAside] = []
+    for uid, images in sorted(by_uid.items()):
+        found = split_series(images)
+        alone += [_single(stack.headers[0]) for stack in found if len(stack.headers) < 2]
+        stacks += [(uid, index, stack) for index, stack in enumerate(stack for stack in found if len(stack.headers) > 1)]
+
+    by_study: dict[str, list[int]] = {}
+    for index, (_, _, stack) in enumerate(stacks):
+        by_study.setdefault(stack.headers[0].examination.study_uid, []).append(index)
+    findings: dict[int, PhaseFinding] = {}
+    for indices in by_study.values():
+        findings |= zip(indices, find_phases([_collect_facts(stacks[index][2]) for index in indices]), strict=True)
+    return [_build_time_point(uid, time, stack, findings[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
+
+
+def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, ...]]:
+    """`files` and `frames` of a `Series`."""
+    slices = tuple(headers)
+    several = any(header.frame or header.tile for header in slices)
+    return tuple(header.path for header in slices), tuple(header.frame for header in slices) if several else ()
+
+
+def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) -> TimePoint:
+    evidence = finding.evidence + (f"; time points told apart by {stack.told_apart_by}" if stack.told_apart_by else "")
+    files, frames = list_files(stack.headers)
+    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
+    return TimePoint(series, stack.headers, PhaseFinding(finding.phase, evidence, finding.candidates))
+
+
+def _single(header: Header) -> SetAside:
+    return SetAside(header.path, f"a single image ({'/'.join(header.image_type)})", header.series_uid, header.description)
+
+
+def _collect_facts(stack: Stack) -> SeriesFacts:
+    first = stack.headers[0]
+    # Where TriggerTime tells time points apart, their AcquisitionTime is that of the whole series.
+    later = first.trigger_time if stack.told_apart_by.startswith("TriggerTime") else None
+    acquired = _median([header.acquisition_time for header in stack.headers], later)
+    after = _median([header.time_of_day for header in stack.headers], later)
+    if after is not None and first.contrast_time_of_day is not None:
+        after -= first.contrast_time_of_day
+        # Past midnight.
+        after += 2 * HALF_A_DAY_S if after < -HALF_A_DAY_S else 0
+    else:
+        after = None
+    echo = None if first.echo_time is None else round(first.echo_time, 1)
+    kind = (first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
+    return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind)
+
+
+def _median(times: list[float | None], later: float | None) -> float | None:
+    known = [time for time in times if time is not None]
+    return median(known) + (later or 0.0) if len(known) == len(times) and known else None

@@ -1,0 +1,238 @@
+"""`lirads data index`: from a heap of DICOM files to a manifest."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lirads_keras.entities import Phase
+from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.dicom import describe_series
+from lirads_keras.io.dicom_geometry import StackGrid, compute_grid
+from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
+from lirads_keras.io.dicom_series import TimePoint, gather_time_points
+from lirads_keras.io.file_index import write_file_index
+from lirads_keras.io.index_masks import join_masks
+from lirads_keras.io.index_tables import check_tables, write_set_aside, write_tables
+from lirads_keras.io.phase_choice import Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
+from lirads_keras.io.pseudonyms import Pseudonyms
+
+OLDEST_WRITTEN_AGE = 90
+"""Older patients are few enough to be known by their age: they are all written as 90 (45 CFR 164.514)."""
+
+_UNSAFE = set("/\\:\0\n\r\t")
+
+
+@dataclass
+class Patient:
+    """What the heap holds of one patient. `source_ids` are the names under which masks may come: PatientID, study and series UIDs."""
+
+    patient_id: str
+    points: list[TimePoint] = field(default_factory=list)
+    source_ids: set[str] = field(default_factory=set)
+    choices: PhaseChoices = PhaseChoices({}, ())
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What an index run found; `files` and `set_aside` count files, `notices` are lines for the user."""
+
+    files: int
+    patients: int
+    time_points: int
+    questions: int
+    set_aside: int
+    notices: tuple[str, ...]
+
+
+def index_folder(
+        folder: Path, out: Path, open_pseudonyms: Callable[[], Pseudonyms] | None, *, cohort: str, masks: Path | None = None, masks_complete: bool = False,
+        start: Callable[[int], Callable[[], object]] = lambda total: lambda: None) -> IndexSummary:
+    """Writes a manifest of a heap of DICOM files; only headers are read.
+
+    patients.csv, series.csv and lesions.csv are as `io.manifests` says; what the user filled into them is kept when the heap is indexed
+    again. files.csv says which files are which time point, set_aside.csv what was left out and why, phase_overrides.csv asks for the
+    phases that the rules leave open and is read by the next run.
+
+    Args:
+        folder: searched with its subfolders.
+        out: manifest folder, new or from an earlier run.
+        open_pseudonyms: gives those for PatientID, once there is something to write; None keeps it.
+        cohort: the manifest's name for these patients.
+        masks: folder with NIfTI label maps named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID.
+        masks_complete: patients without a mask have no lesion; otherwise their group is left for the user to fill in.
+        start: is called with the number of files, and returns what is called after each.
+
+    Raises:
+        InputError: no such folder or no series in it, an `out` that holds another manifest, answers or tables that cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(Problem(str(folder), "a folder with DICOM files", "a file" if folder.exists() else "no such folder"))
+    check_tables(out)
+    answers = read_overrides(out)
+    paths = list_files(folder, leave_out=out)
+    scan = scan_files(paths, start(len(paths)))
+    points, alone = gather_time_points(scan.headers)
+    left_out = scan.set_aside + alone + [
+        SetAside(path, f"broken: expected {expected}, found {found}") for (expected, found), broken in scan.broken.items() for path in broken]
+    readable, grids, refused, notices = _check_grids(points)
+    left_out += refused
+    if not points:
+        raise InputError(Problem(str(folder), "a series of MR or CT images", _reasons(left_out) or "an empty folder"))
+    pseudonyms = open_pseudonyms() if open_pseudonyms else None
+    patients = _group_patients(points, pseudonyms)
+    check_overrides(out, answers, {patient.patient_id: patient.points for patient in patients})
+    for patient in patients:
+        patient.choices = choose_phases([point for point in patient.points if key_of(point) in readable], answers)
+    left_out += [
+        _leave_out(point, f"no contrast phase: {point.finding.evidence}")
+        for point in points if point.finding.phase is Phase.OTHER and key_of(point) not in answers]
+
+    folders = _find_folders(points)
+    joined, mask_notices = join_masks(masks, out, patients, grids, keep_names=pseudonyms is None) if masks else ({}, [])
+    out.mkdir(parents=True, exist_ok=True)
+    write_file_index(out, ((folders[point.series.series_uid], point.series) for point in points))
+    write_set_aside(out, folder, left_out)
+    write_tables(
+        out, _patient_rows(patients, cohort, joined, "negative" if masks_complete else ""), _series_rows(patients, folders, out, notices), _lesion_rows(joined),
+        _question_rows(patients, answers))
+    questions = sum(len(patient.choices.questions) for patient in patients)
+    lines = [f"{series}: {notice}" for series, notice in notices.values()]
+    lines += mask_notices + _scan_notices(scan, refused) + _describe_unfinished(patients)
+    return IndexSummary(len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines))
+
+
+def _check_grids(points: Sequence[TimePoint]) -> tuple[set[Key], dict[Key, StackGrid], list[SetAside], dict[Key, tuple[str, str]]]:
+    """Time points that can be read as volumes, their grids, those that cannot, and notices of resampling."""
+    readable: set[Key] = set()
+    grids: dict[Key, StackGrid] = {}
+    refused: list[SetAside] = []
+    notices: dict[Key, tuple[str, str]] = {}
+    for point in points:
+        if point.finding.phase is Phase.OTHER:
+            readable.add(key_of(point))
+            continue
+        try:
+            grid = compute_grid(point.headers, describe_series(point.series))
+        except InputError as error:
+            reason = "; ".join(f"expected {problem.expected}, found {problem.found}" for problem in error.problems[:3])
+            refused.append(_leave_out(point, f"no regular volume: {reason}"))
+            continue
+        readable.add(key_of(point))
+        grids[key_of(point)] = grid
+        if grid.notice:
+            notices[key_of(point)] = describe_series(point.series), grid.notice
+    return readable, grids, refused, notices
+
+
+def _leave_out(point: TimePoint, reason: str) -> SetAside:
+    return SetAside(point.headers[0].path, reason, point.series.series_uid, point.series.description, len(set(point.series.files)))
+
+
+def _group_patients(points: Sequence[TimePoint], pseudonyms: Pseudonyms | None) -> list[Patient]:
+    """Patients in order of their ids; a study without PatientID is a patient of its own."""
+    patients: dict[str, Patient] = {}
+    problems = []
+    for point in points:
+        examination = point.headers[0].examination
+        source = examination.patient_id or examination.study_uid or point.series.series_uid
+        patient_id = source if pseudonyms is None else pseudonyms.patient(source)
+        if patient_id not in patients and (set(patient_id) & _UNSAFE or patient_id in (".", "..") or len(patient_id) > 100):
+            problems.append(Problem(f"{point.headers[0].path}, PatientID", "an id without slashes, colons and tabs, which --keep-ids needs", "another one"))
+        patient = patients.setdefault(patient_id, Patient(patient_id))
+        patient.points.append(point)
+        patient.source_ids |= {source, patient_id, examination.study_uid, point.series.series_uid}
+    raise_if_any(problems)
+    return [patients[patient_id] for patient_id in sorted(patients)]
+
+
+def _find_folders(points: Sequence[TimePoint]) -> dict[str, Path]:
+    """The deepest folder that holds all files of a series."""
+    files: dict[str, set[Path]] = {}
+    for point in points:
+        files.setdefault(point.series.series_uid, set()).update(path.parent.absolute() for path in point.series.files)
+    return {uid: Path(os.path.commonpath(folders)) for uid, folders in files.items()}
+
+
+def _patient_rows(
+        patients: Sequence[Patient], cohort: str, masks: Mapping[str, tuple[str, np.ndarray]], without_mask: str) -> list[dict[str, Any]]:
+    rows = []
+    for patient in patients:
+        point = patient.choices.chosen.get(Phase.DELAYED) or patient.points[0]
+        examination = point.headers[0].examination
+        age = examination.age_years
+        mask_path, labels = masks.get(patient.patient_id, ("", np.zeros(0)))
+        rows.append({
+            "patient_id": patient.patient_id, "group": ("positive" if labels.size else "negative") if mask_path else without_mask, "cohort": cohort,
+            "age_years": "" if age is None else f"{min(age, OLDEST_WRITTEN_AGE):g}", "sex": examination.sex, "scanner": examination.scanner,
+            "diagnosis_method": "", "mask_path": mask_path})
+    return rows
+
+
+def _series_rows(patients: Sequence[Patient], folders: Mapping[str, Path], out: Path, notices: Mapping[Key, tuple[str, str]]) -> list[dict[str, Any]]:
+    rows = []
+    for patient in patients:
+        found = [(str(phase), patient.choices.chosen[phase]) for phase in Phase if phase in patient.choices.chosen]
+        if not found and len(patient.choices.questions) == 1:
+            # The only image of a patient is enough to train a segmentation, whatever its phase.
+            found = [("", patient.choices.questions[0].time_point)]
+        for phase, point in found:
+            place = folders[point.series.series_uid]
+            inside = place.is_relative_to(out.absolute())
+            by_rule = point.finding.phase is not None and phase == point.finding.phase
+            rows.append({
+                "patient_id": patient.patient_id, "phase": phase, "path": str(place.relative_to(out.absolute()) if inside else place),
+                "series_uid": point.series.series_uid, "time_point": point.series.temporal_index, "modality": point.headers[0].modality,
+                "phase_evidence": point.finding.evidence if by_rule or not phase else "phase_overrides.csv",
+                "geometry": notices.get(key_of(point), ("", ""))[1]})
+    return rows
+
+
+def _lesion_rows(masks: Mapping[str, tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
+    return [
+        {"patient_id": patient_id, "lesion_id": f"L{label}", "mask_label": int(label), "diameter_mm": "", "aphe": "", "washout": "", "capsule": "",
+         "category": ""}
+        for patient_id, (_, labels) in masks.items() for label in labels]
+
+
+def _question_rows(patients: Sequence[Patient], answers: Mapping[Key, Phase]) -> list[dict[str, Any]]:
+    """The open questions, and the answered ones with their answers."""
+    rows = []
+    for patient in patients:
+        studies = sorted({(point.headers[0].examination.study_date, point.headers[0].examination.study_uid) for point in patient.points})
+        numbers = {uid: number for number, (_, uid) in enumerate(studies, start=1)}
+        open_ones = {key_of(question.time_point): question for question in patient.choices.questions}
+        for point in patient.points:
+            key = key_of(point)
+            if key in open_ones or key in answers:
+                question = open_ones.get(key)
+                rows.append({
+                    "patient_id": patient.patient_id, "examination": numbers[point.headers[0].examination.study_uid], "series_uid": key[0],
+                    "time_point": key[1], "description": point.series.description, "slices": len(point.headers),
+                    "candidates": " ".join(question.candidates) if question else "",
+                    "evidence": question.evidence if question else point.finding.evidence, "phase": str(answers.get(key, ""))})
+    return rows
+
+
+def _scan_notices(scan: Scan, refused: Sequence[SetAside]) -> list[str]:
+    archives = [str(aside.path) for aside in scan.set_aside if aside.reason.startswith("an archive")]
+    lines = [f"{problem}: set aside" for problem in scan.problems]
+    lines += [f"{aside.path}, series '{aside.description}' ({aside.series_uid}): {aside.reason}: set aside" for aside in refused]
+    return lines + ([f"{len(archives)} archive(s) not looked into, the first is {archives[0]}"] if archives else [])
+
+
+def _describe_unfinished(patients: Sequence[Patient]) -> list[str]:
+    without = [patient.patient_id for patient in patients if Phase.DELAYED not in patient.choices.chosen]
+    listed = ", ".join(without[:8]) + (" …" if len(without) > 8 else "")
+    return [f"{len(without)} patient(s) without a delayed phase: {listed}"] if without else []
+
+
+def _reasons(left_out: Sequence[SetAside]) -> str:
+    counts: dict[str, int] = {}
+    for aside in left_out:
+        counts[aside.reason] = counts.get(aside.reason, 0) + 1
+    return "; ".join(f"{count} × {reason}" for reason, count in sorted(counts.items(), key=lambda item: -item[1])[:12])

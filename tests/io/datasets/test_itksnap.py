@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from lirads_keras.errors import InputError
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, write_manifest
+from lirads_keras.io.datasets.itksnap import read_itksnap
+from lirads_keras.io.datasets.registry import ADAPTERS
+from lirads_keras.io.label_names import read_label_names
+from lirads_keras.io.manifests import read_manifest
+
+
+def ignore(done: int, total: int) -> None:
+    pass
+
+
+@pytest.mark.parametrize("files", [
+    ["P2.nii.gz", "P2_seg.nii.gz", "P10.nii", "P10-label.nii.gz"], ["a/P2.nii", "a/P2_Segmentation.nii", "b/c/P10.nii", "b/c/P10_mask.nii"],
+    ["P2/image.nii.gz", "P2/seg.nii.gz", "P10/t1.nii", "P10/Labels.nii.gz"], ["P2.nii.gz", "P2 labels.nii.gz", "P10/x.nii", "P10/segmentation.nii"]])
+def test_pairs_are_found_side_by_side(tmp_path: Path, nifti: Callable[..., Path], files: list[str]) -> None:
+    for name in files:
+        nifti(tmp_path / name)
+    imported = read_itksnap(tmp_path, tmp_path / "out", ignore)
+    assert [case.patient_id for case in imported.cases] == ["P2", "P10"] and imported.labels == {}
+    assert [(case.images[""], case.mask) for case in imported.cases] == [(tmp_path / files[0], tmp_path / files[1]), (tmp_path / files[2], tmp_path / files[3])]
+
+
+def test_label_names_come_from_the_description(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    nifti(tmp_path / "P.nii")
+    nifti(tmp_path / "P_seg.nii", 1)
+    (tmp_path / "notes.txt").write_text("drawn in March")
+    (tmp_path / "labels.txt").write_text('0 0 0 0 0 0 0 "Clear Label"\n1 255 0 0 1 1 1 "Leber"\n2 0 0 0 1 1 1 "Leber"\n')
+    assert read_itksnap(tmp_path, tmp_path / "out", ignore).labels == {"Leber": (1, 2)}
+    (tmp_path / "other.label").write_text('1 255 0 0 1 1 1 "liver"\n')
+    with pytest.raises(InputError, match="one label description file, found labels.txt, other.label"):
+        read_itksnap(tmp_path, tmp_path / "out", ignore)
+
+
+@pytest.mark.parametrize("files, message", [
+    (["P.nii", "Q.nii", "Q_seg.nii"], "P.nii: expected one label map, such as P_seg.nii.gz, found none"),
+    (["P_seg.nii", "Q.nii", "Q_seg.nii"], "P_seg.nii: expected the image that it labels, beside it, found none"),
+    (["P.nii", "P_seg.nii", "P_mask.nii"], "P.nii: expected one label map, found P_mask, P_seg"),
+    (["a/P.nii", "a/P_seg.nii", "b/P.nii", "b/P_seg.nii"], "P again (first"),
+    (["p/a.nii", "p/b.nii", "p/seg.nii"], "seg.nii: expected the image that it labels, beside it, found 2 images in the folder"),
+    (["P.txt"], "expected NIfTI images with label maps such as X.nii.gz and X_seg.nii.gz, found none")])
+def test_what_is_no_pair_is_told(tmp_path: Path, files: list[str], message: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(InputError) as caught:
+        read_itksnap(tmp_path, tmp_path / "out", ignore)
+    assert any(message in str(problem) for problem in caught.value.problems), caught.value
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        read_itksnap(tmp_path / "absent", tmp_path, ignore)
+
+
+def test_what_is_written_is_a_manifest(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    image, mask = nifti(tmp_path / "data" / "P.nii"), nifti(tmp_path / "out" / "masks" / "P.nii.gz", 2)
+    cases = (ImportedCase("P", {"arterial": image, "delayed": nifti(tmp_path / "data" / "D.nii")}, mask, {"site": "A"}),
+             ImportedCase("Q", {}, None, {"site": "B"}, "no liver mask, alas"))
+    write_manifest(ImportedSet("mine", "CT", cases, {"liver": (1, 2)}, {"boxes": [{"patient_id": "P", "x": 1}]}), tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out", segmentation_only=True)
+    assert manifest.patients.to_dict("records")[0] | {"age_years": None, "fold": None, "exclusion_step": None} == {
+        "patient_id": "P", "group": "positive", "cohort": "mine", "age_years": None, "sex": "", "scanner": "", "diagnosis_method": "",
+        "mask_path": "masks/P.nii.gz", "site": "A", "exclusion_reason": "", "fold": None, "mask_kind": "", "exclusion_step": None}
+    assert len(manifest.patients) == 1 and manifest.series["path"].tolist() == [str(image), str(tmp_path / "data" / "D.nii")]
+    assert manifest.series["modality"].tolist() == ["CT", "CT"] and read_label_names(tmp_path / "out") == {"liver": (1, 2)}
+    assert pd.read_csv(tmp_path / "out" / "boxes.csv").to_dict("records") == [{"patient_id": "P", "x": 1}]
+
+
+def test_every_adapter_tells_licence_and_source() -> None:
+    for adapter in ADAPTERS.values():
+        text = __import__(adapter.__module__, fromlist=["x"]).__doc__
+        assert "http" in text and "CC BY" in text or "icence" in text or "commercial use" in text, adapter

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lirads_keras.errors import InputError
+from lirads_keras.io.datasets.liverhccseg import read_liverhccseg
+from lirads_keras.io.nifti import read_nifti
+
+
+def ignore(done: int, total: int) -> None:
+    pass
+
+
+def write_exam(nifti: Callable[..., Path], exam: Path, tumours: int, **shapes: tuple[int, int, int]) -> None:
+    """The liver is the first half of the rows, tumour k column k of the first row; rater 2 says otherwise."""
+    for name in ("pre", "art", "pv", "del", "art_pre", "art_pv", "art_del"):
+        nifti(exam / f"{name}.nii.gz", 100)
+    liver = np.zeros((3, 4, 5), np.int16)
+    liver[:, :2] = 1
+    nifti(exam / "rater1_liver.nii.gz", liver, **({"shape": shapes["liver"]} if "liver" in shapes else {}))
+    nifti(exam / "rater2_liver.nii.gz", 1)
+    for number in range(1, tumours + 1):
+        tumour = np.zeros((3, 4, 5), np.int16)
+        tumour[1, 0, number] = 1
+        nifti(exam / f"rater1_tumor{number}.nii.gz", tumour)
+        nifti(exam / f"rater2_tumor{number}.nii.gz", 1)
+
+
+def test_phases_on_the_arterial_grid_and_the_first_raters_masks(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    root = tmp_path / "download" / "nifti_and_segms"
+    write_exam(nifti, root / "TCGA-BC-4073" / "02-21-2000", 0)
+    write_exam(nifti, root / "TCGA-BC-A10Y" / "08-01-2001", 2)
+    told: list[tuple[int, int]] = []
+    imported = read_liverhccseg(tmp_path / "download", tmp_path / "out", lambda done, total: told.append((done, total)))
+    exam = root / "TCGA-BC-A10Y" / "08-01-2001"
+    assert [case.patient_id for case in imported.cases] == ["TCGA-BC-4073", "TCGA-BC-A10Y"] and told == [(1, 2), (2, 2)]
+    assert imported.cases[1].images == {phase: exam / f"{name}.nii.gz" for phase, name in (
+        ("precontrast", "art_pre"), ("arterial", "art"), ("portal_venous", "art_pv"), ("delayed", "art_del"))}
+    assert imported.cases[1].further == {"exam_date": "08-01-2001"}
+    masks = [read_nifti(case.mask).array for case in imported.cases if case.mask]
+    expected = np.zeros((3, 4, 5), np.uint8)
+    expected[:, :2] = 1
+    np.testing.assert_array_equal(masks[0], expected)
+    expected[1, 0, 1:3] = 2
+    np.testing.assert_array_equal(masks[1], expected)
+    assert read_liverhccseg(root, tmp_path / "again", ignore).labels == {"liver": (1, 2), "tumour": (2,)}
+
+
+def test_an_exam_whose_mask_lies_elsewhere_is_left_out_with_the_reason(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    write_exam(nifti, tmp_path / "TCGA-1" / "01-01-2000", 0)
+    nifti(tmp_path / "TCGA-1" / "01-01-2000" / "rater1_liver.nii.gz", 1, shape=(2, 4, 5))
+    case, = read_liverhccseg(tmp_path, tmp_path / "out", ignore).cases
+    assert case.mask is None and not case.images and "rater1_liver.nii.gz, the grid: expected 3 × 4 × 5 voxels" in case.exclusion_reason
+
+
+def test_all_that_is_missing_is_told(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    nifti(tmp_path / "TCGA-1" / "01-01-2000" / "art_del.nii.gz")
+    nifti(tmp_path / "TCGA-2" / "01-01-2000" / "rater1_liver.nii.gz")
+    with pytest.raises(InputError) as caught:
+        read_liverhccseg(tmp_path, tmp_path / "out", ignore)
+    assert [problem.expected for problem in caught.value.problems] == ["rater1_liver.nii.gz", "art_del.nii.gz"]
+    (tmp_path / "TCGA-1" / "02-01-2000").mkdir()
+    with pytest.raises(InputError, match="TCGA-1: expected one exam, found 2"):
+        read_liverhccseg(tmp_path, tmp_path / "out", ignore)
+
+
+def test_other_folders(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="one folder with nifti_and_segms in it, found none"):
+        read_liverhccseg(tmp_path, tmp_path / "out", ignore)
+    with pytest.raises(InputError, match="no such folder"):
+        read_liverhccseg(tmp_path / "absent", tmp_path / "out", ignore)
