@@ -44,16 +44,16 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     trained = segmentation.pretrain.epochs * segmentation.pretrain.samples_per_epoch
     trained += segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
     # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.
-    predicted = cohort.slices * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
+    predicted = cohort.slices_written * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
     tflop = 3 * trained * per_window + predicted * per_slice
-    crops = 3 * 174 * profile.characterization.epochs * segmentation.folds
+    crops = 3 * 174 * profile.characterization.epochs * segmentation.folds * len(profile.characterization.seeds)
     for variant in profile.characterization.variants:
-        per_crop = VGG16_FORWARD_TFLOP_224 if variant.startswith("vgg16") else RESNET50_FORWARD_TFLOP_224
+        per_crop = RESNET50_FORWARD_TFLOP_224 if variant.startswith("resnet50") else VGG16_FORWARD_TFLOP_224
         tflop += 3 * crops * per_crop * (profile.characterization.crop_px / 224) ** 2 * profile.characterization.width_factor ** 2
-    voxels = cohort.matrix_px ** 2 * cohort.slices * patients
+    voxels = cohort.matrix_px ** 2 * cohort.slices_written * patients
     # 3 phases as DICOM and in the store (2 bytes each), mask and prediction (1 byte each); CT once more.
     disk = voxels * (3 * 2 * 2 + 3) + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
-    memory = 4 * 3 * cohort.matrix_px ** 2 * cohort.slices * 4
+    memory = 4 * 3 * cohort.matrix_px ** 2 * cohort.slices_written * 4
     return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
 
 
@@ -63,7 +63,7 @@ def list_weight_files(profile: Profile) -> list[Path]:
     if profile.segmentation.encoder_weights == "imagenet":
         names.add(RESNET_FILE.format(profile.segmentation.encoder))
     if profile.characterization.weights == "imagenet":
-        names |= {VGG16_FILE if variant.startswith("vgg16") else RESNET_FILE.format("resnet50") for variant in profile.characterization.variants}
+        names |= {RESNET_FILE.format("resnet50") if variant.startswith("resnet50") else VGG16_FILE for variant in profile.characterization.variants}
     cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
     return [cache / name for name in sorted(names)]
 

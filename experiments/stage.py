@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -15,7 +14,7 @@ from stages import Plan, read_plan
 from lirads_keras.errors import InputError
 from lirads_keras.io.atomic import write_json, write_text
 from lirads_keras.io.manifests import read_manifest
-from lirads_keras.preprocessing.splits import split_folds
+from lirads_keras.preprocessing.manifest_folds import read_folds
 
 REGION_KEY = ["roi", "patient_id", "lesion_id", "fold"]
 """Columns that name a row of the stages' tables: a reference lesion, by its own region or by the predicted one."""
@@ -76,18 +75,6 @@ def read_table(path: Path) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"patient_id": str, "lesion_id": str}, keep_default_na=False, na_values=[""])
 
 
-def is_finished(record: Path, identity: str) -> bool:
-    """Whether the JSON file `record` was written under this identity."""
-    try:
-        return json.loads(record.read_text())["identity"] == identity
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
 def fold_of_patients(plan: Plan) -> tuple[list[str], dict[str, int]]:
     """The positive patients, and the test fold of every patient, in the manifest's order."""
-    patients = read_manifest(plan.manifest).patients
-    positives = [str(name) for name in patients.loc[patients["group"] == "positive", "patient_id"]]
-    negatives = [str(name) for name in patients.loc[patients["group"] == "negative", "patient_id"]]
-    fold_of = split_folds(positives, negatives, plan.profile.segmentation.folds, plan.profile.seed)
-    return positives, {str(name): fold_of[name] for name in patients["patient_id"]}
+    return read_folds(read_manifest(plan.manifest).patients, plan.profile.segmentation.folds, plan.profile.seed)

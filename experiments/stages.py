@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config import Profile, TrunkName, read_profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_json
-from lirads_keras.io.manifests import COLUMNS, read_manifest
-from lirads_keras.provenance import compute_sha256
+from lirads_keras.io.manifests import describe_files, read_manifest
 
 EXPERIMENTS = Path(__file__).resolve().parent
 CHECKOUT = EXPERIMENTS.parent
@@ -35,28 +34,45 @@ _IO = ("lirads_keras/io", "lirads_keras/entities.py")
 _NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirads_keras/training/segmentation.py", "lirads_keras/training/callbacks.py",
             "lirads_keras/training/resumable.py", "lirads_keras/training/metrics.py", "lirads_keras/training/runtime.py",
             "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py",
-            "lirads_keras/preprocessing/splits.py")
+            "lirads_keras/preprocessing/splits.py", "lirads_keras/preprocessing/manifest_folds.py")
 
 STAGES = {
     "cohort": Stage(("cohort",), ("lirads_keras/phantom", "lirads_keras/lesions.py", "lirads_keras/lirads", *_IO)),
     "ct": Stage(("ct",), ("lirads_keras/phantom", *_IO)),
     "store": Stage(("preprocessing",), (*_IO, "lirads_keras/preprocessing/store.py", "lirads_keras/preprocessing/integers.py",
                                         "lirads_keras/preprocessing/intensity.py", "lirads_keras/preprocessing/resample.py",
-                                        "lirads_keras/preprocessing/study.py", "experiments/build_store.py"), ("cohort", "ct")),
-    "pretrain": Stage(("seed", "segmentation", "workflow.threads"), (*_NETWORK, "experiments/pretrain.py"), ("store",),
+                                        "lirads_keras/preprocessing/study.py", "lirads_keras/preprocessing/registration.py",
+                                        "experiments/build_store.py"), ("cohort", "ct")),
+    "pretrain": Stage(("seed", "segmentation", "workflow.threads"),
+                      (*_NETWORK, "lirads_keras/evaluation/overlap.py", "experiments/score_pretraining.py", "experiments/pretrain.py"), ("store",),
                       without=("segmentation.finetune", "segmentation.folds")),
-    "folds": Stage(("segmentation", "evaluation.thresholds"), ("lirads_keras/inference/segmentation.py", "lirads_keras/evaluation/overlap.py",
-                                                               "lirads_keras/evaluation/classification.py", "experiments/train_folds.py"), ("pretrain",)),
+    "folds": Stage(("segmentation", "inference", "evaluation.thresholds"),
+                   ("lirads_keras/inference/segmentation.py", "lirads_keras/inference/body_box.py", "lirads_keras/inference/halves.py",
+                    "lirads_keras/inference/predictors.py", "lirads_keras/inference/openvino_predictor.py", "lirads_keras/evaluation/overlap.py",
+                    "lirads_keras/evaluation/classification.py", "lirads_keras/cross_validation.py", "experiments/train_folds.py"),
+                   ("pretrain",), without=("inference.folds",)),
     "lesions": Stage((
         "lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
                      ("lirads_keras/lesions.py", "lirads_keras/preprocessing/crops.py", "lirads_keras/evaluation/detection.py",
                       "experiments/extract_lesions.py"), ("folds",)),
-    "characterization": Stage(("characterization",), ("lirads_keras/training/characterization.py", "lirads_keras/losses/adaptive.py",
-                                                      "lirads_keras/inference/features.py", "experiments/train_variants.py"), ("lesions",),
-                              without=("characterization.rules", "characterization.decision_threshold", "characterization.variants")),
-    "results": Stage(("evaluation", "characterization"), ("lirads_keras/evaluation", "lirads_keras/lirads", "experiments/export_results.py"),
-                     ("characterization",)),
-    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py"), ("results",)),
+    "trunks": Stage(("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
+                     "segmentation.precision", "workflow.threads"),
+                    (*(f"lirads_keras/models/{name}.py" for name in ("trunk", "vgg", "resnet", "cbam", "batch_norm", "pretrained", "width")),
+                     "lirads_keras/training/formula.py", "lirads_keras/training/callbacks.py", "lirads_keras/training/resumable.py",
+                     "lirads_keras/training/runtime.py", "lirads_keras/preprocessing/formula_images.py", "experiments/pretrain_trunks.py",
+                     "lirads_keras/io/atomic.py", "lirads_keras/io/records.py", "lirads_keras/entities.py")),
+    "characterization": Stage(("characterization",), ("lirads_keras/training/characterization.py", "lirads_keras/training/direct.py",
+                                                      "lirads_keras/losses/adaptive.py", "lirads_keras/inference/features.py",
+                                                      "lirads_keras/inference/direct.py", "lirads_keras/preprocessing/half_split.py",
+                                                      "experiments/trainings.py", "experiments/train_variants.py"), ("lesions", "trunks"),
+                              without=("characterization.rules", "characterization.decision_threshold", "characterization.variants",
+                                       "characterization.seeds", "characterization.half_split")),
+    "results": Stage(("evaluation", "characterization"), ("lirads_keras/evaluation", "lirads_keras/lirads", "experiments/score_variants.py",
+                                                          "experiments/overlay_figures.py", "experiments/score_baseline.py",
+                                                          "experiments/score_surface.py", "experiments/describe_cohort.py",
+                                                          "experiments/export_results.py"), ("characterization",)),
+    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py", "experiments/model_card.py", "CITATION.cff"),
+                    ("results",)),
 }
 
 
@@ -96,6 +112,19 @@ class Plan:
         return [list(range(first, min(first + size, folds))) for first in range(0, folds, size)]
 
     @property
+    def trunks(self) -> tuple[TrunkName, ...]:
+        """The trunks of the profile's characterisation variants; the direct networks stand on VGG16."""
+        variants = self.profile.characterization.variants
+        found: dict[TrunkName, bool] = {"vgg16": not all(name.startswith("resnet50") for name in variants),
+                                        "resnet50": any(name.startswith("resnet50") for name in variants)}
+        return tuple(name for name, used in found.items() if used)
+
+    @property
+    def trunk_folder(self) -> Path:
+        """Where pre-trained trunks are kept, for all runs that share them."""
+        return self.data / "trunks" / self.digests["trunks"]
+
+    @property
     def variant_groups(self) -> list[tuple[str, ...]]:
         """Characterisation variants that one process trains."""
         variants, size = self.profile.characterization.variants, self.profile.workflow.variants_per_job
@@ -117,11 +146,16 @@ class Plan:
         return [""]
 
     def digest(self, stage: str, part: str = "") -> str:
-        """What this part was made from: the stage's digest, and the folds or variants that the part stands for."""
+        """What this part was made from: the stage's digest, and the trunks, folds or variants that the part stands for."""
+        if stage == "trunks":
+            return " ".join([self.digests[stage], *self.trunks])
         if not part:
             return self.digests[stage]
-        members = self.fold_groups[int(part)] if stage == "folds" else self.variant_groups[int(part)]
-        return f"{self.digests[stage]} {' '.join(map(str, members))}"
+        if stage == "folds":
+            return " ".join(map(str, [self.digests[stage], *self.fold_groups[int(part)]]))
+        settings = self.profile.characterization
+        half = ["half"] if settings.half_split else []
+        return " ".join(map(str, [self.digests[stage], *self.variant_groups[int(part)], *settings.seeds, *half]))
 
     def is_done(self, stage: str, part: str = "") -> bool:
         """Whether this part was finished with today's digest."""
@@ -167,20 +201,11 @@ def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | 
         parts: list[Any] = [_settings(profile, stage), [_source_digest(CHECKOUT / room) for room in stage.rooms]]
         parts += [digests[need] for need in stage.needs]
         if name == "cohort" and user_manifest:
-            parts = _describe_data(user_manifest)
+            parts = [*describe_files(read_manifest(user_manifest))]
         if name == "ct" and lits:
             parts = [(path.name, path.stat().st_size) for path in sorted(lits.iterdir())]
         digests[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
     return digests
-
-
-def _describe_data(user_manifest: Path) -> list[Any]:
-    """What changes when somebody corrects a table or a mask, or adds images; of DICOM files, which may be many GB, names and sizes."""
-    manifest = read_manifest(user_manifest)
-    masks = sorted({manifest.resolve(text) for text in manifest.patients["mask_path"] if text})
-    folders = sorted({manifest.resolve(text) for text in manifest.series["path"]})
-    files = [[(str(path.relative_to(folder)), path.stat().st_size) for path in sorted(folder.rglob("*")) if path.is_file()] for folder in folders]
-    return [[compute_sha256(user_manifest / f"{table}.csv") for table in COLUMNS], [compute_sha256(mask) for mask in masks], files]
 
 
 def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -40,7 +40,19 @@ class CohortSettings(Settings):
     pixel_spacing_mm: PositiveFloat = Field(description="not reported: our choice")
     slices: PositiveInt = Field(description="slices of a phase; §2.4 prints 300, see the table of deviations")
     slice_spacing_mm: PositiveFloat = Field(description="Table 1: ≤ 4.4 for LAVA/THRIVE")
+    slices_interpolated: PositiveInt | None = Field(None, description="slices that the acquired ones are interpolated to (300: §2.4); none: as acquired")
     seed: NonNegativeInt = Field(description="seed of the cohort")
+
+    @model_validator(mode="after")
+    def _check(self) -> CohortSettings:
+        if self.slices_interpolated is not None and self.slices_interpolated < self.slices:
+            raise ValueError(f"slices_interpolated must be at least slices ({self.slices}), not {self.slices_interpolated}")
+        return self
+
+    @property
+    def slices_written(self) -> int:
+        """Slices of a phase in the files."""
+        return self.slices_interpolated or self.slices
 
 
 class CtSettings(Settings):
@@ -63,6 +75,7 @@ class PreprocessingSettings(Settings):
     scope: Literal["volume", "slice"] = Field("volume", description="'of the whole image' (§2.4): ledger item 5")
     ct_window_hu: tuple[float, float] = Field((-100.0, 400.0), description="replaces Eq. 1 for CT; not reported: our choice")
     matrix_px: PositiveInt = Field(description="in-plane matrix of the segmentation network, a multiple of 32; §2.4 prints 512")
+    registration: Literal["none", "rigid", "bspline"] = Field("none", description="of the other phases to the delayed one; not reported: ledger item 11")
 
     @model_validator(mode="after")
     def _check(self) -> PreprocessingSettings:
@@ -125,9 +138,11 @@ class SegmentationSettings(Settings):
     encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the encoder's channels; 1 is the paper's network")
     decoder_filters: tuple[PositiveInt, ...] = Field(description="channels of the decoder nodes, from stride 16 to full size; not reported")
+    deep_supervision: bool = Field(False, description="heads on the nodes x[0, j] too, as UNet++ has as an option; the paper doesn't mention it: ledger item 8")
     training_crop_px: PositiveInt = Field(description="side of the training window; the paper trains on whole slices (= matrix_px)")
-    sampling: Literal["uniform", "lesion_oversampled"] = Field("uniform", description="all S − 2 samples equally often, or a fraction from lesion slices")
-    lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch under lesion_oversampled")
+    sampling: Literal["uniform", "lesion_oversampled", "patient_balanced"] = Field(
+        "uniform", description="all S − 2 samples equally often, or a fraction from lesion slices (patient_balanced: each patient equally often)")
+    lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch unless sampling is uniform")
     folds: Annotated[int, Field(ge=2)] = Field(9, description="§2.4")
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold: ledger item 18")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
@@ -149,6 +164,18 @@ class SegmentationSettings(Settings):
         return self
 
 
+Engine = Literal["keras", "openvino-f32", "openvino-bf16"]
+
+
+class InferenceSettings(Settings):
+    """How the segmentation network is applied to whole studies; the paper reports none of it: our choice."""
+
+    engine: Engine = Field(default="keras", description="keras computes in segmentation.precision; openvino-f32 and openvino-bf16 need the package openvino")
+    body_box: bool = Field(default=True, description="the network's upper half only inside the box of what Eq. 1 leaves above 0; outside: probability 0")
+    flip_augmentation: bool = Field(default=False, description="mean over the four flip states, at four times the time")
+    folds: Literal["all", "best"] = Field(default="all", description="a new study's networks: mean over the folds, or the fold with the best validation Dice")
+
+
 class LesionSettings(Settings):
     """From probabilities to lesions."""
 
@@ -156,18 +183,43 @@ class LesionSettings(Settings):
     minimum_overlap_iou: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
 
 
-Variant = Literal["vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain"]
+FeatureVariant = Literal["vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain"]
+DirectVariant = Literal["direct-frozen", "direct-finetuned", "direct-finetuned-size"]
+Variant = Literal[FeatureVariant, DirectVariant]
+TrunkName = Literal["vgg16", "resnet50"]
+FEATURE_VARIANTS: tuple[FeatureVariant, ...] = get_args(FeatureVariant)
+DIRECT_VARIANTS: tuple[DirectVariant, ...] = get_args(DirectVariant)
+
+
+class FormulaSettings(Settings):
+    """Pre-training of the trunks on formula-generated images (Kataoka 2020), for `weights: formula`; our choice, for minutes on a CPU."""
+
+    classes: Annotated[int, Field(ge=2)] = Field(description="random function systems")
+    images_per_class: PositiveInt
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat = Field(description="at the start; falls to 0 along a cosine")
+    seed: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _check(self) -> FormulaSettings:
+        if self.classes * self.images_per_class < self.batch_size:
+            raise ValueError(f"classes × images_per_class must hold a full batch of {self.batch_size}, not {self.classes * self.images_per_class}")
+        return self
 
 
 class CharacterizationSettings(Settings):
-    """§2.5.2 and Table 5: three heads on one trunk, trained with Eq. 4 ("adaptive") or without the phase switch ("plain")."""
+    """§2.5.2 and Table 5: three heads on one trunk, trained with Eq. 4 ("adaptive") or without the phase switch ("plain"), and Fig. 15's direct networks."""
 
-    variants: tuple[Variant, ...] = ("vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain")
+    variants: tuple[Variant, ...] = (*FEATURE_VARIANTS, *DIRECT_VARIANTS)
     crop_px: Annotated[int, Field(ge=32)] = Field(224, description="§2.4; the trunks halve it five times")
     margin_fraction: Annotated[float, Field(ge=0)] = Field(0.25, description="added around the bounding box; not reported: our choice")
     channels: Literal["repeat", "neighbours"] = Field("repeat", description="ledger item 12")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the trunk's channels; 1 is the paper's network")
-    weights: Literal["imagenet", "random"] = Field("imagenet", description="§2.5.2: pre-trained on ImageNet")
+    weights: Literal["imagenet", "formula", "random"] = Field("imagenet", description="§2.5.2: pre-trained on ImageNet")
+    formula: FormulaSettings
+    seeds: tuple[NonNegativeInt, ...] = Field(description="of initial weights, order and augmentation; the first is the main analysis, all give the spread")
+    half_split: bool = Field(description="train once more on half of the patients and test on the half with about 88 of 174 lesions: ledger item 2")
     head_units: PositiveInt = Field(description="units of the fully connected layer under the heads; not reported")
     epochs: PositiveInt = Field(description="not reported: our choice; the same for every variant")
     batch_size: PositiveInt = Field(description="not reported: our choice")
@@ -180,6 +232,8 @@ class CharacterizationSettings(Settings):
     def _check(self) -> CharacterizationSettings:
         if not self.variants or len(set(self.variants)) < len(self.variants):
             raise ValueError(f"variants needs one or more, each once, not {', '.join(self.variants) or 'none'}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds needs one or more, each once, not {', '.join(map(str, self.seeds)) or 'none'}")
         if self.weights == "imagenet" and self.width_factor != 1:
             raise ValueError(f"weights: imagenet needs width_factor 1, not {self.width_factor:g}: there are no other weights")
         return self
@@ -206,6 +260,7 @@ class WorkflowSettings(Settings):
     variants_per_job: PositiveInt = Field(description="characterisation variants trained by one process")
     jobs: PositiveInt = Field(1, description="workflow jobs at a time")
     threads: PositiveInt = Field(2, description="threads of a TensorFlow process; part of what bit-identity depends on")
+    tensorboard: bool = Field(False, description="TensorBoard's event files beside each history.csv; needs the package tensorboard")
     expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage, for the time left only")
 
 
@@ -218,6 +273,7 @@ class Profile(Settings):
     ct: CtSettings
     preprocessing: PreprocessingSettings
     segmentation: SegmentationSettings
+    inference: InferenceSettings
     lesions: LesionSettings
     characterization: CharacterizationSettings
     evaluation: EvaluationSettings

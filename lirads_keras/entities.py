@@ -59,7 +59,8 @@ SCORED_CATEGORIES = (Category.LR_3, Category.LR_4, Category.LR_5)
 class Series:
     """Files of one time point of one DICOM series, sorted along the slice normal, and the phase it was given.
 
-    `phase_evidence` says in words why the phase was given ("phase map", "SeriesDescription 'LAVA DELAYED'").
+    `phase_evidence` says in words why the phase was given ("phase map", "SeriesDescription 'LAVA DELAYED'"). `frames` is the
+    frame (or the slice of a mosaic) of each file, from 0, where files hold several; then a file stands once for each of its slices.
     """
 
     series_uid: str
@@ -68,6 +69,7 @@ class Series:
     phase_evidence: str
     description: str = ""
     temporal_index: int = 0
+    frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,13 +138,21 @@ class FeatureProbabilities:
 
 @dataclass(frozen=True)
 class Observation:
-    """A lesion with all that the LI-RADS table asks of it; `diameter_mm` is continuous, features are present or absent."""
+    """A lesion with all that LI-RADS asks of it; `diameter_mm` is continuous.
+
+    A feature that a phase has to show is present, absent, or None: not assessed. `overrides` are categories that the reader gives instead of reading
+    the table (LR-NC, LR-TIV, LR-1, LR-2, LR-M), `tie` the two between which the reader is undecided.
+    """
 
     diameter_mm: float
-    aphe: bool
-    washout: bool
-    capsule: bool
+    aphe: bool | None
+    washout: bool | None
+    capsule: bool | None
     threshold_growth: bool = False
+    ancillary_malignant: bool = False
+    ancillary_benign: bool = False
+    overrides: tuple[Category, ...] = ()
+    tie: tuple[Category, Category] | None = None
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,17 @@
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from lirads_keras.config import CharacterizationSettings, Profile
 from lirads_keras.entities import FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels
+from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
 from lirads_keras.lirads.observation import categorize_probabilities
-from lirads_keras.preprocessing.crops import crop_lesions
+from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
 from lirads_keras.preprocessing.study import read_aligned_phases
@@ -41,16 +42,30 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: C
         InputError: series that cannot be read, or images that Eq. 1 cannot scale.
     """
     progress("reading the series")
-    volumes = read_aligned_phases(study.phases())
+    volumes = read_aligned_phases(study.phases(), profile.preprocessing.registration)
     scales = compute_scales(volumes, profile, study.patient_id)
     progress("segmenting the delayed phase")
     probability = segment(volumes[Phase.DELAYED], models, profile)
     lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
     progress(f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
-    scored = tuple(score_lesion(lesion, probabilities, profile.characterization)
+    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     return StudyResult(Report(study.patient_id, study.study_uid, scored, models.versions), volumes, probability)
+
+
+def explain_lesions(result: StudyResult, models: RunModels, profile: Profile) -> dict[str, LesionExplanation]:
+    """For each lesion of a result, by its id, where on its crops the networks read each feature.
+
+    Raises:
+        InputError: a weight file is damaged or of another network.
+    """
+    lesions = [scored.lesion for scored in result.report.lesions]
+    settings = profile.characterization
+    images, present = crop_lesions(result.volumes, compute_scales(result.volumes, profile, result.report.patient_id), lesions, settings)
+    maps = models.explain_features(images, present)
+    return {lesion.lesion_id: LesionExplanation(images[row], present[row], maps[row], crop_mask(
+        lesion, result.probability.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)) for row, lesion in enumerate(lesions)}
 
 
 def compute_scales(volumes: Mapping[Phase, Volume], profile: Profile, patient_id: str) -> dict[Phase, IntensityScale]:
@@ -78,8 +93,8 @@ def segment(delayed: Volume, models: RunModels, profile: Profile) -> Volume:
     return delayed.with_array(from_segmentation_grid(probability, delayed))
 
 
-def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, settings: CharacterizationSettings) -> ScoredLesion:
-    """Features by the decision threshold, then the category by the profile's rules."""
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings) -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has."""
     observation, category, reasons = categorize_probabilities(
-        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules)
+        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases)
     return ScoredLesion(lesion, probabilities, observation, category, reasons)

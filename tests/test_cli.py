@@ -59,6 +59,7 @@ def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
         assert (tmp_path / "result" / lesion["overlay"]).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_predict_reads_three_time_points_of_one_real_series(smoke_run, real_series, tmp_path):
     phase_map = tmp_path / "phases.yaml"
     phase_map.write_text(yaml.safe_dump({"arterial": {"time_point": 0}, "portal_venous": {"time_point": 1}, "delayed": {"time_point": 2}}))
@@ -161,3 +162,28 @@ def test_cohort_build_is_the_cohort_of_the_workflow(smoke_run, tmp_path):
     of_run = next(folder for folder in cohort.iterdir() if (folder / "patients.csv").is_file())
     for table in ("patients.csv", "series.csv", "lesions.csv"):
         assert (tmp_path / "cohort" / table).read_bytes() == (of_run / table).read_bytes()
+
+
+@pytest.mark.slow
+def test_several_studies_go_on_after_a_bad_one_and_are_not_done_twice(smoke_run, virtual_study, tmp_path):
+    studies, out = tmp_path / "studies", tmp_path / "results"
+    (studies / "bad").mkdir(parents=True)
+    (studies / "bad" / "notes.txt").write_text("no DICOM file")
+    for name in ("first", "second"):
+        (studies / name).symlink_to(virtual_study)
+    command = ["predict", "--studies", studies, "--run", smoke_run, "--out", out, "--fold", 0, "--explain"]
+    finished = lirads(*command)
+    assert refused(finished, str(studies / "bad")) and "2 of 3 studies analysed, 1 failed" in finished.stdout
+    assert sorted(path.name for path in out.iterdir()) == ["batch.json", "first", "second"]
+    first, second = (json.loads((out / name / "report.json").read_text()) for name in ("first", "second"))
+    assert first == second and all((out / "first" / lesion["explanation"]).is_file() for lesion in first["lesions"])
+    written = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    shutil.rmtree(studies / "bad")
+    again = lirads(*command)
+    assert again.returncode == 0 and "2 of 2 studies were done by an earlier call" in again.stdout
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == written
+    assert refused(lirads(*command[:-1]), "explain", "True, as in the earlier call")
+
+
+def test_a_call_without_a_study_is_refused(smoke_run, tmp_path):
+    assert refused(lirads("predict", "--run", smoke_run, "--out", tmp_path / "result"), "STUDY: expected the folder of a study, or --studies")

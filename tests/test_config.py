@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lirads_keras.config import read_profile
+from lirads_keras.config import DIRECT_VARIANTS, FEATURE_VARIANTS, read_profile
 from lirads_keras.errors import InputError
 
 PROFILES = Path(__file__).parent.parent / "experiments" / "profiles"
@@ -43,6 +43,14 @@ def test_cohorts_have_the_size_that_the_paper_prints(name):
     assert profile.preprocessing.background_cutoff == 80 and profile.preprocessing.upper_percentile == 99
 
 
+@pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
+def test_every_variant_of_the_paper_and_the_direct_networks_are_trained(name):
+    settings = read_profile(PROFILES / f"{name}.yaml").characterization
+    assert set(settings.variants) == {*FEATURE_VARIANTS, *DIRECT_VARIANTS} and settings.half_split
+    assert len(settings.seeds) >= (1 if name == "cpu" else 3)
+    assert settings.weights == ("formula" if name == "cpu" else "imagenet")
+
+
 def test_paper_profile_has_the_printed_sizes():
     profile = read_profile(PROFILES / "paper.yaml")
     assert profile.preprocessing.matrix_px == profile.segmentation.training_crop_px == 512
@@ -71,6 +79,15 @@ def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
     ({"segmentation": {"loss": {"dice": "per_pixel", "lovasz_below_loss": -1.4}}}, "above -1"),
     ({"cohort": {"seed": -1}}, "greater than or equal to 0"),
     ({"characterization": {"variants": ["vgg19"]}}, "vgg16-adaptive"),
+    ({"characterization": {"variants": []}}, "one or more, each once, not none"),
+    ({"characterization": {"seeds": []}}, "one or more, each once, not none"),
+    ({"characterization": {"seeds": [7, 8, 7]}}, "each once, not 7, 8, 7"),
+    ({"characterization": {"weights": "imagenet"}}, "imagenet needs width_factor 1, not 0.125"),
+    ({"characterization": {"weights": "images"}}, "'imagenet', 'formula' or 'random'"),
+    ({"characterization": {"formula": {"classes": 1, "images_per_class": 9, "epochs": 1, "batch_size": 4, "learning_rate": 0.1, "seed": 1}}},
+     "greater than or equal to 2"),
+    ({"characterization": {"formula": {"classes": 3, "images_per_class": 2, "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "seed": 1}}},
+     "hold a full batch of 8, not 6"),
     ({"preprocessing": {"background_cutoff": float("nan")}}, "finite number"),
 ])
 def test_settings_that_cannot_work_are_refused(tmp_path, sections, words):

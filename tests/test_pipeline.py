@@ -76,7 +76,7 @@ def make_study(phases=ENHANCED_PHASES) -> Study:
 
 
 def analyse(monkeypatch, profile, phases=ENHANCED_PHASES, *, models=None, volumes=None, steps=None):
-    monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series: volumes or make_volumes(tuple(series)))
+    monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series, registration: volumes or make_volumes(tuple(series)))
     models = models or StubModels(make_volume(make_probability()))
     return pipeline.analyse_study(make_study(phases), models, profile, **({} if steps is None else {"progress": steps.append})), models
 
@@ -102,9 +102,9 @@ def test_lesions_are_found_measured_and_categorized(monkeypatch, profile):
 
 
 @pytest.mark.parametrize("phases, words", [
-    ((Phase.PORTAL_VENOUS, Phase.DELAYED), "(APHE not assessed: no image of the phase)"),
-    ((Phase.DELAYED,), "(APHE not assessed: no image of the phase)"),
-    ((Phase.ARTERIAL, Phase.DELAYED), None),
+    ((Phase.PORTAL_VENOUS, Phase.DELAYED), "(no arterial phase)"),
+    ((Phase.DELAYED,), "(no arterial phase) (no portal venous phase: washout and capsule have the delayed phase alone)"),
+    ((Phase.ARTERIAL, Phase.DELAYED), "(no portal venous phase: washout and capsule have the delayed phase alone)"),
 ])
 def test_a_missing_phase_leaves_its_features_out_and_says_so(monkeypatch, profile, phases, words):
     result, models = analyse(monkeypatch, profile, phases)
@@ -113,8 +113,9 @@ def test_a_missing_phase_leaves_its_features_out_and_says_so(monkeypatch, profil
     for scored in result.report.lesions:
         assert (scored.probabilities.aphe is None) == (Phase.ARTERIAL not in phases)
         assert scored.probabilities.washout == 0.625
-        assert scored.reasons.endswith(words) if words else "not assessed" not in scored.reasons
-        assert scored.observation.aphe == (Phase.ARTERIAL in phases)
+        assert scored.reasons.endswith(words)
+        assert scored.observation.aphe == (True if Phase.ARTERIAL in phases else None)
+        assert (scored.category == Category.LR_NC) == ("(APHE not assessed; possible: " in scored.reasons) == (Phase.ARTERIAL not in phases)
 
 
 def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_back(monkeypatch, profile):

@@ -9,11 +9,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lirads_keras.entities import FeatureProbabilities, Volume
+from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
+from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.run_files import RunFiles
-from lirads_keras.inference.segmentation import predict_probability
+from lirads_keras.inference.segmentation import predict_slices
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.provenance import compute_sha256, package_versions
 from lirads_keras.training.characterization import build_characterization_network, split_variant
@@ -24,11 +26,13 @@ from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_ne
 class RunModels:
     """The networks of the chosen folds; a new study's probabilities are the mean over the folds.
 
-    `versions` is what the report says of its making: packages, profile, variant, folds, rules, threshold and checksums of the weights.
+    `predictor` is the segmentation network on the profile's engine. `versions` is what the report says of its making: packages, profile, variant,
+    folds, rules, threshold, how the segmentation was computed, and checksums of the weights.
     """
 
     files: RunFiles
     segmentation: keras.Model
+    predictor: Predictor
     characterization: keras.Model
     versions: dict[str, str]
 
@@ -46,8 +50,11 @@ class RunModels:
         total = np.zeros(image.shape, np.float32)
         for weights in self.files.segmentation:
             _load(self.segmentation, weights)
-            total += predict_probability(self.segmentation, image, scale, batch_size=batch_size).array
-        return image.with_array(total / len(self.files.segmentation))
+            self.predictor.take_weights()
+            for first, probability in predict_slices(self.predictor, image, scale, self.files.profile.inference, batch_size=batch_size):
+                total[first:first + len(probability)] += probability
+        total /= np.float32(len(self.files.segmentation))
+        return image.with_array(total)
 
     def predict_features(self, images: np.ndarray, present: np.ndarray) -> list[FeatureProbabilities]:
         """Mean feature probabilities over the folds, one entry a lesion; images (n, phase, y, x, 3).
@@ -64,21 +71,46 @@ class RunModels:
             by_fold.append(predict_features(self.characterization, images, present, mode))
         return [_mean(of_lesion) for of_lesion in zip(*by_fold, strict=True)]
 
+    def explain_features(self, images: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Mean class-activation maps over the folds (n, phase, feature, y, x), as of `compute_activation_maps`.
+
+        Raises:
+            InputError: a weight file is damaged or of another network.
+        """
+        _, mode = split_variant(self.files.variant)
+        total = np.zeros((*images.shape[:2], len(HEAD_FEATURES), *images.shape[2:4]), np.float32)
+        for weights in self.files.characterization if len(images) else ():
+            _load(self.characterization, weights)
+            total += compute_activation_maps(self.characterization, images, present, mode)
+        return total / np.float32(len(self.files.characterization))
+
 
 def read_run_models(files: RunFiles) -> RunModels:
-    """The networks of a finished run; weights are loaded when a study is read."""
+    """The networks of a finished run; weights are loaded when a study is read.
+
+    Raises:
+        InputError: the profile's engine is not installed.
+    """
     profile = files.profile
+    inference = profile.inference
     trunk, _ = split_variant(files.variant)
     versions = package_versions() | {
         "profile": profile.name, "variant": files.variant, "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
-        "segmentation threshold": f"{files.threshold:g}"}
+        "segmentation threshold": f"{files.threshold:g}", "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
+        "flip augmentation": _yes_or_no(inference.flip_augmentation)}
     versions |= {f"weights sha256 {path.relative_to(files.run)}": compute_sha256(path) for path in (*files.segmentation, *files.characterization)}
+    segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
     return RunModels(
         files=files,
-        segmentation=build_segmentation_network(profile.segmentation, MR_CLASSES, "random"),
+        segmentation=segmentation,
+        predictor=build_predictor(segmentation, inference.engine),
         characterization=build_characterization_network(profile.characterization.model_copy(update={"weights": "random"}), trunk),
         versions=versions,
     )
+
+
+def _yes_or_no(flag: bool) -> str:
+    return "yes" if flag else "no"
 
 
 def _load(model: keras.Model, weights: Path) -> None:

@@ -24,7 +24,8 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
         mode: "adaptive" reads each feature from its phases; "plain" takes the mean over all phases, as it was trained.
 
     Returns:
-        One entry a lesion; a feature none of whose phases is present is None.
+        One entry a lesion; a feature none of whose own phases is present was not assessed and is None, under "plain" too: what an arterial phase would
+        show is not seen in others.
     """
     lesions, phases = np.nonzero(present)
     by_head = np.full((*present.shape, len(HEAD_FEATURES)), np.nan)
@@ -38,5 +39,5 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
 
 
 def _fuse(probabilities: np.ndarray, present: np.ndarray, feature: Feature, mode: str) -> float | None:
-    read = np.array([mode == "plain" or phase in FEATURE_PHASES[feature] for phase in ENHANCED_PHASES]) & present
-    return float(probabilities[read].mean()) if read.any() else None
+    own = np.array([phase in FEATURE_PHASES[feature] for phase in ENHANCED_PHASES]) & present
+    return float(probabilities[present if mode == "plain" else own].mean()) if own.any() else None

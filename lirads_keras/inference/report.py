@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ TITLE_CHARACTERS_PER_INCH = 13
 """So many characters of 9 points fit into an inch: the title of a study of one phase takes more lines than that of three."""
 
 
-def report_to_json(report: Report) -> dict[str, Any]:
-    """The report as JSON: sizes in mm and ml, positions in LPS mm.
+def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str, Any]:
+    """The report as JSON: sizes in mm and ml, positions in LPS mm; `explained` are the lesions that have a second picture.
 
     Six digits behind the point tell a probability from the decision threshold, and a diameter from the table's 10 and 20 mm.
     """
@@ -31,17 +31,24 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "notice": RESEARCH_USE,
         "patient_id": report.patient_id,
         "study_uid": report.study_uid,
-        "lesions": [_lesion_to_json(scored) for scored in report.lesions],
+        "lesions": [_lesion_to_json(scored) | ({"explanation": _explanation_name(scored)} if scored.lesion.lesion_id in explained else {})
+                    for scored in report.lesions],
         "versions": report.versions,
     }
 
 
-def write_report(folder: Path, report: Report, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float) -> None:
-    """Writes `report.json` and `<lesion_id>.png` into `folder`; the report last, so that it is only there when all is there."""
+def write_report(folder: Path, report: Report, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float,
+                 explanations: Mapping[str, Figure] | None = None) -> None:
+    """Writes `report.json`, `<lesion_id>.png` and, for the lesions of `explanations`, `explanation-<lesion_id>.png` into `folder`.
+
+    The report comes last, so that it is only there when all is there.
+    """
+    explanations = explanations or {}
     for scored in report.lesions:
-        figure = plot_lesion(scored, volumes, probability, threshold)
-        write_bytes(folder / f"{scored.lesion.lesion_id}.png", lambda file, figure=figure: figure.savefig(file, format="png", dpi=110))  # type: ignore[misc]
-    write_json(folder / "report.json", report_to_json(report))
+        _write_figure(folder / f"{scored.lesion.lesion_id}.png", plot_lesion(scored, volumes, probability, threshold))
+        if scored.lesion.lesion_id in explanations:
+            _write_figure(folder / _explanation_name(scored), explanations[scored.lesion.lesion_id])
+    write_json(folder / "report.json", report_to_json(report, explanations))
 
 
 def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float) -> Figure:
@@ -71,6 +78,14 @@ def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probabili
     sentences = (f"{lesion.lesion_id}: {scored.reasons}", f"probabilities: {probabilities}", f"slice {z} (from 0). {RESEARCH_USE}")
     figure.suptitle("\n".join(textwrap.fill(sentence, int(TITLE_CHARACTERS_PER_INCH * width_inch)) for sentence in sentences), fontsize=9)
     return figure
+
+
+def _write_figure(path: Path, figure: Figure) -> None:
+    write_bytes(path, lambda file: figure.savefig(file, format="png", dpi=110))
+
+
+def _explanation_name(scored: ScoredLesion) -> str:
+    return f"explanation-{scored.lesion.lesion_id}.png"
 
 
 def _lesion_to_json(scored: ScoredLesion) -> dict[str, Any]:

@@ -1,32 +1,74 @@
-"""From a study to the probability that each voxel is lesion."""
+"""From a study to the probability that each voxel is lesion, a few slices at a time."""
 from __future__ import annotations
 
-import keras
+from collections.abc import Iterator
+
 import numpy as np
 
+from lirads_keras.config import InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.evaluation.overlap import LEVELS
+from lirads_keras.inference.body_box import BodyBox, find_body_box
+from lirads_keras.inference.halves import Window
+from lirads_keras.inference.predictors import Predictor
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.resample import from_segmentation_grid
 from lirads_keras.preprocessing.slices import stack_slices
 
+FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+"""The four flip states of stacks (n, y, x, 3), as axes that are reversed (both flips of §2.4's augmentation)."""
 
-def predict_probability(model: keras.Model, image: Volume, scale: IntensityScale, *, batch_size: int) -> Volume:
-    """Lesion probability of each voxel.
+
+def predict_slices(predictor: Predictor, image: Volume, scale: IntensityScale, settings: InferenceSettings, *,
+                   batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Lesion probability of whole slices, a batch at a time; nothing but the batch is held in memory.
+
+    With `settings.body_box` only the box around the body is computed to the end (`split_network`), and the probability is 0 outside of it and in slices that
+    Eq. 1 leaves empty. The edge slices of the volume are predicted with themselves as missing neighbours (ledger item 4).
 
     Args:
-        model: a segmentation network with two classes.
+        predictor: a segmentation network with two classes.
         image: raw voxels (z, y, x) of the delayed phase on the segmentation grid; may be memory-mapped.
-        scale: of that image (Eq. 1 and standardisation).
+        scale: of that image (Eq. 1 and standardisation), computed over all of it whatever the box.
+        settings: body box and flip augmentation.
         batch_size: slices predicted at a time.
 
-    Returns:
-        float32 (z, y, x) on the same grid; the edge slices are predicted with themselves as missing neighbours (ledger item 4).
+    Yields:
+        Index of the batch's first slice and float32 (n, y, x), in order; slices before the first batch and after the last have probability 0.
     """
-    probability = np.empty(image.shape, np.float32)
-    for first_slice, stack in stack_slices(image.array, batch_size, scale):
-        probability[first_slice:first_slice + len(stack)] = np.asarray(model.predict_on_batch(stack))[..., 1]
-    return image.with_array(probability)
+    if settings.body_box:
+        box = find_body_box(image.array, scale)
+    else:
+        box = BodyBox(np.ones(len(image.array), bool), slice(0, image.shape[1]), slice(0, image.shape[2]))
+    for first, stacks in stack_slices(image.array, batch_size, scale, box.slices):
+        probability = np.zeros(stacks.shape[:3], np.float32)
+        occupied = box.occupied[first:first + len(stacks)]
+        probability[occupied, box.rows, box.columns] = _predict(predictor, stacks[occupied], (box.rows, box.columns), settings)
+        yield first, probability
+
+
+def predict_levels(predictor: Predictor, image: Volume, scale: IntensityScale, grid: Volume, settings: InferenceSettings, *,
+                   batch_size: int) -> np.ndarray:
+    """As `predict_slices`, on the study's own (delayed) grid and as levels (`to_levels`): uint8 (z, y, x)."""
+    levels = np.zeros(grid.shape, np.uint8)
+    for first, probability in predict_slices(predictor, image, scale, settings, batch_size=batch_size):
+        levels[first:first + len(probability)] = to_levels(resample_slices(image, first, probability, grid))
+    return levels
+
+
+def resample_slices(image: Volume, first: int, probability: np.ndarray, grid: Volume) -> np.ndarray:
+    """Slices of the segmentation grid on the study's own: both grids have the same slices, so that none needs its neighbours.
+
+    Args:
+        image: on the segmentation grid; its voxels are not read.
+        first: index of the first slice.
+        probability: float32 (n, y, x).
+        grid: the delayed grid; its voxels are not read.
+
+    Returns:
+        float32 (n, y, x) on the delayed grid.
+    """
+    return from_segmentation_grid(_cut_slices(image, first, probability), _cut_slices(grid, first, grid.array[first:first + len(probability)]))
 
 
 def to_levels(probability: np.ndarray) -> np.ndarray:
@@ -34,6 +76,21 @@ def to_levels(probability: np.ndarray) -> np.ndarray:
     return np.floor(probability * np.float32(LEVELS)).astype(np.uint8)
 
 
-def predict_levels(model: keras.Model, image: Volume, scale: IntensityScale, grid: Volume, *, batch_size: int) -> np.ndarray:
-    """`predict_probability` on the study's own (delayed) grid, as levels: uint8 (z, y, x)."""
-    return to_levels(from_segmentation_grid(predict_probability(model, image, scale, batch_size=batch_size), grid))
+def _predict(predictor: Predictor, stacks: np.ndarray, window: Window, settings: InferenceSettings) -> np.ndarray:
+    """The mean over the flip states, in their order, or the plain prediction."""
+    total = np.zeros((len(stacks), *(part.stop - part.start for part in window)), np.float32)
+    if not len(stacks):
+        return total
+    if not settings.flip_augmentation:
+        return predictor(stacks, window)
+    for axes in FLIPS:
+        rows, columns = (slice(size - part.stop, size - part.start) if axis in axes else part
+                         for axis, (size, part) in enumerate(zip(stacks.shape[1:3], window, strict=True), start=1))
+        total += np.flip(predictor(np.ascontiguousarray(np.flip(stacks, axes)), (rows, columns)), axes)
+    return total / np.float32(len(FLIPS))
+
+
+def _cut_slices(grid: Volume, first: int, array: np.ndarray) -> Volume:
+    affine = grid.affine.copy()
+    affine[:3, 3] += first * affine[:3, 0]
+    return Volume(array, grid.spacing_mm, affine)

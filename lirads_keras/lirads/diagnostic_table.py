@@ -45,21 +45,24 @@ ROWS: tuple[tuple[Cell, ...], ...] = (
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Which additional major features a table counts, and where that is printed."""
+    """Which additional major features a table counts, and where that is printed.
+
+    `has_reader_steps`: the source has the steps of `lirads.steps` around the table, and calls a distinctive nodule < 20 mm without any
+    feature LR-2.
+    """
 
     name: str
     additional_features: tuple[Feature, ...]
     source: str
-    distinctive_nodule_is_lr2: bool
-    """Whether the source calls a distinctive nodule < 20 mm without any major feature LR-2."""
+    has_reader_steps: bool
 
 
 RULE_SETS = {
     rule_set.name: rule_set for rule_set in (
-        RuleSet("paper", (Feature.WASHOUT, Feature.CAPSULE), "Table 3", distinctive_nodule_is_lr2=False),
-        RuleSet("v2018", (Feature.WASHOUT, Feature.CAPSULE, Feature.THRESHOLD_GROWTH), "LI-RADS v2018", distinctive_nodule_is_lr2=True))
+        RuleSet("paper", (Feature.WASHOUT, Feature.CAPSULE), "Table 3", has_reader_steps=False),
+        RuleSet("v2018", (Feature.WASHOUT, Feature.CAPSULE, Feature.THRESHOLD_GROWTH), "LI-RADS v2018", has_reader_steps=True))
 }
-"""`paper`: B2 + B3 of Table 3, its missing column taken from v2018. `v2018`: the complete table, with threshold growth."""
+"""`paper`: B2 + B3 of Table 3, its missing column taken from v2018. `v2018`: the complete table, with threshold growth and the reader's steps."""
 
 
 def find_cell(aphe: bool, diameter_mm: float, additional: tuple[Feature, ...]) -> Category:

@@ -1,29 +1,45 @@
 """From feature probabilities to the observation that the table reads, and to its category."""
 from __future__ import annotations
 
-from lirads_keras.entities import HEAD_FEATURES, Category, FeatureProbabilities, Observation
-from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
+from collections.abc import Collection
 
-NOT_ASSESSED = "not assessed: no image of the phase"
-"""Stands in the reasons where a feature could not be read; the R analysis looks for its first two words."""
+from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase
+from lirads_keras.lirads.categorize import categorize
 
 
 def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, decision_threshold: float) -> Observation:
-    """A feature is present if its probability is at least `decision_threshold` (ledger item 13); one that was not assessed counts as absent."""
-    def present(probability: float | None) -> bool:
-        return probability is not None and probability >= decision_threshold
+    """A feature is present if its probability is at least `decision_threshold` (ledger item 13); one without a probability was not assessed."""
+    def present(probability: float | None) -> bool | None:
+        return None if probability is None else probability >= decision_threshold
 
     return Observation(diameter_mm, present(probabilities.aphe), present(probabilities.washout), present(probabilities.capsule))
 
 
-def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabilities, *, decision_threshold: float,
-                             rules: str) -> tuple[Observation, Category, str]:
-    """The observation, its category and the reasons; the reasons name the features that no phase showed.
+def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabilities, *, decision_threshold: float, rules: str,
+                             phases: Collection[Phase] = ENHANCED_PHASES) -> tuple[Observation, Category, str]:
+    """The observation, its category and the reasons; the reasons name the phases that the study lacks, and what follows.
+
+    Args:
+        diameter_mm: of the lesion.
+        probabilities: None where a feature was not assessed; without an arterial phase that is APHE, and the category LR-NC.
+        decision_threshold: probability from which a feature is present.
+        rules: as `categorize`.
+        phases: that the study has.
 
     Raises:
         InputError: as `categorize`.
     """
     observation = to_observation(diameter_mm, probabilities, decision_threshold)
     category, reasons = categorize(observation, rules)
-    unread = [FEATURE_WORDS[feature] for feature in HEAD_FEATURES if getattr(probabilities, feature) is None]
-    return observation, category, f"{reasons} ({', '.join(unread)} {NOT_ASSESSED})" if unread else reasons
+    notes = [_describe_absence(phase, phases) for phase in ENHANCED_PHASES if phase not in phases]
+    return observation, category, reasons + "".join(f" ({note})" for note in notes)
+
+
+def _describe_absence(phase: Phase, phases: Collection[Phase]) -> str:
+    partner = {Phase.PORTAL_VENOUS: Phase.DELAYED, Phase.DELAYED: Phase.PORTAL_VENOUS}.get(phase)
+    absent = f"no {_in_words(phase)} phase"
+    return f"{absent}: washout and capsule have the {_in_words(partner)} phase alone" if partner and partner in phases else absent
+
+
+def _in_words(phase: Phase) -> str:
+    return str(phase).replace("_", " ")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from lirads_keras.config import SegmentationLossSettings
@@ -80,8 +81,9 @@ def compute_lovasz_softmax(y: Any, p: Any, *, classes: Literal["all", "present"]
 class HybridSegmentationLoss(keras.losses.Loss):
     """Eq. 2, −Dice + focal, plus `lovasz_weight` × Eq. 3 once `lovasz_switch` is 1.
 
-    `call` gives a value for each sample, whose mean is the loss of the batch; under a distribution strategy the batch of the pooled terms is that of
-    the replica. The minimum is −C (dice "pooled") or −1 ("per_pixel").
+    `call` gives a value for each sample, whose mean is the loss of the batch. Under a strategy with several replicas the batch is that of all of them: every
+    replica gathers it and has the loss of all samples as value of each of its own, and Keras' division by the number of replicas makes value and gradient
+    those of one device. The minimum is −C (dice "pooled") or −1 ("per_pixel").
 
     `lovasz_switch` is a float32 variable, 0 at first, that the compiled graph reads at every step: `loss.lovasz_switch.assign(1.0)` adds Eq. 3 without
     tracing anew. While it is 0 nothing of Eq. 3 is executed. It is no weight of the model: whoever resumes a training has to restore it.
@@ -106,9 +108,20 @@ class HybridSegmentationLoss(keras.losses.Loss):
                    lovasz_classes=settings.lovasz_classes, lovasz_weight=settings.lovasz_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """`y_true` one-hot (n, h, w, c), `y_pred` softmax (n, h, w, c) -> loss (n,)."""
-        if len(y_true.shape) != 4 or y_true.shape[-1] != y_pred.shape[-1]:
-            raise ValueError(f"labels must be one-hot (n, h, w, {y_pred.shape[-1]}), not {y_true.shape}")
+        """`y_true` one-hot (n, h, w, c), `y_pred` softmax (n, h, w, c) -> loss (n,); of branches (n, h, w, c, b) under deep supervision their mean loss."""
+        if len(y_true.shape) != 4 or y_true.shape[-1] != y_pred.shape[3]:
+            raise ValueError(f"labels must be one-hot (n, h, w, {y_pred.shape[3]}), not {y_true.shape}")
+        replica = tf.distribute.get_replica_context()
+        if replica is not None and replica.num_replicas_in_sync > 1:
+            # What is gathered has lost its static shape, the number of classes among it.
+            gathered = [tf.ensure_shape(of_all, [None, *own.shape[1:]])
+                        for own, of_all in zip((y_true, y_pred), replica.all_gather([y_true, y_pred], axis=0), strict=True)]
+            return _for_each_sample(ops.mean(self._compute(*gathered)), y_true)
+        return self._compute(y_true, y_pred)
+
+    def _compute(self, y_true: Any, y_pred: Any) -> Any:
+        if len(y_pred.shape) == 5:
+            return ops.mean(ops.stack([self._compute(y_true, y_pred[..., branch]) for branch in range(y_pred.shape[-1])]), axis=0)
         eq2 = compute_focal(y_true, y_pred, alpha_lesion=self.focal_alpha_lesion, gamma=self.focal_gamma) - compute_dice(y_true, y_pred, self.dice)
         eq3 = ops.cond(
             self.lovasz_switch > 0.5,

@@ -2,14 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import layers
 
+from lirads_keras.config import TrunkName
 from lirads_keras.entities import HEAD_FEATURES
-from lirads_keras.models.resnet import build_resnet
-from lirads_keras.models.vgg import build_vgg16
+from lirads_keras.models.trunk import TrunkWeights, build_trunk
 
 
 @keras.saving.register_keras_serializable(package="lirads_keras")
@@ -29,8 +29,7 @@ class MultitaskModel(keras.Model):
         return super().compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
 
 
-def build_multitask(trunk: Literal["vgg16", "resnet50"], *, crop_px: int, width_factor: float, head_units: int,
-                    weights: Literal["imagenet", "random"]) -> MultitaskModel:
+def build_multitask(trunk: TrunkName, *, crop_px: int, width_factor: float, head_units: int, weights: TrunkWeights) -> MultitaskModel:
     """Builds the characterisation network: crops (n, crop_px, crop_px, 3) -> {feature: probability (n, 1)}, float32 under every policy.
 
     The keys are those of `HEAD_FEATURES` and also the names of the heads; labels and sample weights are mappings with the same keys, anything else is refused.
@@ -46,16 +45,8 @@ def build_multitask(trunk: Literal["vgg16", "resnet50"], *, crop_px: int, width_
         ValueError: another trunk.
         InputError: the trunk's weights can't be had.
     """
-    image_shape = (crop_px, crop_px, 3)
-    if trunk == "vgg16":
-        features = build_vgg16(input_shape=image_shape, width_factor=width_factor, weights=weights)
-        image, deepest = features.input, features.output
-    elif trunk == "resnet50":
-        features = build_resnet("resnet50", input_shape=image_shape, width_factor=width_factor, cbam=False, weights=weights, input_name="image")
-        image, deepest = features.input, features.outputs[-1]
-    else:
-        raise ValueError(f"trunk must be vgg16 or resnet50, not {trunk!r}")
-    pooled = layers.GlobalAveragePooling2D(name="pool")(deepest)
+    features = build_trunk(trunk, crop_px=crop_px, width_factor=width_factor, weights=weights)
+    pooled = layers.GlobalAveragePooling2D(name="pool")(features.output)
     shared = layers.Dense(head_units, activation="relu", kernel_initializer="he_normal", name="shared")(pooled)
     heads = {str(feature): layers.Dense(1, activation="sigmoid", dtype="float32", name=str(feature))(shared) for feature in HEAD_FEATURES}
-    return MultitaskModel(image, heads, name=f"multitask_{trunk}")
+    return MultitaskModel(features.input, heads, name=f"multitask_{trunk}")

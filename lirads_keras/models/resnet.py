@@ -12,14 +12,13 @@ import keras
 from keras import layers
 
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.pretrained import WeightFile, find_weight_file, load_layer_weights
 from lirads_keras.models.width import scale_channels
 
-BATCH_NORM_MOMENTUM = 0.9
-"""Not reported: our choice. Keras' 0.99 averages over a hundred batches, which is a large part of a small profile's training."""
-
-_BATCH_NORM: dict[str, Any] = {"momentum": BATCH_NORM_MOMENTUM, "epsilon": 2e-5}
+EPSILON = 2e-5
+"""Of batch normalisation, as in the library's networks."""
 
 ResNetDepth = Literal["resnet18", "resnet34", "resnet50"]
 
@@ -51,7 +50,7 @@ def build_resnet(depth: ResNetDepth, *, input_shape: tuple[int | None, int | Non
         InputError: ImageNet weights asked for another width than 1, or the file is absent, damaged or of another network.
     """
     image = keras.Input(input_shape, name=input_name)
-    x = layers.BatchNormalization(name="bn_data", scale=False, **_BATCH_NORM)(image)
+    x = build_batch_norm("bn_data", scale=False, epsilon=EPSILON)(image)
     x = layers.ZeroPadding2D(3, name="conv0_pad")(x)
     x = _convolve(x, scale_channels(64, width_factor), 7, "conv0", strides=2, padding="valid")
     x = _normalize(x, "bn0", "relu0")
@@ -107,7 +106,7 @@ def _convolve(x: Any, filters: int, kernel_size: int, name: str, *, strides: int
 
 
 def _normalize(x: Any, bn_name: str, relu_name: str) -> Any:
-    return layers.Activation("relu", name=relu_name)(layers.BatchNormalization(name=bn_name, **_BATCH_NORM)(x))
+    return layers.Activation("relu", name=relu_name)(build_batch_norm(bn_name, epsilon=EPSILON)(x))
 
 
 def _load_weights(model: keras.Model, depth: str, weights: str | Path, width_factor: float) -> None:

@@ -11,14 +11,17 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
-from lirads_keras.models.resnet import BATCH_NORM_MOMENTUM, ResNetDepth, build_resnet
+from lirads_keras.models.batch_norm import build_batch_norm
+from lirads_keras.models.resnet import ResNetDepth, build_resnet
 
 HEAD = "head"
-"""Name of the 1 × 1 convolution, the one layer whose shape depends on the number of classes."""
+"""Name of the 1 × 1 convolution, the one layer whose shape depends on the number of classes; `head_1` … are those of deep supervision."""
+
+_PROBABILITY = "probability"
 
 
 def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], cbam: bool = True,
-                         encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
+                         deep_supervision: bool = False, encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
     """Builds the segmentation network: images (n, y, x, 3), y and x multiples of 32 -> softmax (n, y, x, classes), float32 under every policy.
 
     Node x[i, j] of the publication's Fig. 1 stands at stride 2^(i + 1): x[i, 0] are the encoder's five skips, and
@@ -31,6 +34,8 @@ def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: fl
         width_factor: multiplies the encoder's channels.
         decoder_filters: channels of the nodes at strides 16, 8, 4 and 2 (rows i = 3, 2, 1, 0) and at full size.
         cbam: attention in the encoder's residual blocks.
+        deep_supervision: x[0, 1], x[0, 2] and x[0, 3] have a 1 × 1 convolution and a softmax of their own, brought to full size by U, and the probability is
+            the mean of the four (the publication's "accurate mode"). `expose_branches` gives the model to train.
         encoder_weights: as for `build_resnet`.
 
     Raises:
@@ -48,27 +53,44 @@ def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: fl
             dense = layers.Concatenate(name=f"x_{i}_{j}_concat")([x[i, k] for k in range(j)] + [up])
             x[i, j] = _convolve_twice(dense, decoder_filters[deepest - 1 - i], f"x_{i}_{j}")
     full = _convolve_twice(layers.UpSampling2D(2, name="full_up")(x[0, deepest]), decoder_filters[-1], "full")
-    score = layers.Conv2D(classes, 1, kernel_initializer="glorot_uniform", dtype="float32", name=HEAD)(full)
-    probability = layers.Softmax(dtype="float32", name="probability")(score)
+    if deep_supervision:
+        branches = [layers.UpSampling2D(2, dtype="float32", name=f"branch_{j}_up")(_classify(x[0, j], classes, f"{HEAD}_{j}", f"branch_{j}"))
+                    for j in range(1, deepest)]
+        probability = layers.Average(dtype="float32", name=_PROBABILITY)([*branches, _classify(full, classes, HEAD, "branch_full")])
+    else:
+        probability = _classify(full, classes, HEAD, _PROBABILITY)
     return keras.Model(trunk.input, probability, name=f"unet_plus_plus_{encoder}")
+
+
+def expose_branches(network: keras.Model) -> keras.Model:
+    """The model to train, which shares all layers with `network`: with deep supervision images -> (n, y, x, classes, branch), else `network` itself."""
+    branches = network.get_layer(_PROBABILITY).input
+    if not isinstance(branches, list):
+        return network
+    return keras.Model(network.input, keras.ops.stack(branches, axis=-1), name=f"{network.name}_branches")
+
+
+def _classify(x: Any, classes: int, head: str, softmax: str) -> Any:
+    score = layers.Conv2D(classes, 1, kernel_initializer="glorot_uniform", dtype="float32", name=head)(x)
+    return layers.Softmax(dtype="float32", name=softmax)(score)
 
 
 def _convolve_twice(x: Any, filters: int, name: str) -> Any:
     for n in (1, 2):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_uniform", name=f"{name}_conv{n}")(x)
-        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn{n}")(x)
+        x = build_batch_norm(f"{name}_bn{n}")(x)
         x = layers.Activation("relu", name=f"{name}_relu{n}")(x)
     return x
 
 
 def transfer_weights(source: keras.Model, target: keras.Model) -> None:
-    """Copies every weight of `source` into the layer of `target` with the same name, except the head (ledger item 9).
+    """Copies every weight of `source` into the layer of `target` with the same name, except the heads (ledger item 9).
 
     Raises:
-        ValueError: besides the head, the models don't have the same layers with the same shapes; `target` is then unchanged.
+        ValueError: besides the heads, the models don't have the same layers with the same shapes; `target` is then unchanged.
     """
-    shapes = [{layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in model.layers if layer.weights and layer.name != HEAD}
-              for model in (source, target)]
+    shapes = [{layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in model.layers
+               if layer.weights and layer.name != HEAD and not layer.name.startswith(f"{HEAD}_")} for model in (source, target)]
     if shapes[0] != shapes[1]:
         differing = sorted(name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name))
         raise ValueError(f"weights can't be transferred, these layers differ: {', '.join(differing)}")

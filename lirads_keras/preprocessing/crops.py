@@ -80,8 +80,14 @@ def crop_lesions(
 
 
 def find_crop_box(lesion: Lesion, spacing_mm: tuple[float, float, float], margin_fraction: float) -> tuple[slice, slice]:
-    """Rows and columns of the crop in the lesion's largest slice; they may reach beyond the volume (start < 0 included)."""
+    """Rows and columns of the crop in the lesion's largest slice; they may reach beyond the volume (start < 0 included).
+
+    Raises:
+        ValueError: the lesion has no pixel in that slice.
+    """
     mask = lesion.mask[lesion.largest_slice - lesion.bounding_box[0].start]
+    if not mask.any():
+        raise ValueError(f"lesion {lesion.lesion_id} has no pixel in slice {lesion.largest_slice}")
     extents = []
     for axis in (0, 1):
         occupied = np.flatnonzero(mask.any(axis=1 - axis)) + lesion.bounding_box[1 + axis].start
@@ -95,6 +101,16 @@ def find_crop_box(lesion: Lesion, spacing_mm: tuple[float, float, float], margin
         first = (start + stop - side) // 2
         box.append(slice(first, first + side))
     return box[0], box[1]
+
+
+def crop_mask(lesion: Lesion, spacing_mm: tuple[float, float, float], *, crop_px: int, margin_fraction: float) -> np.ndarray:
+    """The lesion's outline in its crop: bool (crop_px, crop_px), by nearest pixel."""
+    box = find_crop_box(lesion, spacing_mm, margin_fraction)
+    inside = np.zeros([part.stop - part.start for part in box], np.uint8)
+    rows, columns = (indices + own.start - part.start for indices, own, part in zip(
+        np.nonzero(lesion.mask[lesion.largest_slice - lesion.bounding_box[0].start]), lesion.bounding_box[1:], box, strict=True))
+    inside[rows, columns] = 1
+    return cv2.resize(inside, (crop_px, crop_px), interpolation=cv2.INTER_NEAREST_EXACT) > 0
 
 
 def _crop(array: np.ndarray, scale: IntensityScale, planes: list[int], box: tuple[slice, slice], crop_px: int) -> np.ndarray:

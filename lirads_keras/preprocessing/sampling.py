@@ -11,9 +11,9 @@ import numpy as np
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.store import StoredStudy
 
-Sampling = Literal["uniform", "lesion_oversampled"]
+Sampling = Literal["uniform", "lesion_oversampled", "patient_balanced"]
 
-WINDOW_DRAW, SLICE_DRAW, LESION_DRAW = 1, 2, 3
+WINDOW_DRAW, SLICE_DRAW, LESION_DRAW, PATIENT_DRAW = 1, 2, 3, 4
 """Last element of the key of each kind of random draw; none is 0, which NumPy's SeedSequence does not tell from a shorter key."""
 
 
@@ -36,7 +36,9 @@ class SliceOrder:
     Under `uniform`, the sample at position p is perm(seed, stream, p // n)[p % n] over all n = Σ (S − 2) samples: the permutation goes on
     across epochs, so that after k · n positions every sample was seen k times. Under `lesion_oversampled`, the first
     round(lesion_fraction · batch_size) entries of each batch run through a permutation of the lesion slices in the same way, and the
-    others through that of all slices.
+    others through that of all slices. A lesion of 16 cm fills twenty times the slices of one of 8 mm, so small lesions are seldom among
+    them: under `patient_balanced` these entries run through a permutation of the patients with a lesion instead, and each patient's
+    visits through a permutation of his lesion slices.
 
     Args:
         studies: in any order; they are sorted by patient.
@@ -54,11 +56,12 @@ class SliceOrder:
         self._stream = stream
         self._all = list_centre_slices(self._studies)
         self._lesions = list_lesion_slices(self._studies)
-        self._lesions_per_batch = round(lesion_fraction * batch_size) if sampling == "lesion_oversampled" else 0
+        self._lesions_of = [self._lesions[self._lesions[:, 0] == index] for index in np.unique(self._lesions[:, 0])] if sampling == "patient_balanced" else []
+        self._lesions_per_batch = 0 if sampling == "uniform" else round(lesion_fraction * batch_size)
         if not len(self._all):
             raise InputError(Problem("training studies", "a study of at least 3 slices", f"{len(studies)} studies without one"))
         if self._lesions_per_batch and not len(self._lesions):
-            raise InputError(Problem("training studies", "a slice with a lesion, as sampling is lesion_oversampled", f"none in {len(studies)} studies"))
+            raise InputError(Problem("training studies", f"a slice with a lesion, as sampling is {sampling}", f"none in {len(studies)} studies"))
 
     @property
     def samples(self) -> int:
@@ -72,11 +75,18 @@ class SliceOrder:
         for entry in range(self._batch_size):
             lesion = entry < first
             if lesion:
-                study, z = self._draw(self._lesions, LESION_DRAW, number * first + entry)
+                study, z = self._draw_lesion(number * first + entry)
             else:
                 study, z = self._draw(self._all, SLICE_DRAW, number * others + entry - first)
             samples.append(SliceSample(self._studies[study], int(z), number * self._batch_size + entry, lesion))
         return samples
+
+    def _draw_lesion(self, position: int) -> np.ndarray:
+        if not self._lesions_of:
+            return self._draw(self._lesions, LESION_DRAW, position)
+        visit, index = divmod(position, len(self._lesions_of))
+        own = self._lesions_of[_permute(self._seed, self._stream, visit, PATIENT_DRAW, len(self._lesions_of))[index]]
+        return self._draw(own, LESION_DRAW, visit)
 
     def _draw(self, slices: np.ndarray, draw: int, position: int) -> np.ndarray:
         cycle, index = divmod(position, len(slices))

@@ -16,7 +16,8 @@ from lirads_keras.preprocessing.sampling import WINDOW_DRAW, Sampling, SliceOrde
 from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
 
 
-def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | None = None) -> Iterator[tuple[int, np.ndarray]]:
+def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | None = None,
+                 centres: range | None = None) -> Iterator[tuple[int, np.ndarray]]:
     """Yields the stacks of all S slices in order, a batch at a time; nothing but the batch is held in memory.
 
     The first and the last slice stand in for their missing neighbours, so that S slices give S stacks (ledger item 4).
@@ -25,13 +26,15 @@ def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | Non
         image: (z, y, x), possibly memory-mapped; raw if `scale` is given, else standardised.
         batch_size: stacks at a time; the last batch may have fewer.
         scale: Eq. 1 and standardisation, applied to each batch as it is read.
+        centres: the slices that are stacked, all of them by default; their neighbours are those of the whole volume.
 
     Yields:
         z of the batch's first stack, and float32 (n, y, x, 3) with the channels z − 1, z, z + 1.
     """
     slices = len(image)
-    for first in range(0, slices, batch_size):
-        last = min(first + batch_size, slices)
+    wanted = range(slices) if centres is None else centres
+    for first in range(wanted.start, wanted.stop, batch_size):
+        last = min(first + batch_size, wanted.stop)
         low = max(first - 1, 0)
         block = image[low:min(last + 1, slices)]
         block = np.asarray(block, np.float32) if scale is None else apply_intensity_scale(block, scale, first_slice=low)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lirads_keras.errors import InputError, Problem
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_bytes
 
 
@@ -35,12 +35,13 @@ class TrainingState:
 class ModelVariables:
     """All variables of a compiled model that training changes, with their values at the start.
 
-    Resetting to the start lets one process train fold after fold on one traced graph (tracing costs more than a small fold).
+    Resetting to the start lets one process train fold after fold on one traced graph (tracing costs more than a small fold). `network` is what is
+    saved, the model itself by default: a model with the same variables and without what only training needs.
     """
 
-    def __init__(self, model: keras.Model, extra: dict[str, keras.Variable]) -> None:
+    def __init__(self, model: keras.Model, extra: dict[str, keras.Variable], *, network: keras.Model | None = None) -> None:
         model.optimizer.build(model.trainable_variables)
-        self.model = model
+        self.model, self.network = model, network or model
         self._named: dict[str, keras.Variable] = {f"model/{i}": variable for i, variable in enumerate(model.variables)}
         self._named |= {f"optimizer/{i}": variable for i, variable in enumerate(model.optimizer.variables)}
         self._named |= {f"extra/{name}": variable for name, variable in extra.items()}
@@ -60,11 +61,39 @@ class ModelVariables:
         return [variable.numpy() for variable in self.model.variables]
 
 
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops at the first batch whose loss is not finite, before any of it is written.
+
+    A score that is NaN or infinite makes the softmax NaN, and with it the loss. `patients_of` tells the patients of (epoch, batch).
+
+    Raises:
+        InputError: names the folder, the epoch and batch (both from 0), and the patients.
+    """
+
+    def __init__(self, folder: Path, patients_of: Callable[[int, int], Sequence[str]] | None) -> None:
+        super().__init__()
+        self._folder, self._patients_of = folder, patients_of
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        # The mean since the epoch began: one value that is not finite stays in it.
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            patients = f", patients {', '.join(self._patients_of(self._epoch, batch))}" if self._patients_of else ""
+            raise InputError(Problem(f"{self._folder}, epoch {self._epoch}, batch {batch}{patients}", "a finite loss", _describe(loss, self._epoch)))
+
+
 class Checkpoint(keras.callbacks.Callback):
     """Writes `state.npz` after each epoch, keeps the weights of the best epoch, and stops when patience is spent or all epochs are done.
 
     `monitor` is a metric to be maximised; None keeps the last weights. `on_epoch` is called with the logs before the state is written
     and may add to them (the Lovász switch does).
+
+    Raises:
+        InputError: a metric or a weight is not finite; the state of the epoch before stays.
     """
 
     def __init__(self, path: Path, variables: ModelVariables, state: TrainingState, *, epochs: int, patience_epochs: int, monitor: str | None,
@@ -77,10 +106,13 @@ class Checkpoint(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {name: float(value) for name, value in (logs or {}).items()}
-        if not all(math.isfinite(value) for value in row.values()):
-            raise FloatingPointError(f"{self._path.parent}: epoch {epoch} gave {row}; the state of the epoch before is kept")
+        raise_if_any([Problem(f"{self._path.parent}, epoch {epoch}", f"a finite {name}", _describe(value, epoch))
+                      for name, value in row.items() if not math.isfinite(value)])
         if self._on_epoch:
             self._on_epoch(row)
+        values = self._variables.values()
+        if not all(np.isfinite(array).all() for array in values.values()):
+            raise InputError(Problem(f"{self._path.parent}, epoch {epoch}", "finite weights", _describe(math.nan, epoch)))
         state = self.state
         state.history.append(row)
         state.epoch = epoch + 1
@@ -89,7 +121,7 @@ class Checkpoint(keras.callbacks.Callback):
             state.best_value, state.best_epoch = value, epoch
             self.best_weights = self._variables.weights()
         state.finished = state.epoch >= self._epochs or epoch - state.best_epoch >= self._patience_epochs
-        write_state(self._path, state, self._variables.values(), self.best_weights)
+        write_state(self._path, state, values, self.best_weights)
         if state.finished:
             self.model.stop_training = True
         if self._progress:
@@ -122,3 +154,7 @@ def read_state(path: Path, identity: str) -> tuple[TrainingState, dict[str, np.n
         return None
     best = [arrays.pop(f"best/{i}") for i in range(sum(name.startswith("best/") for name in arrays))]
     return state, arrays, best or None
+
+
+def _describe(value: float, epoch: int) -> str:
+    return f"{value}; " + (f"the state after epoch {epoch - 1} is kept" if epoch else "nothing is kept yet")

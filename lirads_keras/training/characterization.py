@@ -3,16 +3,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, CharacterizationSettings
+from lirads_keras.config import AugmentationSettings, CharacterizationSettings, TrunkName
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
-from lirads_keras.models.multitask import build_multitask
+from lirads_keras.models.multitask import MultitaskModel, build_multitask
+from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
@@ -24,22 +25,27 @@ Mode = Literal["adaptive", "plain"]
 class LesionCrops:
     """The crops of n lesions.
 
-    `images` (n, phase, y, x, 3) float32 standardised, phases in the order of ENHANCED_PHASES; `present` (n, phase) says which phases the study had;
-    `features` (n, feature) float32 in the order of HEAD_FEATURES, 0 or 1, NaN where the reference is unknown.
+    `images` (n, phase, y, x, 3) float32 standardised, phases in the order of ENHANCED_PHASES, zeros where the study lacks the phase; `present` (n, phase)
+    says which phases it had; `features` (n, feature) float32 in the order of HEAD_FEATURES, 0 or 1, NaN where the reference is unknown; `categories` (n,) is
+    the reference's position in SCORED_CATEGORIES; `diameters_mm` (n,), NaN where there is no region.
     """
 
     images: np.ndarray
     present: np.ndarray
     features: np.ndarray
+    categories: np.ndarray
+    diameters_mm: np.ndarray
 
     def __post_init__(self) -> None:
         n, shape = len(self.images), self.images.shape
-        if shape[1] != len(ENHANCED_PHASES) or self.present.shape != shape[:2] or self.features.shape != (n, len(HEAD_FEATURES)):
-            raise ValueError(f"crops {shape}, present {self.present.shape} and features {self.features.shape} do not belong together")
+        if (shape[1] != len(ENHANCED_PHASES) or self.present.shape != shape[:2] or self.features.shape != (n, len(HEAD_FEATURES))
+                or self.categories.shape != (n,) or self.diameters_mm.shape != (n,)):
+            raise ValueError(f"crops {shape}, present {self.present.shape}, features {self.features.shape}, categories {self.categories.shape} and diameters "
+                             f"{self.diameters_mm.shape} do not belong together")
 
     def subset(self, chosen: np.ndarray) -> LesionCrops:
         """The lesions at `chosen` (indices or flags)."""
-        return LesionCrops(self.images[chosen], self.present[chosen], self.features[chosen])
+        return LesionCrops(self.images[chosen], self.present[chosen], self.features[chosen], self.categories[chosen], self.diameters_mm[chosen])
 
 
 class CropDataset(keras.utils.PyDataset):
@@ -91,51 +97,56 @@ class CropDataset(keras.utils.PyDataset):
 
 
 class CharacterizationTrainer:
-    """A compiled multi-task network that trains fold after fold from the same start; its graph is traced once.
+    """A compiled multi-task network that trains one set of crops after another from the same start; its graph is traced once for both modes.
 
     Args:
         settings: trunk width, crops, epochs; the same for every variant.
-        variant: trunk and mode, "vgg16-adaptive" for instance.
+        trunk: VGG16 or ResNet-50.
         seed: of the initial weights, the order of the crops and their augmentation.
+        weights: of the trunk.
     """
 
-    def __init__(self, settings: CharacterizationSettings, variant: str, *, seed: int) -> None:
+    def __init__(self, settings: CharacterizationSettings, trunk: TrunkName, *, seed: int, weights: TrunkWeights) -> None:
         self._settings, self._seed = settings, seed
-        trunk, self._mode = split_variant(variant)
         keras.utils.set_random_seed(seed)
-        self.model = build_characterization_network(settings, trunk)
+        self.model = build_characterization_network(settings, trunk, weights)
         self.model.compile(optimizer=keras.optimizers.Adam(settings.learning_rate),
                            loss={str(feature): keras.losses.BinaryCrossentropy() for feature in HEAD_FEATURES})
         self._variables = ModelVariables(self.model, {})
 
-    def train(self, crops: LesionCrops, folder: Path, identity: str, *, fold: int, progress: EpochProgress | None = None) -> None:
+    def train(self, crops: LesionCrops, folder: Path, identity: str, *, mode: Mode, stream: int, progress: EpochProgress | None = None) -> None:
         """Trains on `crops` (of the training patients' reference masks) for all epochs and leaves the weights in `self.model` and `folder`.
 
         Raises:
             InputError: there is no crop.
         """
         settings = self._settings
-        if not crops.present.any():
-            raise InputError(Problem(f"fold {fold}", "a lesion of another fold to train on", "none"))
+        refuse_no_crops(crops, folder)
 
         def crops_from(epoch: int) -> CropDataset:
-            return CropDataset(crops, mode=self._mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=fold,
+            return CropDataset(crops, mode=mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=stream,
                                first_epoch=epoch)
 
         fit_resumable(self._variables, folder, identity, training=crops_from, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
                       monitor=None, progress=progress)
 
 
-def build_characterization_network(settings: CharacterizationSettings, trunk: Any) -> keras.Model:
-    """The multi-task network of a profile."""
-    return build_multitask(trunk, crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights=settings.weights)
+def refuse_no_crops(crops: LesionCrops, folder: Path) -> None:
+    """Raises InputError where no lesion is left to train on."""
+    if not crops.present.any():
+        raise InputError(Problem(str(folder), "a lesion of another patient to train on", "none"))
 
 
-def split_variant(variant: str) -> tuple[str, Mode]:
+def build_characterization_network(settings: CharacterizationSettings, trunk: TrunkName, weights: TrunkWeights = "random") -> MultitaskModel:
+    """The multi-task network of a profile, its trunk with the given first weights."""
+    return build_multitask(trunk, crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights=weights)
+
+
+def split_variant(variant: str) -> tuple[TrunkName, Mode]:
     """"vgg16-adaptive" -> ("vgg16", "adaptive")."""
+    trunks: dict[str, TrunkName] = {"vgg16": "vgg16", "resnet50": "resnet50"}
+    modes: dict[str, Mode] = {"adaptive": "adaptive", "plain": "plain"}
     trunk, _, mode = variant.partition("-")
-    if mode == "adaptive":
-        return trunk, "adaptive"
-    if mode == "plain":
-        return trunk, "plain"
-    raise ValueError(f"a variant is a trunk, a hyphen and adaptive or plain, not {variant!r}")
+    if trunk not in trunks or mode not in modes:
+        raise ValueError(f"a variant is vgg16 or resnet50, a hyphen and adaptive or plain, not {variant!r}")
+    return trunks[trunk], modes[mode]

@@ -22,9 +22,11 @@ class PooledDice(keras.metrics.Metric):
         self.total = self.add_weight(shape=(classes - 1,), initializer="zeros", name="total")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: one-hot reference and probabilities, both (n, y, x, classes)."""
+        """Adds a batch: one-hot reference and probabilities, both (n, y, x, classes); of branches (n, y, x, classes, b) their mean probability counts."""
         if sample_weight is not None:
             raise ValueError("PooledDice counts pixels and takes no sample weights")
+        if len(y_pred.shape) == 5:
+            y_pred = ops.mean(y_pred, axis=-1)
         reference = ops.cast(y_true[..., 1:], "float32")
         predicted = ops.cast(y_pred[..., 1:] >= 0.5, "float32")
         self.overlap.assign_add(ops.sum(reference * predicted, axis=(0, 1, 2)))

@@ -2,21 +2,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 import pandas as pd
 
+from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import replacing, write_json, write_text
-from lirads_keras.training.callbacks import Checkpoint, ModelVariables, TrainingState, read_state
+from lirads_keras.training.callbacks import Checkpoint, FiniteLoss, ModelVariables, TrainingState, read_state
 
 EpochProgress = Callable[[int, dict[str, float]], None]
 
 
 def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, training: Callable[[int], keras.utils.PyDataset],
                   validation: keras.utils.PyDataset | None, epochs: int, patience_epochs: int, monitor: str | None,
-                  on_epoch: Callable[[dict[str, float]], None] | None = None, progress: EpochProgress | None = None) -> None:
+                  on_epoch: Callable[[dict[str, float]], None] | None = None, progress: EpochProgress | None = None,
+                  patients_of: Callable[[int, int], Sequence[str]] | None = None, tensorboard: bool = False) -> None:
     """Trains from the variables' start, or from the last epoch in `folder`, and leaves the best weights in the model and in `folder`.
 
     Args:
@@ -27,11 +30,21 @@ def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, tra
         monitor: metric to be maximised for early stopping and best weights; None: all epochs, last weights.
         on_epoch: sees the logs of each epoch, may add to them.
         progress: called with the number of finished epochs and the last logs.
+        patients_of: patients of (epoch, batch), for the message when the loss is not finite.
+        tensorboard: event files in `folder`/tensorboard, too.
+
+    Raises:
+        InputError: a loss or a weight is not finite (the state of the epoch before stays), or the package tensorboard is asked for and not installed.
     """
     model = variables.model
     if is_trained(folder, identity):
-        model.load_weights(folder / "model.keras")
+        variables.network.load_weights(folder / "model.keras")
         return
+    callbacks: list[keras.callbacks.Callback] = [FiniteLoss(folder, patients_of)]
+    if tensorboard:
+        if not find_spec("tensorboard"):
+            raise InputError(Problem("workflow.tensorboard", "the package tensorboard, for true (pip install tensorboard)", "no such package"))
+        callbacks.append(keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False))
     state_path = folder / "state.npz"
     variables.reset()
     found = read_state(state_path, identity)
@@ -44,7 +57,7 @@ def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, tra
                                 progress=progress)
         checkpoint.best_weights = best
         model.fit(training(state.epoch), validation_data=validation, initial_epoch=state.epoch, epochs=epochs, shuffle=False, verbose=0,
-                  callbacks=[checkpoint])
+                  callbacks=[*callbacks, checkpoint])
         best = checkpoint.best_weights
     if best is None:
         raise RuntimeError(f"{folder}: training ended without an epoch")
@@ -52,11 +65,14 @@ def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, tra
         variable.assign(array)
     # The optimiser's moments are of no use to a finished model and make two thirds of the file.
     with replacing(folder / "model.keras") as beside:
-        model.save(beside, include_optimizer=False)
+        variables.network.save(beside, include_optimizer=False)
     history = pd.DataFrame(state.history).rename_axis("epoch").reset_index()
     write_text(folder / "history.csv", history.to_csv(index=False, float_format="%.6g"))
     write_json(folder / "training.json", {"identity": identity, "epochs": state.epoch, "best_epoch": state.best_epoch})
     state_path.unlink(missing_ok=True)
+    for unfinished in folder.glob(".*"):
+        # What a write that was killed left beside its file.
+        unfinished.unlink()
 
 
 def is_trained(folder: Path, identity: str) -> bool:

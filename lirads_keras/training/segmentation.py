@@ -8,13 +8,15 @@ from typing import Literal
 import keras
 
 from lirads_keras.config import SegmentationSettings, TrainingSettings
+from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
-from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, transfer_weights
+from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
 from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.metrics import PooledDice
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
+from lirads_keras.training.runtime import build_optimizer, build_strategy
 
 CT_CLASSES = 3
 """Background, liver, lesion: LiTS' labels 0, 1, 2."""
@@ -27,26 +29,41 @@ PRETRAIN_STREAM = 1_000
 class SegmentationTrainer:
     """A compiled UNet++ that trains one data set after another from the same start; its graph is traced once.
 
+    Several GPUs share out each batch; how many there are changes no result but its rounding. `model` is the network on one device, ready to predict.
+
     Args:
         settings: network, loss, sampling and augmentation.
         stage: epochs, samples, learning rate: `settings.pretrain` or `settings.finetune`.
         classes: CT_CLASSES or MR_CLASSES.
         seed: of the initial weights, the order of the samples and their augmentation.
-        pretrained: `model.keras` of the pre-training, whose weights (but the head's) are the start; None: the start is `settings.encoder_weights`.
+        pretrained: `model.keras` of the pre-training, whose weights (but the heads') are the start; None: the start is `settings.encoder_weights`.
+        tensorboard: event files beside each history, too.
+
+    Raises:
+        InputError: the batch can't be shared out evenly, or as `build_resnet`.
     """
 
-    def __init__(self, settings: SegmentationSettings, stage: TrainingSettings, *, classes: int, seed: int, pretrained: Path | None) -> None:
-        self._settings, self._stage, self._classes, self._seed = settings, stage, classes, seed
-        keras.utils.set_random_seed(seed)
-        self.model = build_segmentation_network(settings, classes, settings.encoder_weights if pretrained is None else "random")
-        if pretrained is not None:
-            source = build_segmentation_network(settings, CT_CLASSES, "random")
-            source.load_weights(pretrained)
-            transfer_weights(source, self.model)
-        self._loss = HybridSegmentationLoss.from_settings(settings.loss)
-        schedule = keras.optimizers.schedules.CosineDecay(stage.learning_rate, stage.epochs * _steps(stage))
-        self.model.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=settings.gradient_clip_norm), loss=self._loss, metrics=[PooledDice(classes)])
-        self._variables = ModelVariables(self.model, {"lovasz_switch": self._loss.lovasz_switch})
+    def __init__(self, settings: SegmentationSettings, stage: TrainingSettings, *, classes: int, seed: int, pretrained: Path | None,
+                 tensorboard: bool = False) -> None:
+        self._settings, self._stage, self._classes, self._seed, self._tensorboard = settings, stage, classes, seed, tensorboard
+        self._strategy = build_strategy()
+        replicas = self._strategy.num_replicas_in_sync
+        if stage.batch_size % replicas:
+            raise InputError(Problem("batch_size", f"a multiple of the {replicas} devices", f"{stage.batch_size}"))
+        with self._strategy.scope():
+            keras.utils.set_random_seed(seed)
+            network = build_segmentation_network(settings, classes, settings.encoder_weights if pretrained is None else "random")
+            if pretrained is not None:
+                source = build_segmentation_network(settings, CT_CLASSES, "random")
+                source.load_weights(pretrained)
+                transfer_weights(source, network)
+            self._loss = HybridSegmentationLoss.from_settings(settings.loss)
+            schedule = keras.optimizers.schedules.CosineDecay(stage.learning_rate, stage.epochs * _steps(stage))
+            trained = expose_branches(network)
+            trained.compile(optimizer=build_optimizer(schedule, clip_norm=settings.gradient_clip_norm), loss=self._loss, metrics=[PooledDice(classes)])
+            self._variables = ModelVariables(trained, {"lovasz_switch": self._loss.lovasz_switch}, network=network)
+        # Under a strategy `predict_on_batch` gives every device the whole batch and strings their results together.
+        self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random")
 
     def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: Path, identity: str, *, stream: int,
               progress: EpochProgress | None = None) -> None:
@@ -63,8 +80,16 @@ class SegmentationTrainer:
 
         fixed = FixedSlices(validation, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
                             samples=stage.validation_samples)
-        fit_resumable(self._variables, folder, identity, training=slices_from, validation=fixed, epochs=stage.epochs,
-                      patience_epochs=stage.patience_epochs, monitor="val_dice", on_epoch=self._switch_lovasz, progress=progress)
+
+        def patients_of(epoch: int, batch: int) -> list[str]:
+            return sorted({sample.study.patient_id for sample in slices_from(0).samples(epoch, batch)})
+
+        with self._strategy.scope():
+            fit_resumable(self._variables, folder, identity, training=slices_from, validation=fixed, epochs=stage.epochs,
+                          patience_epochs=stage.patience_epochs, monitor="val_dice", on_epoch=self._switch_lovasz, progress=progress,
+                          patients_of=patients_of, tensorboard=self._tensorboard)
+        if self.model is not self._variables.network:
+            self.model.set_weights(self._variables.network.get_weights())
 
     def _switch_lovasz(self, logs: dict[str, float]) -> None:
         """Adds Eq. 3 for the epochs that follow, once the training loss is under the threshold; the log says in which epochs it was on."""
@@ -76,7 +101,7 @@ class SegmentationTrainer:
 def build_segmentation_network(settings: SegmentationSettings, classes: int, encoder_weights: Literal["imagenet", "random"]) -> keras.Model:
     """The UNet++ of a profile."""
     return build_unet_plus_plus(settings.encoder, classes=classes, width_factor=settings.width_factor, decoder_filters=settings.decoder_filters,
-                                encoder_weights=encoder_weights)
+                                deep_supervision=settings.deep_supervision, encoder_weights=encoder_weights)
 
 
 def _steps(stage: TrainingSettings) -> int:

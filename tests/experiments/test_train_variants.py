@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from stage import read_table
-from train_variants import read_crops, train_variant
+from train_variants import graph_of, read_crops, train_variants
+from trainings import list_trainings
 
+from lirads_keras.config import DIRECT_VARIANTS, FEATURE_VARIANTS
 from lirads_keras.errors import InputError
 
 
@@ -18,8 +20,10 @@ def crops(plan):
     folder = plan.run / "characterization" / "crops"
     folder.mkdir(parents=True)
     lesions = [("007", "NA", 0), ("P2", "L1", 1), ("P2", "L2", 1), ("P3", "L1", 0)]
-    index = pd.DataFrame([{"patient_id": patient, "fold": fold, "roi": roi, "lesion_id": lesion, "detected": 1, "diameter_mm": 9.5, "aphe": 1, "washout": 0,
-                           "capsule": None, "category": "LR-4"} for patient, lesion, fold in lesions for roi in ("reference_roi", "automatic_roi")])
+    categories = {"007": "LR-3", "P2": "LR-4", "P3": "LR-5"}
+    index = pd.DataFrame([
+        {"patient_id": patient, "fold": fold, "roi": roi, "lesion_id": lesion, "detected": 1, "diameter_mm": 9.5, "aphe": 1, "washout": 0, "capsule": None,
+         "category": categories[patient]} for patient, lesion, fold in lesions for roi in ("reference_roi", "automatic_roi")])
     present = np.ones((8, 3), bool)
     present[3], present[6:, 0] = False, False
     index.to_csv(folder / "index.csv", index=False)
@@ -33,12 +37,13 @@ def test_crops_are_read_row_for_row(crops):
     assert index["patient_id"].tolist()[:2] == ["007", "007"] and index["lesion_id"].tolist()[0] == "NA"
     assert read.images.shape == (8, 3, 32, 32, 3) and read.present.tolist()[3] == [False] * 3
     np.testing.assert_array_equal(read.features, np.tile(np.array([1, 0, np.nan], np.float32), (8, 1)))
+    assert read.categories.tolist() == [0, 0, 1, 1, 1, 1, 2, 2] and (read.diameters_mm == 9.5).all()
 
 
 def test_each_fold_is_read_by_a_network_that_was_trained_on_the_others(plan, crops):
     told: list[tuple[float, str]] = []
     index, read = read_crops(crops)
-    train_variant(plan, "vgg16-adaptive", index, read, lambda done, total, detail: told.append((done, detail)), 0.5, 0.5)
+    train_variants(plan, ("vgg16-adaptive",), index, read, lambda done, total, detail: told.append((done / total, detail)))
     folder = plan.run / "characterization" / "vgg16-adaptive"
     tables = [read_table(folder / f"fold-{fold}" / "features.csv") for fold in range(3)]
     assert [len(table) for table in tables] == [4, 4, 0]
@@ -49,20 +54,51 @@ def test_each_fold_is_read_by_a_network_that_was_trained_on_the_others(plan, cro
     assert tables[1][["aphe", "washout", "capsule"]].isna().all(axis=1).tolist() == [False, True, False, False]
     known = np.concatenate([table[["aphe", "washout", "capsule"]].to_numpy(float).ravel() for table in tables])
     assert ((known[~np.isnan(known)] > 0) & (known[~np.isnan(known)] < 1)).all()
+    half = read_table(folder / "half" / "features.csv")
+    assert half["patient_id"].nunique() == 1 and len(half) == 2 * index.loc[index["roi"] == "reference_roi", "patient_id"].tolist().count(half["patient_id"][0])
     shares = [share for share, _ in told]
-    assert shares == sorted(shares) and shares[0] == 0.5 and shares[-1] == pytest.approx(1.0)
-    assert told[-1][1] == "vgg16-adaptive, fold 3 of 3, epoch 1 of 1"
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == pytest.approx(1.0)
+    assert told[-1][1] == "vgg16-adaptive, half split, epoch 1 of 1"
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     (folder / "fold-1" / "fold.json").unlink()
-    train_variant(plan, "vgg16-adaptive", index, read, lambda done, total, detail: None, 0.0, 1.0)
+    train_variants(plan, ("vgg16-adaptive",), index, read, lambda done, total, detail: None)
     changed = {path.relative_to(folder) for path, time in before.items() if path.exists() and path.stat().st_mtime_ns != time}
     assert {str(path) for path in changed} == {"fold-1/features.csv", "fold-1/fold.json"}
-    assert json.loads((folder / "fold-1" / "fold.json").read_text())["identity"].endswith("-vgg16-adaptive-1")
+    assert json.loads((folder / "fold-1" / "fold.json").read_text())["identity"].endswith("-vgg16-adaptive-2023-1")
+
+
+def test_a_direct_network_reads_categories_in_the_same_folds(plan, crops):
+    index, read = read_crops(crops)
+    train_variants(plan, ("direct-finetuned-size",), index, read, lambda done, total, detail: None)
+    tables = [read_table(plan.run / "characterization" / "direct-finetuned-size" / f"fold-{fold}" / "categories.csv") for fold in range(3)]
+    assert [len(table) for table in tables] == [4, 4, 0]
+    assert all(table.columns.tolist() == ["roi", "patient_id", "lesion_id", "fold", "LR-3", "LR-4", "LR-5"] for table in tables)
+    sums = np.concatenate([table[["LR-3", "LR-4", "LR-5"]].to_numpy(float).sum(axis=1) for table in tables])
+    # The lesion that was missed has no probability; one without an arterial phase has.
+    assert np.isnan(sums).tolist() == [False] * 5 + [True, False, False] and sums[~np.isnan(sums)] == pytest.approx(1, rel=1e-4)
+
+
+def test_every_seed_has_its_own_networks(plan, crops):
+    settings = plan.profile.characterization.model_copy(update={"seeds": (2023, 7), "half_split": False})
+    object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
+    index, read = read_crops(crops)
+    told: list[str] = []
+    train_variants(plan, ("direct-frozen",), index, read, lambda done, total, detail: told.append(detail))
+    folder = plan.run / "characterization" / "direct-frozen"
+    first, other = (read_table(folder / part / "fold-0" / "categories.csv") for part in (".", "seed-7"))
+    assert first["lesion_id"].equals(other["lesion_id"]) and not np.allclose(first["LR-3"], other["LR-3"])
+    assert told[0] == "direct-frozen, seed 2023, fold 1, epoch 0 of 1" and told[-1] == "direct-frozen, seed 7, fold 3, epoch 1 of 1"
+
+
+def test_variants_of_one_trunk_and_seed_share_a_network(plan):
+    graphs = {variant: graph_of(list_trainings(plan, variant)[0]) for variant in FEATURE_VARIANTS + DIRECT_VARIANTS}
+    assert graphs["vgg16-adaptive"] == graphs["vgg16-plain"] != graphs["resnet50-adaptive"] == graphs["resnet50-plain"]
+    assert len(set(graphs.values())) == 5
 
 
 def test_a_fold_that_leaves_no_lesion_to_train_on_is_told(plan, crops):
     index, read = read_crops(crops)
     index["fold"] = 0
-    with pytest.raises(InputError, match="fold 0: expected a lesion of another fold"):
-        train_variant(plan, "vgg16-plain", index, read, lambda done, total, detail: None, 0.0, 1.0)
+    with pytest.raises(InputError, match="fold-0: expected a lesion of another patient"):
+        train_variants(plan, ("vgg16-plain",), index, read, lambda done, total, detail: None)

@@ -13,6 +13,7 @@ import yaml
 from lirads_keras.config import Profile, read_profile
 from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
 from lirads_keras.errors import InputError
+from lirads_keras.inference import engine
 from lirads_keras.inference.engine import read_run_models
 from lirads_keras.inference.run_files import find_run_files
 from lirads_keras.models.unet_plus_plus import HEAD
@@ -66,7 +67,8 @@ def models(run):
 
 
 def make_image() -> Volume:
-    array = np.random.default_rng(0).integers(0, 1000, (3, 32, 32)).astype(np.uint16)
+    """A body that touches every border: its box is the whole image."""
+    array = np.random.default_rng(0).integers(81, 1000, (3, 32, 32)).astype(np.uint16)
     return Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
 
 
@@ -74,6 +76,20 @@ def test_probabilities_are_the_mean_over_the_folds(models):
     found = models.predict_probability(make_image(), SCALE, batch_size=3)
     np.testing.assert_allclose(found.array, np.full((3, 32, 32), np.mean(LESION)), rtol=1e-6)
     assert found.array.dtype == np.float32
+
+
+def test_maps_are_the_mean_over_the_folds(models, monkeypatch):
+    """A stand-in tells the network's APHE bias, which differs between the folds."""
+    def tell_bias(network, images, present, mode):
+        assert mode == "adaptive"
+        bias = network.get_layer("aphe").bias.numpy()[0]
+        return np.full((*images.shape[:2], 3, *images.shape[2:4]), bias, np.float32)
+
+    monkeypatch.setattr(engine, "compute_activation_maps", tell_bias)
+    images, present = np.zeros((2, 3, 32, 32, 3), np.float32), np.ones((2, 3), bool)
+    maps = models.explain_features(images, present)
+    np.testing.assert_allclose(maps, np.full((2, 3, 3, 32, 32), np.mean([log_odds(of_fold[0]) for of_fold in FEATURES])), rtol=1e-6)
+    assert models.explain_features(images[:0], present[:0]).shape == (0, 3, 3, 32, 32)
 
 
 def test_features_are_the_mean_over_the_folds_and_what_is_not_shown_stays_unknown(models):
@@ -98,6 +114,18 @@ def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
     assert versions["segmentation threshold"] == "0.4" and versions["keras"]
     paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation", "characterization/vgg16-adaptive") for fold in range(2)]
     assert {f"weights sha256 {path}": compute_sha256(run / path) for path in paths}.items() <= versions.items()
+
+
+def test_the_report_will_name_how_the_segmentation_was_computed(run, models):
+    assert [models.versions[name] for name in ("segmentation engine", "body box", "flip augmentation")] == ["keras", "yes", "no"]
+
+
+def test_an_engine_that_is_not_installed_is_told(run, monkeypatch):
+    monkeypatch.setattr("lirads_keras.inference.openvino_predictor.find_spec", lambda name: None)
+    files = find_run_files(run)
+    profile = files.profile.model_copy(update={"inference": files.profile.inference.model_copy(update={"engine": "openvino-bf16"})})
+    with pytest.raises(InputError, match="inference.engine: expected the package openvino, for openvino-bf16 .pip install.*found no such package"):
+        read_run_models(replace(files, profile=profile))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "of another network"])

@@ -40,7 +40,10 @@ PROBABILITIES = np.array([[[0.5, 0.125, 0.25], [0.0, 0.75, 0.5], [1.0, 0.25, 0.0
     ((1, 1, 0), "adaptive", (0.5, 0.75, 0.5)),
     ((0, 0, 1), "adaptive", (None, 0.25, 0.0)),
     ((1, 0, 0), "adaptive", (0.5, None, None)),
-    ((0, 0, 1), "plain", (1.0, 0.25, 0.0)),
+    ((1, 0, 1), "plain", (0.75, 0.1875, 0.125)),
+    # What the arterial phase would show is not assessed without it, although the network gives a number; of washout the same.
+    ((0, 0, 1), "plain", (None, 0.25, 0.0)),
+    ((1, 0, 0), "plain", (0.5, None, None)),
     ((0, 0, 0), "adaptive", (None, None, None)),
     ((0, 0, 0), "plain", (None, None, None)),
 ])

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion, Volume
 from lirads_keras.inference.report import RESEARCH_USE, plot_lesion, report_to_json, write_report
@@ -94,6 +95,18 @@ def test_a_failed_picture_leaves_no_report(tmp_path):
         write_report(tmp_path, Report("P", "1", (make_scored(make_probability()),)),
                      {Phase.DELAYED: Volume(np.zeros((1, 40, 50), np.float32), SPACING_MM, np.eye(4))}, make_probability(), THRESHOLD)
     assert not (tmp_path / "report.json").exists()
+
+
+def test_an_explained_lesion_has_a_second_picture(tmp_path):
+    array = make_probability().array.copy()
+    array[5, 30:33, 2:6] = 0.9
+    probability = make_volume(array)
+    scored = tuple(dataclasses.replace(make_scored(probability), lesion=lesion) for lesion in extract_lesions(probability, THRESHOLD, minimum_voxels=1))
+    write_report(tmp_path, Report("P", "1", scored), make_images(), probability, THRESHOLD, {"P2": Figure(figsize=(1, 1))})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["P1.png", "P2.png", "explanation-P2.png", "report.json"]
+    assert (tmp_path / "explanation-P2.png").read_bytes().startswith(b"\x89PNG")
+    lesions = json.loads((tmp_path / "report.json").read_text())["lesions"]
+    assert [lesion.get("explanation") for lesion in lesions] == [None, "explanation-P2.png"]
 
 
 @pytest.mark.parametrize("phases", [ENHANCED_PHASES, (Phase.DELAYED,), (Phase.PORTAL_VENOUS, Phase.DELAYED)])

@@ -40,11 +40,45 @@ def test_all_folds_of_the_first_variant_are_the_default(run):
     assert files.threshold == 0.4
 
 
+@pytest.mark.parametrize("variants, asked, default", [
+    (["direct-frozen", "vgg16-plain"], "direct-frozen", "vgg16-plain"), (["direct-finetuned-size"], None, None)])
+def test_a_direct_network_has_no_features_to_report(run, variants, asked, default):
+    content = yaml.safe_load((run / "profile.yaml").read_text())
+    content["characterization"]["variants"] = variants
+    (run / "profile.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match="--variant: expected one of"):
+        find_run_files(run, variant=asked)
+    if default:
+        assert find_run_files(run).variant == default
+
+
 def test_one_fold_and_another_variant_can_be_chosen(run):
     files = find_run_files(run, variant="vgg16-plain", fold=2)
     assert files.folds == (2,) and files.threshold == 0.9
     assert files.segmentation == (run / "segmentation" / "fold-2" / "model.keras",)
     assert files.characterization == (run / "characterization" / "vgg16-plain" / "fold-2" / "model.keras",)
+
+
+def test_the_best_fold_is_that_with_the_highest_validation_dice_and_of_equals_the_first(run):
+    for fold, dice in enumerate((0.5, 0.75, 0.25, 0.75)):
+        (run / "segmentation" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": 0.1 * fold, "dice_validation": dice}))
+    assert find_run_files(run, fold="best").folds == (1,) and find_run_files(run, fold="best").threshold == 0.1
+    assert find_run_files(run, fold="all").folds == (0, 1, 2, 3)
+    (run / "segmentation" / "fold-1" / "model.keras").unlink()
+    with pytest.raises(InputError, match="fold-1/model.keras"):
+        find_run_files(run, fold="best")
+    (run / "segmentation" / "fold-2" / "fold.json").write_text('{"threshold_chosen": 0.5}')
+    with pytest.raises(InputError, match="fold-2/fold.json: expected the fold's validation Dice"):
+        find_run_files(run, fold="best")
+
+
+def test_the_profile_says_which_folds_read_a_new_study(run):
+    content = yaml.safe_load((run / "profile.yaml").read_text())
+    content["inference"]["folds"] = "best"
+    (run / "profile.yaml").write_text(yaml.safe_dump(content))
+    for fold in range(4):
+        (run / "segmentation" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": 0.5, "dice_validation": 0.1 * fold}))
+    assert find_run_files(run).folds == (3,) and find_run_files(run, fold=0).folds == (0,) and len(find_run_files(run, fold="all").folds) == 4
 
 
 def test_the_other_folds_need_not_be_there(run):
@@ -64,7 +98,7 @@ def test_an_unknown_variant_and_fold_are_told_together(run):
     with pytest.raises(InputError) as caught:
         find_run_files(run, variant="vgg16-adaptive", fold=4)
     assert [str(problem) for problem in caught.value.problems] == [
-        "--variant: expected one of resnet50-plain, vgg16-plain, found vgg16-adaptive", "--fold: expected 0 … 3, found 4"]
+        "--variant: expected one of resnet50-plain, vgg16-plain, found vgg16-adaptive", "--fold: expected all, best or 0 … 3, found 4"]
     with pytest.raises(InputError, match="--fold"):
         find_run_files(run, fold=-1)
 

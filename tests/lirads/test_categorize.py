@@ -30,6 +30,8 @@ CELLS = [
 
 observations = st.builds(
     Observation, st.floats(0.01, 300), st.booleans(), st.booleans(), st.booleans(), st.booleans())
+with_ancillary = st.builds(
+    Observation, st.floats(0.01, 300), st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.booleans())
 
 
 @pytest.mark.parametrize("rules, observation, expected", CELLS)
@@ -44,7 +46,7 @@ def test_all_cells_are_covered() -> None:
     assert {combination for combination in product((0, 1), repeat=3)} == set(COMBINATIONS)
 
 
-@given(observations, st.sampled_from(["aphe", "washout", "capsule", "threshold_growth"]), st.sampled_from(["paper", "v2018"]))
+@given(with_ancillary, st.sampled_from(["aphe", "washout", "capsule", "threshold_growth"]), st.sampled_from(["paper", "v2018"]))
 def test_adding_a_major_feature_never_lowers_the_category(observation: Observation, feature: str, rules: str) -> None:
     without, _ = categorize(replace(observation, **{feature: False}), rules)
     with_feature, _ = categorize(replace(observation, **{feature: True}), rules)
@@ -89,3 +91,61 @@ def test_all_problems_come_at_once() -> None:
         categorize(Observation(-1.0, True, True, True), "v2017")
     assert [problem.where for problem in caught.value.problems] == ["rules", "diameter_mm"]
     assert "one of paper, v2018, found 'v2017'" in str(caught.value)
+
+
+def v2018(diameter_mm, *flags, **others):
+    return categorize(Observation(diameter_mm, *flags, **others), "v2018")
+
+
+@pytest.mark.parametrize("flags, others, words", [
+    ((True, False, False), {"ancillary_malignant": True}, "APHE, no additional major feature, 15 mm: LR-4 (LR-3 by the table, up one for malignant "
+                                                          "ancillary features)"),
+    ((True, True, False), {"ancillary_malignant": True}, "APHE, washout, 15 mm: LR-5 (ancillary features do not lead beyond LR-4)"),
+    ((True, True, False), {"ancillary_benign": True}, "APHE, washout, 15 mm: LR-4 (LR-5 by the table, down one for benign ancillary features)"),
+    ((False, False, False), {"ancillary_benign": True},
+     "no APHE, no additional major feature, 15 mm: LR-2 (LR-3 by the table, down one for benign ancillary features)"),
+    ((True, True, False), {"ancillary_malignant": True, "ancillary_benign": True},
+     "APHE, washout, 15 mm: LR-5 (ancillary features favour malignancy and benignity: no change)"),
+    ((True, True, False), {"overrides": (Category.LR_M,)}, "APHE, washout, 15 mm: LR-M (by the reader)"),
+    ((True, True, False), {"overrides": (Category.LR_M, Category.LR_TIV), "ancillary_benign": True},
+     "APHE, washout, 15 mm: LR-TIV (by the reader; it comes before LR-M)"),
+    ((None, True, False), {"overrides": (Category.LR_2,)}, "washout, 15 mm: LR-2 (by the reader)"),
+    ((True, True, False), {"tie": (Category.LR_4, Category.LR_5)}, "APHE, washout, 15 mm: LR-4 (the reader is undecided between LR-4 and LR-5)"),
+    ((True, True, None), {}, "APHE, washout, 15 mm: LR-5 (capsule not assessed, counted as absent)"),
+    # Without APHE: LR-3, and LR-4 with the capsule; with APHE: LR-5.
+    ((None, True, None), {}, "washout, 15 mm: LR-NC (APHE, capsule not assessed; possible: LR-3, LR-4 or LR-5)"),
+    ((None, False, False), {}, "no additional major feature, 15 mm: LR-NC (APHE not assessed; possible: LR-3)"),
+    ((None, False, False), {"ancillary_malignant": True}, "no additional major feature, 15 mm: LR-NC (APHE not assessed; possible: LR-4)"),
+    ((None, None, None), {}, "no additional major feature, 15 mm: LR-NC (APHE, washout, capsule not assessed; possible: LR-3, LR-4 or LR-5)"),
+])
+def test_the_steps_around_the_table(flags, others, words):
+    category, reasons = v2018(15.0, *flags, **others)
+    assert reasons == words and f": {category}" in reasons
+
+
+@pytest.mark.parametrize("others", [{"ancillary_malignant": True}, {"threshold_growth": True}, {"tie": (Category.LR_2, Category.LR_3)}])
+def test_the_note_on_lr_2_is_for_nodules_without_any_feature(others):
+    assert "LR-2 if the reader" in v2018(15.0, False, False, False)[1]
+    assert "LR-2 if the reader" not in v2018(15.0, False, False, False, **others)[1]
+    assert "LR-2 if the reader" not in v2018(20.0, False, False, False)[1]
+
+
+def test_table_3_has_no_steps_around_it():
+    observation = Observation(15.0, True, True, False, True, True, False, (Category.LR_M,), (Category.LR_4, Category.LR_5))
+    assert categorize(observation, "paper") == (
+        "LR-5", "APHE, washout, 15 mm: LR-5 (threshold growth, ancillary features, the reader's LR-M, the reader's tie not counted by Table 3)")
+    # What was not assessed is another matter than what a rule set counts.
+    assert categorize(Observation(25.0, None, True, False), "paper")[0] == "LR-NC"
+
+
+@given(with_ancillary, st.sampled_from(["paper", "v2018"]))
+def test_what_remains_possible_holds_the_category_that_the_assessment_would_give(observation: Observation, rules: str) -> None:
+    category, _ = categorize(observation, rules)
+    _, reasons = categorize(replace(observation, aphe=None), rules)
+    assert category in reasons.split("possible: ")[1].split(")")[0]
+
+
+@pytest.mark.parametrize("others", [{"overrides": (Category.LR_4,)}, {"tie": (Category.LR_3, Category.LR_5)}])
+def test_decisions_that_lirads_does_not_have_are_refused(others):
+    with pytest.raises(InputError):
+        v2018(15.0, True, True, False, **others)

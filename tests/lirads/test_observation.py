@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from lirads_keras.entities import Category, FeatureProbabilities, Observation
+from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.observation import categorize_probabilities, to_observation
 
 
-@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
+@pytest.mark.parametrize("flags", list(itertools.product([False, True, None], repeat=3)))
 def test_each_feature_is_decided_by_its_own_probability(flags):
-    probabilities = FeatureProbabilities(*(0.7 if flag else 0.3 for flag in flags))
+    probabilities = FeatureProbabilities(*(None if flag is None else 0.7 if flag else 0.3 for flag in flags))
     assert to_observation(12.5, probabilities, 0.5) == Observation(12.5, *flags)
 
 
@@ -21,18 +21,17 @@ def test_a_probability_at_the_threshold_is_present():
     assert to_observation(5.0, FeatureProbabilities(0.0, 0.0, 0.0), 0.0) == Observation(5.0, True, True, True)
 
 
-def test_a_feature_that_was_not_assessed_is_absent():
-    assert to_observation(5.0, FeatureProbabilities(None, 0.9, None), 0.5) == Observation(5.0, False, True, False)
+def test_a_feature_without_a_probability_was_not_assessed():
     # Not even at a threshold of 0, which every probability reaches.
-    assert to_observation(5.0, FeatureProbabilities(None, None, None), 0.0) == Observation(5.0, False, False, False)
+    assert to_observation(5.0, FeatureProbabilities(None, None, None), 0.0) == Observation(5.0, None, None, None)
 
 
 def test_growth_is_not_read_from_one_study():
     assert not to_observation(30.0, FeatureProbabilities(1.0, 1.0, 1.0), 0.5).threshold_growth
 
 
-def score(*probabilities, diameter_mm=25.0, rules="paper", decision_threshold=0.5):
-    return categorize_probabilities(diameter_mm, FeatureProbabilities(*probabilities), decision_threshold=decision_threshold, rules=rules)
+def score(*probabilities, diameter_mm=25.0, rules="paper", decision_threshold=0.5, **phases):
+    return categorize_probabilities(diameter_mm, FeatureProbabilities(*probabilities), decision_threshold=decision_threshold, rules=rules, **phases)
 
 
 def test_probabilities_become_an_observation_and_its_category():
@@ -41,13 +40,21 @@ def test_probabilities_become_an_observation_and_its_category():
     assert score(0.1, 0.1, 0.9, diameter_mm=15.0)[1] == Category.LR_3
 
 
-@pytest.mark.parametrize("probabilities, words", [
-    ((None, 0.8, 0.1), "no APHE, washout, 25 mm: LR-4 (APHE not assessed: no image of the phase)"),
-    ((0.9, None, None), "APHE, no additional major feature, 25 mm: LR-4 (washout, capsule not assessed: no image of the phase)"),
-    ((None, None, None), "no APHE, no additional major feature, 25 mm: LR-3 (APHE, washout, capsule not assessed: no image of the phase)"),
+@pytest.mark.parametrize("probabilities, phases, category, words", [
+    ((None, 0.8, 0.1), (Phase.PORTAL_VENOUS, Phase.DELAYED), "LR-NC",
+     "washout, 25 mm: LR-NC (APHE not assessed; possible: LR-4 or LR-5) (no arterial phase)"),
+    ((0.9, 0.8, 0.1), (Phase.ARTERIAL, Phase.DELAYED), "LR-5",
+     "APHE, washout, 25 mm: LR-5 (no portal venous phase: washout and capsule have the delayed phase alone)"),
+    ((0.9, 0.8, 0.1), (Phase.ARTERIAL, Phase.PORTAL_VENOUS), "LR-5",
+     "APHE, washout, 25 mm: LR-5 (no delayed phase: washout and capsule have the portal venous phase alone)"),
+    ((0.9, None, None), (Phase.ARTERIAL,), "LR-4",
+     "APHE, no additional major feature, 25 mm: LR-4 (washout, capsule not assessed, counted as absent) (no portal venous phase) (no delayed phase)"),
+    ((None, 0.1, 0.1), (Phase.DELAYED,), "LR-NC",
+     "no additional major feature, 25 mm: LR-NC (APHE not assessed; possible: LR-3 or LR-4) (no arterial phase) "
+     "(no portal venous phase: washout and capsule have the delayed phase alone)"),
 ])
-def test_what_no_phase_shows_counts_as_absent_and_is_named(probabilities, words):
-    assert score(*probabilities)[2] == words
+def test_a_study_without_a_phase_says_what_follows(probabilities, phases, category, words):
+    assert score(*probabilities, phases=phases)[1:] == (category, words)
 
 
 def test_both_rule_sets_are_obeyed():

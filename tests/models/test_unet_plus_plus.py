@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
-from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, transfer_weights
+from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
 
 CPU_FILTERS = (64, 48, 32, 24, 16)
 SMALL_FILTERS = (12, 11, 10, 9, 8)
 
 
-def small_model(classes: int = 2) -> keras.Model:
-    return build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=SMALL_FILTERS)
+def small_model(classes: int = 2, *, deep_supervision: bool = False) -> keras.Model:
+    return build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=SMALL_FILTERS, deep_supervision=deep_supervision)
 
 
 def test_each_node_reads_what_figure_1_of_the_publication_says() -> None:
@@ -119,3 +119,74 @@ def test_a_saved_model_loads_elsewhere_without_naming_custom_objects(tmp_path: P
 def test_other_settings_are_refused(filters: tuple[int, ...], classes: int) -> None:
     with pytest.raises(ValueError, match="five decoder_filters"):
         build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=filters)
+
+
+def test_parameters_of_the_papers_network_equal_a_hand_count() -> None:
+    # ResNet-34 (image-classifiers' notop has 21,302,473), the CBAM count of test_resnet, and the decoder as above with 64, 64, 128, 256, 512 skips.
+    nodes = [(256 + 512, 256), (128 + 256, 128), (128 + 128 + 256, 128), (64 + 128, 64), (64 + 64 + 128, 64), (64 + 2 * 64 + 128, 64),
+             (64 + 64, 32), (64 + 32 + 64, 32), (64 + 2 * 32 + 64, 32), (64 + 3 * 32 + 64, 32), (32, 16)]
+    decoder = sum(9 * inputs * f + 9 * f * f + 2 * 4 * f for inputs, f in nodes)
+    model = build_unet_plus_plus("resnet34", classes=2, width_factor=1.0, decoder_filters=(256, 128, 64, 32, 16))
+    assert model.count_params() == 21_302_473 + 158_752 + decoder + 16 * 2 + 2
+
+
+def test_deep_supervision_reads_the_nodes_of_the_first_row(randomize: Callable[[keras.Model], None]) -> None:
+    model, plain = small_model(3, deep_supervision=True), small_model(3)
+    # Three more 1 × 1 convolutions on x[0, 1], x[0, 2], x[0, 3], of 9 channels each.
+    assert model.count_params() == plain.count_params() + 3 * (9 * 3 + 3)
+    for j in (1, 2, 3):
+        assert model.get_layer(f"head_{j}").input is model.get_layer(f"x_0_{j}_relu2").output
+    assert model.get_layer("head").input is model.get_layer("full_relu2").output
+    randomize(model)
+    images = np.random.default_rng(0).normal(size=(2, 32, 64, 3)).astype("float32")
+    branches = expose_branches(model)
+    found = branches.predict_on_batch(images)
+    assert found.shape == (2, 32, 64, 3, 4)
+    np.testing.assert_allclose(found.sum(axis=3), 1, atol=1e-6)
+    np.testing.assert_allclose(model.predict_on_batch(images), found.mean(axis=-1), atol=1e-6)
+    # Branches 1 to 3 stand at stride 2: two by two pixels are equal; the last is the plain network.
+    np.testing.assert_array_equal(found[:, ::2, ::2, :, :3], found[:, 1::2, 1::2, :, :3])
+    transfer_weights(model, plain)
+    plain.get_layer("head").set_weights(model.get_layer("head").get_weights())
+    np.testing.assert_allclose(plain.predict_on_batch(images), found[..., 3], atol=1e-6)
+    assert {id(weight) for weight in branches.weights} == {id(weight) for weight in model.weights}
+
+
+def test_without_deep_supervision_the_network_itself_is_trained() -> None:
+    model = small_model()
+    assert expose_branches(model) is model
+
+
+def test_a_network_with_deep_supervision_loads_without_naming_custom_objects(tmp_path: Path) -> None:
+    model = small_model(deep_supervision=True)
+    model.save(tmp_path / "model.keras")
+    images = np.random.default_rng(0).normal(size=(1, 32, 32, 3)).astype("float32")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras").predict_on_batch(images), model.predict_on_batch(images))
+
+
+def test_transfer_leaves_all_heads_of_deep_supervision(randomize: Callable[[keras.Model], None]) -> None:
+    source, target = small_model(3, deep_supervision=True), small_model(2, deep_supervision=True)
+    randomize(source)
+    before = {name: target.get_layer(name).get_weights() for name in ("head", "head_1", "head_2", "head_3")}
+    transfer_weights(source, target)
+    for name, weights in before.items():
+        for now, then in zip(target.get_layer(name).get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(now, then)
+    np.testing.assert_array_equal(target.get_layer("x_0_4_conv1").get_weights()[0], source.get_layer("x_0_4_conv1").get_weights()[0])
+
+
+def test_published_weights_reach_the_encoder(tmp_path: Path, write_weight_file: Callable[[keras.Model, Path], None],
+                                             randomize: Callable[[keras.Model], None]) -> None:
+    from lirads_keras.models.resnet import build_resnet
+
+    source = build_resnet("resnet18", width_factor=0.125, cbam=False)
+    randomize(source)
+    write_weight_file(source, tmp_path / "w.h5")
+    model = build_unet_plus_plus("resnet18", classes=2, width_factor=0.125, decoder_filters=SMALL_FILTERS, encoder_weights=tmp_path / "w.h5")
+    for layer in source.layers:
+        for found, written in zip(model.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True) if layer.weights else ():
+            if layer.name != "bn_data":
+                np.testing.assert_array_equal(found, written)
+    beta, mean, variance = model.get_layer("bn_data").get_weights()
+    np.testing.assert_array_equal(beta, source.get_layer("bn_data").get_weights()[0])
+    assert (mean == 0).all() and (variance == 1).all()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lirads_keras.entities import Lesion, Phase, Volume
-from lirads_keras.preprocessing.crops import crop_phases, find_crop_box
+from lirads_keras.preprocessing.crops import crop_mask, crop_phases, find_crop_box
 from lirads_keras.preprocessing.intensity import IntensityScale
 
 SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
@@ -172,3 +172,62 @@ def test_volumes_that_do_not_fit_are_refused():
         crop({Phase.ARTERIAL: make_volume(make_raw()), Phase.DELAYED: make_volume(make_raw(shape=(5, 40, 49)))}, lesion, crop_px=10)
     with pytest.raises(ValueError, match="lies outside"):
         crop({Phase.DELAYED: make_volume(make_raw(shape=(2, 40, 50)))}, lesion, crop_px=10)
+
+
+@pytest.mark.parametrize("z", [0, 4])
+@pytest.mark.parametrize("rows", [slice(0, 3), slice(37, 40), slice(0, 40)])
+@pytest.mark.parametrize("columns", [slice(0, 2), slice(48, 50)])
+@pytest.mark.parametrize("channels", ["repeat", "neighbours"])
+def test_a_lesion_on_any_edge_of_the_volume_is_cropped_whole(z, rows, columns, channels):
+    """What lies beyond the edge is Eq. 1's zero, the rest is the image, at its own place."""
+    raw = np.random.default_rng(0).integers(200, 800, SHAPE).astype(np.uint16)
+    lesion = make_lesion(make_mask(z, rows, columns))
+    box = find_crop_box(lesion, (4.0, 2.0, 2.0), 0.25)
+    side = box[0].stop - box[0].start
+    result = crop({Phase.DELAYED: make_volume(raw)}, lesion, crop_px=side, channels=channels)[Phase.DELAYED]
+    expected = np.zeros((side, side, 3))
+    planes = [z] * 3 if channels == "repeat" else [max(z - 1, 0), z, min(z + 1, 4)]
+    for row in range(max(box[0].start, 0), min(box[0].stop, 40)):
+        for column in range(max(box[1].start, 0), min(box[1].stop, 50)):
+            expected[row - box[0].start, column - box[1].start] = [eq1(raw[plane, row, column]) for plane in planes]
+    np.testing.assert_allclose(result, standardise(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize("spacing", [(4.0, 2.0, 2.0), (4.0, 0.5, 5.0), (4.0, 5.0, 0.5)])
+def test_a_lesion_of_one_pixel_whatever_the_pixels_shape(spacing):
+    """A lesion smaller than a pixel is that pixel: the crop is its longer side and one pixel more on each side of it."""
+    lesion = make_lesion(make_mask(2, 20, 25))
+    rows, columns = find_crop_box(lesion, spacing, 0.25)
+    side_mm = 3 * max(spacing[1:])
+    assert (rows.stop - rows.start) * spacing[1] == pytest.approx(side_mm) and (columns.stop - columns.start) * spacing[2] == pytest.approx(side_mm)
+    result = crop({Phase.DELAYED: make_volume(make_raw(), spacing)}, lesion, crop_px=32)[Phase.DELAYED]
+    assert np.isfinite(result).all() and result.std() > 0.9
+
+
+def test_a_volume_of_one_pixel():
+    lesion = make_lesion(np.ones((1, 1, 1), bool))
+    result = crop({Phase.DELAYED: make_volume(np.full((1, 1, 1), 500, np.uint16))}, lesion, crop_px=9)[Phase.DELAYED]
+    assert np.isfinite(result).all() and result[4, 4, 0] == result.max() > result[0, 0, 0]
+
+
+def test_a_lesion_without_a_pixel_is_refused():
+    mask = make_mask(2, slice(10, 18), slice(20, 28))
+    mask[3, 10:18, 20:28] = True
+    lesion = make_lesion(mask, z=3)
+    lesion.mask[1] = False
+    with pytest.raises(ValueError, match="lesion L1 has no pixel in slice 3"):
+        find_crop_box(lesion, (4.0, 2.0, 2.0), 0.25)
+
+
+@pytest.mark.parametrize("rows, columns", [(slice(10, 18), slice(20, 28)), (slice(0, 4), slice(46, 50)), (slice(39, 40), slice(0, 50))])
+def test_the_outline_lies_where_the_lesion_lies_in_the_crop(rows, columns):
+    """The same cut as the image's, also where the largest slice's outline is smaller than the lesion's box."""
+    mask = make_mask(2, rows, columns)
+    mask[3, 20, 25] = True
+    lesion = make_lesion(mask, z=2)
+    box = find_crop_box(lesion, (4.0, 2.0, 2.0), 0.25)
+    side = box[0].stop - box[0].start
+    padded = np.pad(mask[2], 100)[box[0].start + 100:box[0].stop + 100, box[1].start + 100:box[1].stop + 100]
+    np.testing.assert_array_equal(crop_mask(lesion, (4.0, 2.0, 2.0), crop_px=side, margin_fraction=0.25), padded)
+    doubled = crop_mask(lesion, (4.0, 2.0, 2.0), crop_px=2 * side, margin_fraction=0.25)
+    np.testing.assert_array_equal(doubled, np.kron(padded, np.ones((2, 2))) > 0)

@@ -52,7 +52,7 @@ def test_cycles_come_in_different_orders():
 
 def test_a_batch_depends_on_seed_stream_and_number_alone():
     studies = [Study(f"P{k}", (12, 8, 8), (3, 4)) for k in range(4)]
-    for sampling in ("uniform", "lesion_oversampled"):
+    for sampling in ("uniform", "lesion_oversampled", "patient_balanced"):
         order = make_order(studies, sampling=sampling)
         forwards = {number: pairs(order, [number]) for number in range(30)}
         again = make_order(studies[::-1], sampling=sampling)
@@ -84,9 +84,37 @@ def test_the_first_entries_of_a_batch_run_through_the_lesion_slices(batch_size, 
         assert len(counts) == 30 and max(counts.values()) - min(counts.values()) <= 1
 
 
-def test_oversampling_without_a_lesion_is_refused():
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.integers(0, 2**40))
+def test_balanced_patients_come_equally_often_and_so_do_their_slices(lesions, seed):
+    studies = [Study(f"P{k}", (12, 8, 8), tuple(range(1, 1 + count))) for k, count in enumerate(lesions)]
+    with_lesion = sum(count > 0 for count in lesions)
+    if not with_lesion:
+        with pytest.raises(InputError, match="as sampling is patient_balanced"):
+            make_order(studies, sampling="patient_balanced")
+        return
+    order = make_order(studies, batch_size=2, seed=seed, sampling="patient_balanced")
+    visits = 9 * 8
+    samples = [order.batch(number)[0] for number in range(visits * with_lesion)]
+    assert all(sample.must_show_lesion and sample.z in sample.study.lesion_slices for sample in samples)
+    for visit in range(visits):
+        assert len({sample.study.patient_id for sample in samples[visit * with_lesion:(visit + 1) * with_lesion]}) == with_lesion
+    counts = Counter((sample.study.patient_id, sample.z) for sample in samples)
+    for study in studies:
+        of_patient = [counts[study.patient_id, z] for z in study.lesion_slices]
+        assert not of_patient or (sum(of_patient) == visits and max(of_patient) - min(of_patient) <= 1)
+
+
+def test_balanced_patients_come_in_another_order_each_time():
+    studies = [Study(f"P{k}", (12, 8, 8), (3, 4)) for k in range(12)]
+    order = make_order(studies, batch_size=24, sampling="patient_balanced")
+    rounds = [tuple(sample.study.patient_id for sample in order.batch(number)[:12]) for number in range(5)]
+    assert len(set(rounds)) == 5
+
+
+@pytest.mark.parametrize("sampling", ["lesion_oversampled", "patient_balanced"])
+def test_oversampling_without_a_lesion_is_refused(sampling):
     with pytest.raises(InputError, match="a slice with a lesion"):
-        make_order([Study("A", (12, 8, 8), (0, 11))], sampling="lesion_oversampled")
+        make_order([Study("A", (12, 8, 8), (0, 11))], sampling=sampling)
 
 
 def test_slices_are_listed_in_order():

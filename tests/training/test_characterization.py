@@ -1,12 +1,17 @@
 """The crops' batches and the characterization trainer, on crops of noise."""
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
+
 import numpy as np
 import pytest
 
 from lirads_keras.config import AugmentationSettings
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.errors import InputError
+from lirads_keras.inference.features import predict_features
+from lirads_keras.models.trunk import build_trunk
 from lirads_keras.training.characterization import CharacterizationTrainer, CropDataset, LesionCrops, split_variant
 
 STILL = AugmentationSettings(rotation_deg=0, shift_fraction=0, flip_horizontal=0, flip_vertical=0)
@@ -27,7 +32,7 @@ def make_crops(lesions: int = 5, *, absent: tuple[tuple[int, int], ...] = (), cr
     for lesion, phase in absent:
         present[lesion, phase] = False
         images[lesion, phase] = np.nan
-    return LesionCrops(images, present, generator.integers(0, 2, (lesions, 3)).astype(np.float32))
+    return LesionCrops(images, present, generator.integers(0, 2, (lesions, 3)).astype(np.float32), np.arange(lesions) % 3, np.arange(lesions) + 1.0)
 
 
 def make_dataset(crops, *, mode="adaptive", batch_size=4, augmentation=STILL, seed=1, stream=0, first_epoch=0) -> CropDataset:
@@ -106,10 +111,11 @@ def test_batches_can_be_taken_in_any_order():
 
 def test_crops_that_do_not_belong_together_are_refused():
     crops = make_crops(4)
-    for images, present, features in ((crops.images[:3], crops.present, crops.features), (crops.images, crops.present[:, :2], crops.features),
-                                      (crops.images, crops.present, crops.features[:, :2]), (crops.images[:, :2], crops.present[:, :2], crops.features)):
+    for change in ({"images": crops.images[:3]}, {"present": crops.present[:, :2]}, {"features": crops.features[:, :2]},
+                   {"images": crops.images[:, :2], "present": crops.present[:, :2]}, {"categories": crops.categories[:3]},
+                   {"diameters_mm": crops.diameters_mm[:, None]}):
         with pytest.raises(ValueError, match="do not belong together"):
-            LesionCrops(images, present, features)
+            replace(crops, **change)
 
 
 def test_a_subset_keeps_rows_together():
@@ -118,6 +124,7 @@ def test_a_subset_keeps_rows_together():
     np.testing.assert_array_equal(chosen.images, crops.images[[4, 1]])
     np.testing.assert_array_equal(chosen.present, crops.present[[4, 1]])
     np.testing.assert_array_equal(chosen.features, crops.features[[4, 1]])
+    assert chosen.categories.tolist() == [1, 1] and chosen.diameters_mm.tolist() == [5, 2]
     assert not chosen.present[0, 1]
 
 
@@ -126,7 +133,7 @@ def test_a_variant_is_trunk_and_mode(variant, expected):
     assert split_variant(variant) == expected
 
 
-@pytest.mark.parametrize("variant", ["vgg16", "vgg16-", "vgg16-direct"])
+@pytest.mark.parametrize("variant", ["vgg16", "vgg16-", "vgg16-direct", "vgg19-plain", "direct-frozen", "adaptive-vgg16"])
 def test_another_variant_is_refused(variant):
     with pytest.raises(ValueError, match="adaptive or plain"):
         split_variant(variant)
@@ -134,7 +141,7 @@ def test_another_variant_is_refused(variant):
 
 @pytest.fixture(scope="module")
 def trainer(profile) -> CharacterizationTrainer:
-    return CharacterizationTrainer(profile.characterization, "vgg16-adaptive", seed=1)
+    return CharacterizationTrainer(profile.characterization, "vgg16", seed=1, weights="random")
 
 
 def weights_of(trainer) -> list[np.ndarray]:
@@ -145,7 +152,7 @@ def changed_heads(trainer, crops, folder) -> set[str]:
     """Heads whose weights are others after a training on `crops`."""
     trainer._variables.reset()
     before = {head: trainer.model.get_layer(head).get_weights() for head in HEADS}
-    trainer.train(crops, folder, "id", fold=0)
+    trainer.train(crops, folder, "id", mode="adaptive", stream=0)
     return {head for head in HEADS if any(not np.array_equal(a, b) for a, b in zip(trainer.model.get_layer(head).get_weights(), before[head], strict=True))}
 
 
@@ -153,7 +160,7 @@ def test_each_phase_trains_its_own_heads_only(trainer, tmp_path):
     crops = make_crops(4)
     for phase, heads in enumerate(({"aphe"}, {"washout", "capsule"}, {"washout", "capsule"})):
         only = crops.present & (np.arange(3) == phase)
-        assert changed_heads(trainer, LesionCrops(crops.images, only, crops.features), tmp_path / str(phase)) == heads
+        assert changed_heads(trainer, replace(crops, present=only), tmp_path / str(phase)) == heads
 
 
 def test_a_feature_without_reference_trains_nothing(trainer, tmp_path):
@@ -162,9 +169,29 @@ def test_a_feature_without_reference_trains_nothing(trainer, tmp_path):
     assert changed_heads(trainer, crops, tmp_path) == {"aphe", "washout"}
 
 
+def test_each_heads_labels_come_out_under_its_own_name(trainer, tmp_path):
+    """Labels that are constant, and another constant for each head: an order that was swapped anywhere between table and prediction would show."""
+    crops = make_crops(8)
+    crops.images[:] = np.random.default_rng(0).normal(size=crops.images.shape)
+
+    def logits() -> dict[str, float]:
+        read = predict_features(trainer.model, crops.images, crops.present, "plain")
+        p = {head: np.array([getattr(lesion, head) for lesion in read]) for head in HEADS}
+        return {head: float(np.mean(np.log(p[head] / (1 - p[head])))) for head in HEADS}
+
+    trainer._variables.reset()
+    before = logits()
+    for present, absent in permutations(HEADS, 2):
+        features = np.full((8, 3), 0.5, np.float32)
+        features[:, HEADS.index(present)], features[:, HEADS.index(absent)] = 1, 0
+        trainer.train(replace(crops, features=features), tmp_path / f"{present}-{absent}", "id", mode="plain", stream=0)
+        risen = {head: value - before[head] for head, value in logits().items()}
+        assert risen[present] > 0 > risen[absent]
+
+
 def test_a_killed_training_and_a_later_one_end_with_the_same_bits(trainer, tmp_path):
     crops = make_crops(6, absent=((0, 2),))
-    trainer.train(crops, tmp_path / "whole", "id", fold=3)
+    trainer.train(crops, tmp_path / "whole", "id", mode="adaptive", stream=3)
     expected = weights_of(trainer)
 
     def kill(done, logs):
@@ -172,15 +199,15 @@ def test_a_killed_training_and_a_later_one_end_with_the_same_bits(trainer, tmp_p
             raise Killed
 
     with pytest.raises(Killed):
-        trainer.train(crops, tmp_path / "killed", "id", fold=3, progress=kill)
+        trainer.train(crops, tmp_path / "killed", "id", mode="adaptive", stream=3, progress=kill)
     trainer._variables.reset()
-    trainer.train(crops, tmp_path / "killed", "id", fold=3)
+    trainer.train(crops, tmp_path / "killed", "id", mode="adaptive", stream=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
     assert (tmp_path / "killed" / "history.csv").read_bytes() == (tmp_path / "whole" / "history.csv").read_bytes()
     # Another fold in between, as one process trains them: it has its own order, and leaves no trace.
-    trainer.train(crops, tmp_path / "other", "id", fold=4)
+    trainer.train(crops, tmp_path / "other", "id", mode="adaptive", stream=4)
     assert not all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
-    trainer.train(crops, tmp_path / "again", "id", fold=3)
+    trainer.train(crops, tmp_path / "again", "id", mode="adaptive", stream=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
 
 
@@ -201,10 +228,26 @@ def test_the_loss_is_eq_4(trainer):
 def test_no_crop_to_train_on_is_told(trainer, tmp_path):
     crops = make_crops(2, absent=tuple((lesion, phase) for lesion in range(2) for phase in range(3)))
     for empty in (crops, make_crops(2).subset(np.array([], int))):
-        with pytest.raises(InputError, match="fold 5: expected a lesion of another fold to train on"):
-            trainer.train(empty, tmp_path, "id", fold=5)
+        with pytest.raises(InputError, match="fold-5: expected a lesion of another patient to train on"):
+            trainer.train(empty, tmp_path / "fold-5", "id", mode="plain", stream=5)
 
 
-def test_variants_of_one_trunk_start_alike(profile):
-    starts = [CharacterizationTrainer(profile.characterization, variant, seed=7).model.get_weights() for variant in ("vgg16-adaptive", "vgg16-plain")]
-    assert all(np.array_equal(a, b) for a, b in zip(*starts, strict=True))
+def test_both_modes_start_alike_and_one_leaves_no_trace_in_the_other(trainer, tmp_path):
+    crops = make_crops(6)
+    trainer.train(crops, tmp_path / "plain", "id", mode="plain", stream=3)
+    alone = weights_of(trainer)
+    trainer.train(crops, tmp_path / "adaptive", "id", mode="adaptive", stream=3)
+    assert not all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), alone, strict=True))
+    trainer.train(crops, tmp_path / "again", "id", mode="plain", stream=3)
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), alone, strict=True))
+
+
+def test_a_trunk_starts_at_the_weights_of_its_file_and_seeds_differ_in_the_head(profile, tmp_path):
+    settings = profile.characterization
+    build_trunk("vgg16", crop_px=settings.crop_px, width_factor=settings.width_factor, weights="random").save_weights(tmp_path / "trunk.weights.h5")
+    starts = [CharacterizationTrainer(settings, "vgg16", seed=seed, weights=tmp_path / "trunk.weights.h5").model for seed in (7, 7, 8)]
+    for layer in starts[0].layers:
+        first, same, other = (model.get_layer(layer.name).get_weights() for model in starts)
+        assert all(np.array_equal(a, b) for a, b in zip(first, same, strict=True))
+        if layer.weights:
+            assert np.array_equal(first[0], other[0]) == layer.name.startswith("block")

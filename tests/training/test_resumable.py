@@ -146,19 +146,73 @@ def test_a_broken_state_is_named(trained, tmp_path, content):
         run(trained, tmp_path)
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_state_before(trained, tmp_path):
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_loss_that_is_not_finite_names_batch_and_patients_and_keeps_the_state_before(trained, tmp_path, value):
     variables, _ = trained
 
     class Broken(Batches):
         def __getitem__(self, index):
             image, labels = super().__getitem__(index)
-            return image, labels * (np.nan if self._first_epoch + max(self._ended - 1, 0) == 2 else 1)
+            return image, np.full_like(labels, value) if (self._first_epoch + max(self._ended - 1, 0), index) == (2, 1) else labels
 
-    with pytest.raises(FloatingPointError, match="epoch 2"):
-        fit_resumable(variables, tmp_path, "a", training=Broken, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
+    with pytest.raises(InputError) as caught:
+        fit_resumable(variables, tmp_path, "a", training=Broken, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
+                      patients_of=lambda epoch, batch: [f"P{epoch}", f"Q{batch}"])
+    problem, = caught.value.problems
+    assert problem.where == f"{tmp_path}, epoch 2, batch 1, patients P2, Q1"
+    assert problem.expected == "a finite loss" and "the state after epoch 1 is kept" in problem.found
     found = read_state(tmp_path / "state.npz", "a")
     assert found is not None and found[0].epoch == 2
     assert all(np.isfinite(array).all() for array in found[1].values())
+
+
+def test_weights_that_are_not_finite_are_not_written(trained, tmp_path):
+    variables, _ = trained
+
+    def spoil(logs):
+        variables.model.layers[1].kernel.assign(np.full(variables.model.layers[1].kernel.shape, np.inf))
+
+    with pytest.raises(InputError, match="epoch 0: expected finite weights.*nothing is kept yet"):
+        fit_resumable(variables, tmp_path, "a", training=Batches, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, on_epoch=spoil)
+    assert not (tmp_path / "state.npz").exists()
+
+
+def test_a_validation_that_is_not_finite_is_refused(trained, tmp_path):
+    class Broken(FixedBatches):
+        def __getitem__(self, index):
+            image, labels = super().__getitem__(index)
+            return image, labels * np.nan
+
+    with pytest.raises(InputError, match="epoch 0: expected a finite val_loss, found nan"):
+        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=Broken(100), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
+
+
+def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    def run_with_logs(stop_after=None):
+        def count(done, logs):
+            if done == stop_after:
+                raise Killed
+
+        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=FixedBatches(100), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
+                      progress=count, tensorboard=True)
+
+    with pytest.raises(Killed):
+        run_with_logs(stop_after=2)
+    run_with_logs()
+    steps = []
+    for path in sorted((tmp_path / "tensorboard" / "validation").iterdir()):
+        events = EventAccumulator(str(path)).Reload()
+        steps += [event.step for event in events.Tensors("epoch_dice")]
+    assert sorted(steps) == list(range(EPOCHS))
+
+
+def test_tensorboard_without_its_package_is_refused(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("lirads_keras.training.resumable.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="workflow.tensorboard: expected the package tensorboard"):
+        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, tensorboard=True)
+    assert not any(tmp_path.iterdir())
 
 
 def test_pooled_dice_against_counting():
@@ -173,3 +227,13 @@ def test_pooled_dice_against_counting():
     assert float(metric.result()) == pytest.approx(np.mean(expected), rel=1e-6)
     metric.reset_state()
     assert float(metric.result()) == 0
+
+
+def test_pooled_dice_of_branches_is_that_of_their_mean():
+    generator = np.random.default_rng(0)
+    reference = np.eye(2, dtype=np.float32)[generator.integers(0, 2, (2, 5, 6))]
+    branches = generator.dirichlet([1, 1], (2, 5, 6, 3)).astype(np.float32).transpose(0, 1, 2, 4, 3)
+    of_branches, of_mean = PooledDice(2), PooledDice(2)
+    of_branches.update_state(reference, branches)
+    of_mean.update_state(reference, branches.mean(axis=-1))
+    assert 0 < float(of_branches.result()) < 1 and float(of_branches.result()) == float(of_mean.result())

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from lirads_keras.config import Profile, SegmentationSettings
+from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
+from lirads_keras.preprocessing.slices import SliceDataset
 from lirads_keras.training.callbacks import read_state
 from lirads_keras.training.segmentation import CT_CLASSES, MR_CLASSES, SegmentationTrainer, build_segmentation_network
 
@@ -135,6 +137,50 @@ def test_fine_tuning_starts_from_the_pretrained_weights_but_the_head(profile, tr
     # The seed alone decides the rest: the head is the one of a start without pre-training.
     assert equal(started.get_layer(HEAD).get_weights(), trainer.model.get_layer(HEAD).get_weights())
     assert not equal(started.get_layer("x_0_1_conv1").get_weights(), trainer.model.get_layer("x_0_1_conv1").get_weights())
+
+
+def test_scores_that_are_not_finite_name_the_patients_of_the_batch(trainer, studies, tmp_path):
+    def spoil(done, logs):
+        # Every score of the next epoch's first batch is infinite.
+        if done == 2:
+            kernel = trainer.model.get_layer(HEAD).kernel
+            kernel.assign(np.full(kernel.shape, np.inf))
+
+    with pytest.raises(InputError) as caught:
+        trainer.train(studies[:3], studies[3:], tmp_path, "id", stream=0, progress=spoil)
+    where = caught.value.problems[0].where
+    drawn = SliceDataset(studies[:3], classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0, sampling="lesion_oversampled").samples(2, 0)
+    patients = ", ".join(sorted({sample.study.patient_id for sample in drawn}))
+    assert where == f"{tmp_path}, epoch 2, batch 0, patients {patients}"
+    found = read_state(tmp_path / "state.npz", "id")
+    assert found is not None and found[0].epoch == 2
+
+
+def test_a_batch_that_devices_cannot_share_is_refused(profile, monkeypatch):
+    class ThreeDevices:
+        num_replicas_in_sync = 3
+
+    monkeypatch.setattr("lirads_keras.training.segmentation.build_strategy", ThreeDevices)
+    with pytest.raises(InputError, match="batch_size: expected a multiple of the 3 devices, found 4"):
+        make_trainer(profile)
+
+
+@pytest.mark.slow
+def test_deep_supervision_trains_resumes_and_leaves_one_map(profile, studies, tmp_path):
+    deep = profile.model_copy(update={"segmentation": profile.segmentation.model_copy(update={"deep_supervision": True})})
+    trainer = make_trainer(deep)
+    expected = train(trainer, studies, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(trainer, studies, tmp_path / "killed", stop_after=2)
+    assert equal(train(trainer, studies, tmp_path / "killed"), expected)
+    image = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    found = trainer.model.predict_on_batch(image)
+    assert found.shape == (2, 32, 32, MR_CLASSES)
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "whole" / "model.keras").predict_on_batch(image), found)
+    trainer._variables.reset()
+    assert equal(train(trainer, studies, tmp_path / "whole"), expected)
+    loss = history_of(tmp_path / "whole")["loss"]
+    assert loss.iloc[-1] < loss.iloc[0]
 
 
 @pytest.mark.slow

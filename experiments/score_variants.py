@@ -1,0 +1,92 @@
+"""From what the variants' networks said of their test lesions to rows of the results tables: features, categories, seeds and the half split."""
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from stage import REGION_KEY, read_table
+from stages import Plan
+from trainings import Training, list_trainings
+
+from lirads_keras.config import DIRECT_VARIANTS, CharacterizationSettings
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, FeatureProbabilities
+from lirads_keras.lirads.observation import categorize_probabilities
+
+Row = Mapping[Hashable, Any]
+MISSED = {"category_pred": None, "reasons": "missed by the segmentation"}
+
+
+def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict[str, list[dict[str, Any]]]:
+    """Rows of features, categories, seed_accuracy and half_split; features and categories are those of the first seed.
+
+    A missed lesion has its features without a probability, and so has one whose study lacks the phase. A direct network has no features.
+
+    Args:
+        plan: of the run.
+        index: the table of regions.
+        present: (n, phase), which phases the study of each region had.
+    """
+    settings = plan.profile.characterization
+    index = index.assign(phases=pd.Series([[phase for phase, there in zip(ENHANCED_PHASES, row, strict=True) if there] for row in present], index.index))
+    rows: dict[str, list[dict[str, Any]]] = {"features": [], "categories": [], "seed_accuracy": [], "half_split": []}
+    for variant in settings.variants:
+        trainings = list_trainings(plan, variant)
+        for seed in settings.seeds:
+            table = _read_scores([training for training in trainings if training.seed == seed and training.fold is not None], index)
+            scored = [_score(row, variant, settings) for row in table]
+            rows["seed_accuracy"] += _accuracies(variant, seed, table, scored)
+            if seed == settings.seeds[0]:
+                for row, category in zip(table, scored, strict=True):
+                    shared = {"variant": variant, **{name: row[name] for name in REGION_KEY}}
+                    if variant not in DIRECT_VARIANTS:
+                        rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
+                                             for feature in HEAD_FEATURES]
+                    rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
+                                               **category})
+        for row in _read_scores([training for training in trainings if training.fold is None], index):
+            rows["half_split"].append({"variant": variant, "roi": row["roi"], "patient_id": row["patient_id"], "lesion_id": row["lesion_id"],
+                                       "category_ref": row["category"], "category_pred": _score(row, variant, settings)["category_pred"]})
+    return rows
+
+
+def _read_scores(trainings: list[Training], index: pd.DataFrame) -> Sequence[Row]:
+    """Rows of the index that the trainings tested, with what they said; the references' features are named aphe_ref and so on."""
+    # A fold may have no lesion; empty columns have no type to be merged by.
+    tables = [table for table in (read_table(training.scores) for training in trainings) if len(table)]
+    if not tables:
+        return []
+    named = index.rename(columns={str(feature): f"{feature}_ref" for feature in HEAD_FEATURES})
+    return named.merge(pd.concat(tables), on=REGION_KEY, validate="one_to_one").to_dict("records")
+
+
+def _score(row: Row, variant: str, settings: CharacterizationSettings) -> dict[str, Any]:
+    """category_pred and reasons of a region."""
+    if not row["detected"]:
+        return MISSED
+    if variant in DIRECT_VARIANTS:
+        return _describe_direct(row)
+    probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
+    _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules,
+                                                    phases=row["phases"])
+    # LR-NC is none of the categories that are scored: no category was found, and the reasons say why.
+    return {"category_pred": str(category) if category in SCORED_CATEGORIES else None, "reasons": reasons}
+
+
+def _describe_direct(row: Row) -> dict[str, Any]:
+    """The most probable category; of equally probable ones the lower, as in LI-RADS' tie-break."""
+    probabilities = [row[str(category)] for category in SCORED_CATEGORIES]
+    names, values = ", ".join(map(str, SCORED_CATEGORIES)), ", ".join(f"{value:.2f}" for value in probabilities)
+    absent = "".join(f" (no {str(phase).replace('_', ' ')} phase)" for phase in ENHANCED_PHASES if phase not in row["phases"])
+    return {"category_pred": str(SCORED_CATEGORIES[int(np.argmax(probabilities))]), "reasons": f"direct network: P({names}) = {values}{absent}"}
+
+
+def _accuracies(variant: str, seed: int, table: Sequence[Row], scored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Share of the reference lesions whose category was found, by region; a missed lesion is an error."""
+    rows = []
+    for roi in ("reference_roi", "automatic_roi"):
+        right = [category["category_pred"] == row["category"] for row, category in zip(table, scored, strict=True) if row["roi"] == roi]
+        if right:
+            rows.append({"variant": variant, "seed": seed, "roi": roi, "accuracy": sum(right) / len(right), "n": len(right)})
+    return rows

@@ -1,0 +1,60 @@
+"""The part of a volume in which lesions are looked for: where Eq. 1 leaves anything but zero."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lirads_keras.inference.halves import WINDOW_PX
+from lirads_keras.preprocessing.intensity import IntensityScale
+
+MARGIN_PX = 4
+"""Background kept around the body on each side, before widening to WINDOW_PX. The edge of a cut window differs from that of a whole slice as far as
+the network's upper half reaches (UPPER_REACH_PX), but little, and in the background."""
+
+
+@dataclass(frozen=True, eq=False)
+class BodyBox:
+    """Rows and columns of a volume, and which slices (bool, one a slice) show any body."""
+
+    occupied: np.ndarray
+    rows: slice
+    columns: slice
+
+    @property
+    def slices(self) -> range:
+        """From the first slice with body to the last; empty if there is none."""
+        indices = np.flatnonzero(self.occupied)
+        return range(int(indices[0]), int(indices[-1]) + 1) if len(indices) else range(0)
+
+
+def find_body_box(array: np.ndarray, scale: IntensityScale) -> BodyBox:
+    """The box around all voxels to which Eq. 1 gives more than zero, with a margin, one for all slices of the volume.
+
+    Args:
+        array: raw voxels (z, y, x); may be memory-mapped, it is read one slice at a time.
+        scale: of that volume; a voxel counts if it is above the cut-off.
+
+    Returns:
+        Rows and columns with MARGIN_PX around the body or more, from and to multiples of WINDOW_PX or the slice's end.
+        A volume without body has no occupied slice and empty rows and columns.
+    """
+    cutoffs = np.broadcast_to(np.asarray(scale.cutoff, np.float32), len(array))
+    rows, columns, occupied = np.zeros(array.shape[1], bool), np.zeros(array.shape[2], bool), np.zeros(len(array), bool)
+    for z, (image, cutoff) in enumerate(zip(array, cutoffs, strict=True)):
+        body = image > cutoff
+        of_slice = body.any(axis=1)
+        occupied[z] = of_slice.any()
+        rows |= of_slice
+        columns |= body.any(axis=0)
+    return BodyBox(occupied, _widen(rows), _widen(columns))
+
+
+def _widen(occupied: np.ndarray) -> slice:
+    """The interval around the True elements with its margin, to multiples of WINDOW_PX, inside the slice."""
+    indices = np.flatnonzero(occupied)
+    if not len(indices):
+        return slice(0, 0)
+    start = max(int(indices[0]) - MARGIN_PX, 0) // WINDOW_PX * WINDOW_PX
+    stop = -(-(int(indices[-1]) + 1 + MARGIN_PX) // WINDOW_PX) * WINDOW_PX
+    return slice(start, min(stop, len(occupied)))

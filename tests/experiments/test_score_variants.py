@@ -1,0 +1,152 @@
+"""Hand-made scores of networks, and the rows of the results tables that follow from them."""
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from score_variants import score_variants
+from stage import read_table
+from trainings import list_trainings
+
+from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table
+
+VARIANTS = ("vgg16-adaptive", "vgg16-plain", "direct-finetuned")
+INDEX = """patient_id,fold,roi,lesion_id,detected,diameter_mm,aphe,washout,capsule,category
+007,0,reference_roi,NA,1,25,1,0,,LR-5
+007,0,automatic_roi,NA,1,9,1,0,,LR-5
+P2,1,reference_roi,L1,1,15,0,1,1,LR-4
+P2,1,automatic_roi,L1,0,,0,1,1,LR-4
+P3,1,reference_roi,L1,1,12,,1,0,LR-3
+P3,1,automatic_roi,L1,1,12,,1,0,LR-3
+"""
+"""Lesion NA of patient 007 is measured too small, that of P2 is missed, the study of P3 has no arterial phase."""
+
+FEATURES = ["""roi,patient_id,lesion_id,fold,aphe,washout,capsule
+reference_roi,007,NA,0,0.9,0.8,0.1
+automatic_roi,007,NA,0,0.5,0.4999,0.1
+""", """roi,patient_id,lesion_id,fold,aphe,washout,capsule
+automatic_roi,P2,L1,1,,,
+reference_roi,P2,L1,1,0.2,0.7,0.6
+reference_roi,P3,L1,1,,0.7,0.2
+automatic_roi,P3,L1,1,,0.3,0.2
+"""]
+
+
+DIRECT = ["""roi,patient_id,lesion_id,fold,LR-3,LR-4,LR-5
+reference_roi,007,NA,0,0.1,0.2,0.7
+automatic_roi,007,NA,0,0.4,0.4,0.2
+""", """roi,patient_id,lesion_id,fold,LR-3,LR-4,LR-5
+automatic_roi,P2,L1,1,,,
+reference_roi,P2,L1,1,0.125,0.625,0.25
+reference_roi,P3,L1,1,0.5,0.3,0.2
+automatic_roi,P3,L1,1,0.2,0.3,0.5
+"""]
+PRESENT = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [0, 1, 1]], bool)
+
+
+@pytest.fixture
+def characterized(plan):
+    """The plan's run with what two feature networks and a direct one, of two seeds, said of three patients in two folds; the half split tests P2 and P3."""
+    settings = plan.profile.characterization.model_copy(update={"variants": VARIANTS, "seeds": (2023, 7), "half_split": True})
+    object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
+    crops = plan.run / "characterization" / "crops"
+    crops.mkdir(parents=True)
+    (crops / "index.csv").write_text(INDEX)
+    for variant in VARIANTS:
+        for training in list_trainings(plan, variant):
+            training.folder.mkdir(parents=True)
+            tables = DIRECT if variant.startswith("direct") else FEATURES
+            training.scores.write_text(tables[1] if training.fold is None else tables[training.fold])
+            if training.seed == 7 and variant == "direct-finetuned":
+                # The second seed takes patient 007's lesion for LR-3.
+                training.scores.write_text(training.scores.read_text().replace("0.1,0.2,0.7", "0.7,0.2,0.1"))
+    return plan
+
+
+def index_of(plan) -> pd.DataFrame:
+    return read_table(plan.run / "characterization" / "crops" / "index.csv")
+
+
+@pytest.fixture
+def scored(characterized):
+    return score_variants(characterized, index_of(characterized), PRESENT)
+
+
+def select(rows, **values):
+    return [row for row in rows if all(row[name] == value for name, value in values.items())]
+
+
+def test_every_lesion_has_a_category_in_both_regions(scored):
+    found = {(row["roi"], row["patient_id"]): row for row in select(scored["categories"], variant="vgg16-plain")}
+    assert len(scored["categories"]) == 3 * 6 and len(found) == 6
+    assert found["reference_roi", "007"]["category_pred"] == "LR-5"
+    # 9 mm, APHE at the threshold is present, washout just under it is not.
+    assert found["automatic_roi", "007"]["reasons"] == "APHE, no additional major feature, 9 mm: LR-3"
+    assert found["automatic_roi", "007"]["lesion_id"] == "NA"
+    missed = found["automatic_roi", "P2"]
+    assert (missed["category_pred"], missed["detected"], missed["reasons"], missed["category_ref"]) == (None, 0, "missed by the segmentation", "LR-4")
+    assert np.isnan(missed["diameter_mm"])
+    # Without an arterial phase the table cannot be read; LR-NC is no category that is scored.
+    for roi in ("reference_roi", "automatic_roi"):
+        assert found[roi, "P3"]["category_pred"] is None and "LR-NC" in found[roi, "P3"]["reasons"] and found[roi, "P3"]["detected"] == 1
+
+
+def test_a_direct_network_names_its_probabilities_and_what_it_did_not_see(scored):
+    found = {(row["roi"], row["patient_id"]): (row["category_pred"], row["reasons"]) for row in select(scored["categories"], variant="direct-finetuned")}
+    assert found == {
+        ("reference_roi", "007"): ("LR-5", "direct network: P(LR-3, LR-4, LR-5) = 0.10, 0.20, 0.70"),
+        # Of equally probable categories the lower.
+        ("automatic_roi", "007"): ("LR-3", "direct network: P(LR-3, LR-4, LR-5) = 0.40, 0.40, 0.20"),
+        ("reference_roi", "P2"): ("LR-4", "direct network: P(LR-3, LR-4, LR-5) = 0.12, 0.62, 0.25"),
+        ("automatic_roi", "P2"): (None, "missed by the segmentation"),
+        ("reference_roi", "P3"): ("LR-3", "direct network: P(LR-3, LR-4, LR-5) = 0.50, 0.30, 0.20 (no arterial phase)"),
+        ("automatic_roi", "P3"): ("LR-5", "direct network: P(LR-3, LR-4, LR-5) = 0.20, 0.30, 0.50 (no arterial phase)")}
+    assert {row["variant"] for row in scored["features"]} == {"vgg16-adaptive", "vgg16-plain"}
+
+
+def test_accuracy_of_every_seed_counts_missed_lesions_as_errors(scored):
+    rows = {(row["variant"], row["seed"], row["roi"]): (row["accuracy"], row["n"]) for row in scored["seed_accuracy"]}
+    assert len(scored["seed_accuracy"]) == len(rows) == 3 * 2 * 2
+    assert rows["direct-finetuned", 2023, "reference_roi"] == (1, 3) and rows["direct-finetuned", 7, "reference_roi"] == (pytest.approx(2 / 3), 3)
+    assert rows["direct-finetuned", 2023, "automatic_roi"] == rows["direct-finetuned", 7, "automatic_roi"] == (0, 3)
+    # 25 mm with APHE and washout is LR-5; 15 mm with washout and capsule only LR-4; P3 has no category.
+    assert rows["vgg16-plain", 2023, "reference_roi"] == (pytest.approx(2 / 3), 3)
+
+
+def test_the_half_split_has_its_own_rows(scored):
+    rows = select(scored["half_split"], variant="direct-finetuned")
+    assert [(row["patient_id"], row["roi"], row["category_ref"], row["category_pred"]) for row in rows] == [
+        ("P2", "reference_roi", "LR-4", "LR-4"), ("P2", "automatic_roi", "LR-4", None), ("P3", "reference_roi", "LR-3", "LR-3"),
+        ("P3", "automatic_roi", "LR-3", "LR-5")]
+    assert len(scored["half_split"]) == 3 * 4
+
+
+def test_every_lesion_has_its_features_and_only_missed_and_unassessed_ones_are_empty(scored):
+    rows = select(scored["features"], variant="vgg16-adaptive")
+    assert len(rows) == 6 * 3
+    empty = {(row["roi"], row["patient_id"], row["feature"]) for row in rows if np.isnan(row["probability"])}
+    assert empty == {("reference_roi", "P3", "aphe"), ("automatic_roi", "P3", "aphe"),
+                     *(("automatic_roi", "P2", feature) for feature in ("aphe", "washout", "capsule"))}
+    assert [row["probability"] for row in select(rows, roi="reference_roi", patient_id="007")] == [0.9, 0.8, 0.1]
+    references = {(row["patient_id"], row["feature"]): row["reference"] for row in rows}
+    assert references["P2", "washout"] == 1 and references["007", "washout"] == 0
+    assert np.isnan(references["007", "capsule"]) and np.isnan(references["P3", "aphe"])
+
+
+def test_the_tables_can_be_written_and_keep_ids_as_they_are(scored, tmp_path):
+    for name in ("features", "categories", "seed_accuracy", "half_split"):
+        write_results_table(tmp_path, name, build_results_table(name, scored[name]))
+    lines = (tmp_path / "features.csv").read_text().splitlines()
+    assert "vgg16-adaptive,automatic_roi,1,P2,L1,capsule,1," in lines and "vgg16-plain,reference_roi,0,007,NA,aphe,1,0.9" in lines
+    assert lines[0] == ",".join(column.name for column in TABLES["features"])
+
+
+def test_a_fold_without_lesions_leaves_the_others_as_they_are(characterized, scored):
+    for variant in VARIANTS:
+        for training in list_trainings(characterized, variant):
+            if training.fold == 0:
+                training.scores.write_text(training.scores.read_text().splitlines()[0] + "\n")
+    index = index_of(characterized)
+    rest = score_variants(characterized, index[index["fold"] == 1], PRESENT[(index["fold"] == 1).to_numpy()])
+    for name in ("features", "categories"):
+        assert pd.DataFrame(rest[name]).equals(pd.DataFrame([row for row in scored[name] if row["fold"] == 1]))
