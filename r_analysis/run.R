@@ -1,4 +1,4 @@
-# Results CSVs in, report out: Rscript r_analysis/run.R --results DIR --out DIR [--paper CSV]
+# Results CSVs in, report out: Rscript r_analysis/run.R --results DIR --out DIR [--paper CSV] [--cores N]
 # Exit status: 0 done, 1 a package or pandoc is missing or a defect, 2 bad input (all is printed, nothing is written).
 
 # Rscript writes spaces of the path as "~+~".
@@ -14,7 +14,8 @@ for (file in sort(list.files(file.path(folder, "R"), "[.]R$", full.names = TRUE)
 
 main <- function() {
   arguments <- parse_arguments(
-    commandArgs(TRUE), list(paper = file.path(dirname(folder), "data_manifests", "paper_results.csv"))
+    commandArgs(TRUE),
+    list(paper = file.path(dirname(folder), "data_manifests", "paper_results.csv"), cores = parallel::detectCores())
   )
   if (isTRUE(arguments$help)) {
     cat(USAGE, "\n", sep = "")
@@ -28,13 +29,15 @@ main <- function() {
   read <- evaluate_all(list(
     out = function() stop_for_problems(check_output_folder(arguments$out)),
     paper = function() read_paper_results(arguments$paper),
-    results = function() read_results(arguments$results, read_schema(file.path(folder, "schema.csv")))
+    results = function() read_results(arguments$results, read_schema(file.path(folder, "schema.csv"))),
+    pictures = function() find_pictures(arguments$results)
   ))
-  analysis <- run_analysis(read$results, read$paper)
+  options(lirads.cores = arguments$cores)
+  analysis <- run_analysis(read$results, read$paper, read$pictures)
   replace_folder(arguments$out, function(beside) {
     write_tables(analysis, beside)
     figures <- build_figures(analysis)
-    write_figures(figures, file.path(beside, "figures"))
+    write_figures(figures, file.path(beside, "figures"), analysis$label)
     render_report(analysis, figures, file.path(beside, "figures"), folder, file.path(beside, "report.html"))
   })
   message("report: ", file.path(arguments$out, "report.html"))

@@ -1,30 +1,23 @@
-BOOTSTRAP_RESAMPLES <- 2000
+BOOTSTRAP_RESAMPLES <- 10000
 BOOTSTRAP_SEED <- 1153241
 
 #' Weights of a bootstrap that resamples whole patients within their group.
 #'
-#' A statistic of a resample is computed from sums over patients, each counted as often as the resample drew it. The
-#' caller's random numbers are left as they were.
+#' A statistic of a resample is computed from sums over patients, each counted as often as the resample drew it.
 #'
 #' @param patients Data frame with `patient_id` and `group`.
 #' @param resamples Number of resamples.
-#' @param seed Seed of the L'Ecuyer-CMRG generator.
-#' @return Integer matrix (patients, resamples); row names are patient identifiers, sorted.
+#' @param seed Seed as of [draw_in_streams()].
+#' @return Numeric matrix (patients, resamples); row names are patient identifiers, sorted.
 draw_patient_weights <- function(patients, resamples = BOOTSTRAP_RESAMPLES, seed = BOOTSTRAP_SEED) {
-  kind <- RNGkind()
-  state <- get0(".Random.seed", envir = globalenv(), inherits = FALSE)
-  on.exit({
-    RNGkind(kind[1], kind[2], kind[3])
-    if (is.null(state)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", state, envir = globalenv())
-  })
-  RNGkind("L'Ecuyer-CMRG", "Inversion", "Rejection")
-  set.seed(seed)
   groups <- lapply(split(patients$patient_id, as.character(patients$group)), sort, method = "radix")
-  weights <- do.call(rbind, lapply(groups, function(patient_id) {
-    drawn <- stats::rmultinom(resamples, length(patient_id), rep(1, length(patient_id)))
-    rownames(drawn) <- patient_id
-    drawn
-  }))
+  weights <- draw_in_streams(resamples, function(columns) {
+    do.call(rbind, lapply(groups, function(patient_id) {
+      stats::rmultinom(columns, length(patient_id), rep(1, length(patient_id)))
+    }))
+  }, seed)
+  storage.mode(weights) <- "double"
+  rownames(weights) <- unlist(groups, use.names = FALSE)
   weights[order(rownames(weights), method = "radix"), , drop = FALSE]
 }
 

@@ -84,3 +84,65 @@ find_gaps <- function(categories) {
   all <- expand.grid(roi = levels(categories$roi), variant = levels(categories$variant), stringsAsFactors = FALSE)
   all[!paste(all$variant, all$roi) %in% paste(categories$variant, categories$roi), c("variant", "roi")]
 }
+
+#' Accuracy of each variant on the test half of a half split of the patients.
+#'
+#' The size of that half is near the article's inferred n (ledger item 2). A missed lesion is an error.
+#'
+#' @param half_split Data frame as half_split.csv, or NULL.
+#' @return Data frame `variant`, `roi` and the columns of [compute_clustered_proportion()]; NULL without the table.
+compute_half_split <- function(half_split) {
+  groups <- if (!is.null(half_split)) split(half_split, list(half_split$roi, half_split$variant), drop = TRUE)
+  rows <- lapply(groups, function(lesions) {
+    correct <- (as.character(lesions$category_pred) == as.character(lesions$category_ref)) %in% TRUE
+    data.frame(
+      lesions[1, c("variant", "roi")], compute_clustered_proportion(correct, lesions$patient_id), row.names = NULL
+    )
+  })
+  do.call(rbind, unname(rows))
+}
+
+#' How far the accuracy of a variant moves with the seed of its training alone.
+#'
+#' @param seed_accuracy Data frame as seed_accuracy.csv, or NULL.
+#' @return Data frame `variant`, `roi`, `seeds`, `mean`, `sd`, `lowest`, `highest`; NULL without the table.
+compute_seed_table <- function(seed_accuracy) {
+  if (is.null(seed_accuracy)) {
+    return(NULL)
+  }
+  seed_accuracy |>
+    dplyr::group_by(.data$variant, .data$roi) |>
+    dplyr::summarise(
+      seeds = dplyr::n(), mean = mean(.data$accuracy), sd = stats::sd(.data$accuracy), lowest = min(.data$accuracy),
+      highest = max(.data$accuracy), .groups = "drop"
+    ) |>
+    as.data.frame()
+}
+
+#' Over- and under-categorisation, and how many errors lie between neighbouring categories.
+#'
+#' @param categories Data frame as for [compute_accuracy_table()].
+#' @return Data frame `variant`, `scoring` (without end to end, where a missed lesion has no direction), `patients`,
+#'   `n`, and `over`, `under` (shares of the lesions) and `neighbour` (share of the errors) with their limits.
+compute_shifts <- function(categories) {
+  scorings <- c("reference_regions", "detected_lesions")
+  combinations <- expand.grid(scoring = scorings, variant = levels(categories$variant), stringsAsFactors = FALSE)
+  rows <- lapply(seq_len(nrow(combinations)), function(i) {
+    lesions <- select_scoring(categories[categories$variant == combinations$variant[i], ], combinations$scoring[i])
+    if (nrow(lesions) == 0) {
+      return(NULL)
+    }
+    shift <- as.integer(lesions$category_pred) - as.integer(lesions$category_ref)
+    wrong <- shift != 0
+    share <- function(what, of, name) {
+      label_proportion(compute_clustered_proportion(what[of], lesions$patient_id[of]), name)
+    }
+    all <- rep(TRUE, nrow(lesions))
+    data.frame(
+      combinations[i, c("variant", "scoring")], patients = length(unique(lesions$patient_id)), n = nrow(lesions),
+      share(shift > 0, all, "over"), share(shift < 0, all, "under"), share(abs(shift) == 1, wrong, "neighbour"),
+      row.names = NULL
+    )
+  })
+  do.call(rbind, rows)
+}

@@ -99,7 +99,8 @@ check_patients <- function(results) {
 #' @param results Named list of data frames.
 check_lesions <- function(results) {
   known <- row_keys(results$lesions, c("patient_id", "lesion_id"))
-  found <- lapply(intersect(c("lesion_detection", "features", "categories"), names(results)), function(name) {
+  tables <- c("lesion_detection", "features", "categories", "half_split")
+  found <- lapply(intersect(tables, names(results)), function(name) {
     table <- results[[name]]
     keys <- row_keys(table, c("patient_id", "lesion_id"))
     is_reference <- if (name == "lesion_detection") table$kind == "reference" else rep(TRUE, nrow(table))
@@ -223,7 +224,9 @@ check_categories <- function(results) {
   lesions <- results$lesions
   columns <- c("patient_id", "lesion_id")
   row <- match(row_keys(categories, columns), row_keys(lesions, columns))
-  wrong_empty <- which(categories$detected == 1 & is.na(categories$category_pred))
+  # Without an arterial phase the table cannot be read: LR-NC, which is none of the categories that are scored.
+  excused <- grepl("LR-NC", categories$reasons, fixed = TRUE)
+  wrong_empty <- which(categories$detected == 1 & is.na(categories$category_pred) & !excused)
   wrong_full <- which(categories$detected == 0 & !is.na(categories$category_pred))
   missed_reference <- which(categories$roi == "reference_roi" & categories$detected == 0)
   rbind(

@@ -24,7 +24,8 @@ format_data_dictionary <- function(schema) {
     }
     c(
       paste0("## ", file), "",
-      paste0("One row for each ", paste0("`", columns$column[columns$identifies_row], "`", collapse = ", "), "."), "",
+      paste0("One row for each ", paste0("`", columns$column[columns$identifies_row], "`", collapse = ", "), "."),
+      if (columns$optional[1]) c("", "The file may be absent: the report then leaves out what is made from it."), "",
       table(columns$column, columns),
       if (nrow(keys) > 0) c(
         "Keys that must be there:", "", sub("column", "key", table(keys$run_key, keys), fixed = TRUE)
@@ -41,7 +42,8 @@ format_data_dictionary <- function(schema) {
     "Floats have six significant digits. Columns beyond these are allowed and kept. In `schema.csv`, `allowed` is a",
     "list (`a|b`) or an interval (`[0, 1]`, `(0, Inf)`), `required` is 1 where a cell may not be empty, and the",
     "columns with `identifies_row` = 1 are together unique. `features.csv`, `categories.csv` and",
-    "`training_history.csv` may have no row: the report then names the gap.",
+    "`training_history.csv` may have no row: the report then names the gap. Where `optional` is 1 the whole file may",
+    "be absent. `cohort_montage.png`, `figure_8.png` and `figure_11.png` are put into the report where they are there.",
     "",
     "Beyond single cells the files must agree with one another: patients, their group and fold as in",
     "`patients.csv`; lesions as in `lesions.csv`; every patient at every threshold of `pixel_counts.csv` and",

@@ -9,8 +9,8 @@
 #' @return Data frame `threshold`, `statistic` (average, median, global_positive, global_all), `patients`, `value`,
 #'   `low`, `high`, `se`.
 compute_dice_table <- function(dice, counts, weights) {
-  local <- lapply(split(dice, dice$threshold), summarize_local_dice, weights)
-  global <- lapply(split(counts, counts$threshold), function(at) {
+  local <- compute_in_parallel(split(dice, dice$threshold), function(at) summarize_local_dice(at, weights))
+  global <- compute_in_parallel(split(counts, counts$threshold), function(at) {
     rbind(
       summarize_global_dice(at[at$group == "positive", ], "global_positive", weights),
       summarize_global_dice(at, "global_all", weights)

@@ -15,7 +15,7 @@
 compute_feature_table <- function(features, decision_threshold, weights) {
   known <- features[!is.na(features$reference), ]
   groups <- split(known, list(known$feature, known$roi, known$variant), drop = TRUE)
-  rows <- lapply(groups, function(lesions) {
+  rows <- compute_in_parallel(groups, function(lesions) {
     scored <- lesions[!is.na(lesions$probability), ]
     if (nrow(scored) == 0) {
       return(NULL)
@@ -38,36 +38,47 @@ compute_feature_table <- function(features, decision_threshold, weights) {
 
 #' Area under the ROC curve from pairs of lesions of the same stratum, with a patient-bootstrap interval.
 #'
-#' With `concordant[i, j]` the concordant pairs of a present lesion of patient i and an absent lesion of patient j,
-#' and `pairs[i, j]` their number, a resample that counts patient i `w[i]` times has the area w' concordant w / w'
-#' pairs w.
+#' With `concordant[i, j]` the concordant pairs of a present lesion of patient i and an absent lesion of patient j of
+#' the same stratum, and `pairs[i, j]` their number, a resample that counts patient i `w[i]` times has the area
+#' w' concordant w / w' pairs w, both summed over strata.
 #'
 #' @param lesions Data frame `patient_id`, `reference` (0/1), `probability`.
 #' @param stratum One value a lesion; only lesions of the same stratum are compared.
 #' @param weights Matrix as of [draw_patient_weights()].
 #' @return Data frame `value`, `low`, `high`; NA without pairs.
 compute_auc <- function(lesions, stratum, weights) {
-  present <- lesions$reference == 1
-  if (!any(present) || all(present)) {
+  parts <- lapply(split(lesions, stratum), resample_concordance, weights)
+  total <- function(name) Reduce(`+`, lapply(parts, `[[`, name))
+  pairs <- total("pairs")
+  if (pairs == 0) {
     return(data.frame(value = NA_real_, low = NA_real_, high = NA_real_))
   }
-  same <- outer(stratum[present], stratum[!present], "==")
-  larger <- outer(lesions$probability[present], lesions$probability[!present], function(a, b) (a > b) + (a == b) / 2)
-  patients <- sort(unique(lesions$patient_id), method = "radix")
-  by_patient <- function(matrix) {
-    by_row <- rowsum(matrix, factor(lesions$patient_id[present], patients))
-    both <- rowsum(t(by_row), factor(lesions$patient_id[!present], patients))
-    full <- matrix(0, length(patients), length(patients), dimnames = list(patients, patients))
-    full[colnames(both), rownames(both)] <- t(both)
-    full
+  interval <- compute_bootstrap_interval(total("resampled_concordant") / total("resampled_pairs"))
+  data.frame(value = total("concordant") / pairs, low = interval$low, high = interval$high)
+}
+
+#' Concordant pairs of a present and an absent lesion, and all such pairs, of some lesions and in every resample.
+#'
+#' @param lesions Data frame `patient_id`, `reference` (0/1), `probability`.
+#' @param weights Matrix as of [draw_patient_weights()].
+#' @return List of `concordant`, `pairs` (numbers) and `resampled_concordant`, `resampled_pairs` (one a resample).
+resample_concordance <- function(lesions, weights) {
+  present <- lesions[lesions$reference == 1, ]
+  absent <- lesions[lesions$reference == 0, ]
+  if (nrow(present) == 0 || nrow(absent) == 0) {
+    none <- numeric(ncol(weights))
+    return(list(concordant = 0, pairs = 0, resampled_concordant = none, resampled_pairs = none))
   }
-  concordant <- by_patient(same * larger)
-  pairs <- by_patient(same * 1)
-  w <- weights[patients, , drop = FALSE]
-  resampled <- colSums(w * (concordant %*% w)) / colSums(w * (pairs %*% w))
-  interval <- compute_bootstrap_interval(resampled)
-  data.frame(
-    value = if (any(same)) sum(concordant) / sum(pairs) else NA_real_, low = interval$low, high = interval$high
+  larger <- outer(present$probability, absent$probability, function(a, b) (a > b) + (a == b) / 2)
+  by_patient <- function(pairs) t(rowsum(t(rowsum(pairs, present$patient_id)), absent$patient_id))
+  concordant <- by_patient(larger)
+  counts <- by_patient(larger * 0 + 1)
+  of_present <- weights[rownames(counts), , drop = FALSE]
+  of_absent <- weights[colnames(counts), , drop = FALSE]
+  list(
+    concordant = sum(concordant), pairs = sum(counts),
+    resampled_concordant = colSums(of_present * (concordant %*% of_absent)),
+    resampled_pairs = colSums(of_present * (counts %*% of_absent))
   )
 }
 

@@ -7,6 +7,24 @@ format_number <- function(x, digits = 3) {
   ifelse(is.na(x), "\u2013", formatC(as.numeric(x), digits = digits, format = "f", big.mark = ","))
 }
 
+#' Numbers for the report, each with its own decimals.
+#'
+#' @param x Numeric vector.
+#' @param digits Decimals, one a number.
+#' @return Character vector; a dash where there is no number.
+format_each <- function(x, digits) {
+  as.character(mapply(format_number, x, digits, USE.NAMES = FALSE))
+}
+
+#' p values: four decimals where they are small.
+#'
+#' @param p Numeric vector.
+#' @return Character vector; a dash where there is none.
+format_p <- function(p) {
+  text <- ifelse(p < 0.01, sprintf("%.4f", p), sprintf("%.3f", p))
+  ifelse(is.na(p), "\u2013", ifelse(p < 0.00005, "<\u00a00.0001", text))
+}
+
 #' Text that is not broken at its spaces.
 #'
 #' @param text Character vector.
@@ -53,19 +71,23 @@ format_table <- function(table, label) {
   align <- ifelse(vapply(table$table, is.numeric, logical(1)), "r", "l")
   caption <- paste0(label, ". ", table$caption)
   html <- knitr::kable(table$table, format = "html", row.names = FALSE, align = align, caption = caption, escape = TRUE)
-  knitr::asis_output(paste0("\n<div class=\"scroll\">\n", html, "\n</div>\n\n"))
+  class <- if (isTRUE(table$wrap)) "scroll wrap" else "scroll"
+  knitr::asis_output(paste0("\n<div class=\"", class, "\">\n", html, "\n</div>\n\n"))
 }
 
 #' HTML of a figure that was written, or the sentence that says why it was not.
 #'
-#' @param figure Element of [build_figures()].
+#' @param figure Element of [build_figures()], NULL for nothing.
 #' @param path Its PNG, which is put into the page.
 #' @param caption Caption without the cohort.
 #' @param label Cohort label.
 #' @return HTML that knitr takes as it is.
 format_figure <- function(figure, path, caption, label) {
-  if (is.null(figure$plot)) {
-    return(knitr::asis_output(paste0("\n<p class=\"notice\">", label, ". ", figure$gap, "</p>\n\n")))
+  if (is.null(figure)) {
+    return(invisible(NULL))
+  }
+  if (is.null(figure$plot) && is.null(figure$picture)) {
+    return(knitr::asis_output(paste0("\n<p class=\"notice\">", label, ". ", figure$gap, ".</p>\n\n")))
   }
   image <- sprintf(
     "<img src=\"%s\" alt=\"%s\" style=\"width:%.0fpx\"/>", knitr::image_uri(path), figure$alt, 110 * figure$width

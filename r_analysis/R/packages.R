@@ -3,9 +3,10 @@
 #' @return Named character vector: names are R packages, values Debian 12 packages.
 required_packages <- function() {
   c(
-    dplyr = "r-cran-dplyr", ggplot2 = "r-cran-ggplot2", knitr = "r-cran-knitr", patchwork = "r-cran-patchwork",
-    ragg = "r-cran-ragg", readr = "r-cran-readr", rmarkdown = "r-cran-rmarkdown", svglite = "r-cran-svglite",
-    tidyr = "r-cran-tidyr"
+    brglm2 = "r-cran-brglm2", clubSandwich = "r-cran-clubsandwich", dplyr = "r-cran-dplyr",
+    ggplot2 = "r-cran-ggplot2", knitr = "r-cran-knitr", lme4 = "r-cran-lme4", patchwork = "r-cran-patchwork",
+    pROC = "r-cran-proc", ragg = "r-cran-ragg", readr = "r-cran-readr", rmarkdown = "r-cran-rmarkdown",
+    svglite = "r-cran-svglite", tidyr = "r-cran-tidyr"
   )
 }
 
@@ -15,7 +16,9 @@ required_packages <- function() {
 #' @param pandoc Path of pandoc, "" if there is none.
 #' @return One string, or NULL if nothing is missing.
 describe_missing_software <- function(packages = required_packages(), pandoc = Sys.which("pandoc")) {
-  missing <- packages[!vapply(names(packages), requireNamespace, logical(1), quietly = TRUE)]
+  # clubSandwich tells that it replaces a method of sandwich's: nothing that a user needs to know.
+  is_there <- function(name) suppressMessages(requireNamespace(name, quietly = TRUE))
+  missing <- packages[!vapply(names(packages), is_there, logical(1))]
   debian <- c(unname(missing), if (!nzchar(pandoc)) "pandoc")
   if (length(debian) == 0) {
     return(NULL)

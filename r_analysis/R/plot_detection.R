@@ -42,7 +42,9 @@ plot_detection <- function(table, paper, label) {
     colours +
     ggplot2::scale_fill_manual(values = "grey80", name = NULL, guide = ggplot2::guide_legend(order = 2)) +
     ggplot2::scale_shape_manual(values = 23, name = NULL, guide = ggplot2::guide_legend(order = 3)) +
-    ggplot2::scale_x_continuous(limits = c(lowest(table$recall), 1), expand = ggplot2::expansion(add = 0.015)) +
+    ggplot2::scale_x_continuous(
+      limits = c(lowest(table$recall), 1), expand = ggplot2::expansion(add = 0.015), labels = format_level
+    ) +
     ggplot2::scale_y_continuous(limits = c(lowest(table$precision), 1), expand = ggplot2::expansion(add = 0.015)) +
     ggplot2::labs(
       title = "Precision and recall over thresholds (Fig. 13)", x = "Recall (0 to 1)", y = "Precision (0 to 1)"

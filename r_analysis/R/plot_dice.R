@@ -35,15 +35,18 @@ plot_dice_boxes <- function(quantiles, paper, label) {
 #'
 #' @param table Data frame as of [compute_dice_table()].
 #' @param paper Data frame `level`, `number`: printed averages.
+#' @param band Data frame as of [compute_dice_band()].
 #' @param label Cohort label.
 #' @return A ggplot.
-plot_dice_curves <- function(table, paper, label) {
+plot_dice_curves <- function(table, paper, band, label) {
   colours <- figure_colours()$dice
   table <- table[table$statistic %in% names(colours), ]
   table$statistic <- factor(table$statistic, names(colours))
   paper$threshold <- as.numeric(paper$level)
   ggplot2::ggplot(table, ggplot2::aes(x = .data$threshold, y = .data$value)) +
     ggplot2::geom_ribbon(ggplot2::aes(ymin = .data$low, ymax = .data$high, fill = .data$statistic), alpha = 0.15) +
+    ggplot2::geom_line(data = band, ggplot2::aes(y = .data$low), colour = colours[["average"]], linetype = "dotted") +
+    ggplot2::geom_line(data = band, ggplot2::aes(y = .data$high), colour = colours[["average"]], linetype = "dotted") +
     ggplot2::geom_line(ggplot2::aes(colour = .data$statistic, linetype = .data$statistic), linewidth = 0.8) +
     ggplot2::geom_line(data = paper, ggplot2::aes(y = .data$number), colour = figure_colours()$paper, linewidth = 0.3) +
     ggplot2::geom_point(
@@ -62,7 +65,32 @@ plot_dice_curves <- function(table, paper, label) {
     ggplot2::labs(
       title = "Average (local) and global Dice by threshold (Fig. 10)", x = "Threshold (probability)",
       y = "Dice (0 to 1)",
-      caption = figure_caption(label, "Bands: 95 % of the patient bootstrap, point by point.")
+      caption = figure_caption(
+        label, "Bands: 95 % of the patient bootstrap, point by point. Dotted: simultaneous 95 % band of the average."
+      )
+    ) +
+    theme_report()
+}
+
+#' How often each threshold was the best of all.
+#'
+#' @param best Data frame as of [compute_best_threshold()].
+#' @param label Cohort label.
+#' @return A ggplot.
+plot_best_threshold <- function(best, label) {
+  best$level <- factor(format_level(best$threshold))
+  ggplot2::ggplot(best, ggplot2::aes(x = .data$level, y = 100 * .data$share)) +
+    ggplot2::geom_col(fill = okabe_ito("skyblue"), width = 0.7) +
+    ggplot2::geom_text(ggplot2::aes(label = sprintf("%.1f", 100 * .data$share)), vjust = -0.4, size = 3) +
+    ggplot2::geom_point(
+      data = best[best$is_best, ], ggplot2::aes(y = 0, shape = "best on the patients themselves"), size = 3,
+      fill = "white"
+    ) +
+    ggplot2::scale_shape_manual(values = 23, name = NULL) +
+    ggplot2::scale_y_continuous(expand = ggplot2::expansion(mult = c(0.03, 0.12))) +
+    ggplot2::labs(
+      title = "Threshold with the best average Dice", x = "Threshold (probability)", y = "Share of the resamples (%)",
+      caption = figure_caption(label, "Over the patient bootstrap; ties go to the lower threshold.")
     ) +
     theme_report()
 }

@@ -87,7 +87,7 @@ convert_table <- function(table, specs) {
       rep("a repetition", length(repeated))
     ))
   }
-  if (nrow(table) == 0 && !name %in% FILES_THAT_MAY_BE_EMPTY) {
+  if (nrow(table) == 0 && !specs$optional[1] && !name %in% FILES_THAT_MAY_BE_EMPTY) {
     problems <- rbind(problems, new_problems(name, "", NA, "at least one row", "none"))
   }
   list(table = table, problems = problems)
@@ -121,7 +121,7 @@ check_run_facts <- function(run, specs) {
 #' Reads and checks all results files of a run.
 #'
 #' Columns that the schema does not know are kept as text. Rows are numbered as lines of the file, the header being
-#' line 1.
+#' line 1. A file that the schema calls optional may be absent, or have no row, which comes to the same.
 #'
 #' @param folder Folder of the CSV files.
 #' @param schema Data frame as of [read_schema()].
@@ -135,6 +135,9 @@ read_results <- function(folder, schema) {
   problems <- new_problems()
   results <- list()
   for (file in files) {
+    if (any(schema$optional[schema$file == file]) && !file.exists(file.path(folder, file))) {
+      next
+    }
     read <- read_text_table(file.path(folder, file), file)
     problems <- rbind(problems, read$problems)
     if (is.null(read$table)) {
@@ -153,5 +156,24 @@ read_results <- function(folder, schema) {
   stop_for_problems(rbind(problems, check_agreement(results)))
   known <- schema$run_key[schema$run_key != ""]
   results$run <- results$run[order(match(results$run$key, known)), ]
-  results
+  optional <- sub("\\.csv$", "", unique(schema$file[schema$optional]))
+  results[!names(results) %in% optional | vapply(results, nrow, integer(1)) > 0]
+}
+
+#' Pictures that the writer of the results may put beside the tables.
+PICTURES <- c(montage = "cohort_montage.png", figure_8 = "figure_8.png", figure_11 = "figure_11.png")
+
+#' Finds the pictures of a results folder.
+#'
+#' @param folder Folder of the results.
+#' @return Named character vector of paths: those of `PICTURES` that are there. Raises an `input_error` if one of them
+#'   is no PNG.
+find_pictures <- function(folder) {
+  paths <- stats::setNames(file.path(folder, PICTURES), names(PICTURES))
+  paths <- paths[file.exists(paths)]
+  signature <- as.raw(c(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a))
+  is_png <- vapply(paths, function(path) identical(readBin(path, "raw", 8), signature), logical(1))
+  wrong <- unname(paths[!is_png])
+  stop_for_problems(new_problems(basename(wrong), "", rep(NA, length(wrong)), "a PNG picture", "other bytes"))
+  paths
 }

@@ -5,13 +5,13 @@
 #' @param analysis List as of [run_analysis()].
 #' @param figures List as of [build_figures()], already written.
 #' @param figure_folder Folder of the written figures.
-#' @param source Folder of report.Rmd and report.css.
+#' @param source Folder of report.Rmd, virtual_cohort.Rmd and report.css.
 #' @param path HTML file to write.
 render_report <- function(analysis, figures, figure_folder, source, path) {
   work <- tempfile("report-")
   dir.create(work)
   on.exit(unlink(work, recursive = TRUE))
-  file.copy(file.path(source, c("report.Rmd", "report.css")), work)
+  file.copy(file.path(source, c("report.Rmd", "virtual_cohort.Rmd", "report.css")), work)
   # The mode of a read-only checkout is copied too.
   Sys.chmod(list.files(work, full.names = TRUE), "0644")
   format <- rmarkdown::output_format(

@@ -2,7 +2,7 @@
 #'
 #' @param caption Caption without the cohort, which is put before it.
 #' @param ... Columns; names are the titles.
-#' @return List of `table` and `caption`.
+#' @return List of `table` and `caption`; an element `wrap` that is TRUE lets the first column break its lines.
 new_report_table <- function(caption, ...) {
   list(table = data.frame(..., check.names = FALSE), caption = caption)
 }
@@ -23,19 +23,28 @@ tabulate_run <- function(analysis) {
 #' @param analysis List as of [run_analysis()].
 #' @param rows Logical: rows of `analysis$comparison` to show.
 #' @param caption Caption.
-tabulate_comparison <- function(analysis, rows, caption) {
+#' @param definitions Whether to say what each of ours is; else only what needs saying.
+tabulate_comparison <- function(analysis, rows, caption, definitions = TRUE) {
   shown <- analysis$comparison[rows, ]
   unit <- ifelse(shown$unit == "" | !grepl("[0-9]", shown$paper_value), "", paste0(" ", shown$unit))
   limits <- sprintf(" [%s, %s]", format_number(shown$paper_low, 2), format_number(shown$paper_high, 2))
   printed <- paste0(shown$paper_value, ifelse(is.na(shown$paper_low), "", limits), unit)
   digits <- choose_digits(shown$ours_value, shown$unit)
-  new_report_table(
+  definition <- shown$ours_definition
+  needed <- grepl("by construction|not in the results", definition)
+  report_table <- new_report_table(
     caption,
-    Item = shown$item, Quantity = shown$quantity, Level = shown$level,
+    Item = shown$item, Quantity = if (definitions) shown$quantity else keep_together(shown$quantity),
+    Level = if (definitions) shown$level else keep_together(shown$level),
     Printed = ifelse(grepl("plain", shown$verdict), printed, keep_together(printed)),
     Ours = format_estimate(shown$ours_value, shown$ours_low, shown$ours_high, digits, shown$unit),
-    Verdict = keep_together(shown$verdict), `Ours is` = shown$ours_definition
+    Verdict = keep_together(shown$verdict),
+    `Ours is` = if (definitions) definition else ifelse(
+      grepl("construction", definition), "by construction", ifelse(needed, "not in this run", "")
+    )
   )
+  if (!definitions) names(report_table$table)[names(report_table$table) == "Ours is"] <- "Note"
+  report_table
 }
 
 #' Table 4.
@@ -185,20 +194,5 @@ tabulate_accuracy <- function(analysis) {
     Variant = ifelse(first, rows$variant, ""), `Printed (%)` = ifelse(first, in_paper, ""), Scoring = rows$scoring,
     Correct = keep_together(rows$correct), `Ours (%)` = rows$accuracy, `Design effect` = rows$design_effect,
     `Weighted kappa` = rows$kappa, `Over / under` = keep_together(rows$shifted)
-  )
-}
-
-#' What can be had without any image.
-#' @param analysis List as of [run_analysis()].
-tabulate_baselines <- function(analysis) {
-  rows <- analysis$baselines
-  new_report_table(
-    paste(
-      "What can be had without any image, learnt on the other folds: always the most frequent category,",
-      "and the most frequent category of the reference diameter's stratum."
-    ),
-    Baseline = describe_code(rows$baseline), Correct = keep_together(paste(rows$successes, "/", rows$n)),
-    `Accuracy (%)` = format_estimate(100 * rows$proportion, 100 * rows$low, 100 * rows$high, 1),
-    `Weighted kappa` = format_estimate(rows$kappa_linear, rows$kappa_linear_low, rows$kappa_linear_high, 2)
   )
 }

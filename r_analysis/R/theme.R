@@ -20,6 +20,8 @@ figure_colours <- function() {
     ),
     roi = stats::setNames(okabe_ito(c("blue", "orange")), c("reference_roi", "automatic_roi")),
     size = stats::setNames(okabe_ito(c("vermillion", "orange", "blue")), SIZE_STRATA),
+    population = okabe_ito(c("blue", "vermillion")),
+    category = stats::setNames(okabe_ito(c("skyblue", "orange", "vermillion")), c("LR-3", "LR-4", "LR-5")),
     source = stats::setNames(okabe_ito(c("blue", "orange")), c("training", "early-stopping patients")),
     paper = "black"
   )
@@ -57,6 +59,9 @@ describe_code <- function(code) {
     end_to_end = "end to end, missed lesions as errors", aphe = "APHE", washout = "washout", capsule = "capsule",
     auc = "AUC, within folds", auc_pooled = "AUC, pooled", majority = "majority category", size_only = "size only",
     test_folds = "best on the test folds (as printed)", early_stopping_patients = "chosen on early-stopping patients",
+    rules_on_truth = "rules on the simulated truth (ceiling)", threshold = "intensity window",
+    network = "network, threshold of each fold", readers = "between the two simulated readers (ceiling)",
+    network_minus_threshold = "network minus intensity window", readers_minus_network = "readers minus network",
     pretrain = "segmentation, pre-training", finetune = "segmentation, fine-tuning"
   )
   code <- as.character(code)

@@ -18,12 +18,18 @@ write_table <- function(table, path) {
 write_tables <- function(analysis, folder) {
   tables <- list(
     run_facts = analysis$run, cohort = analysis$cohort_table, table_04_dice = analysis$dice_table,
-    table_04_dice_at_chosen_threshold = analysis$dice_at_chosen, figure_09_dice_quantiles = analysis$dice_quantiles,
-    dice_by_size = analysis$dice_by_size, figure_13_detection = analysis$detection_table,
+    table_04_dice_at_chosen_threshold = analysis$dice_at_chosen,
+    dice_by_size = analysis$dice_by_size,
     detection_by_size = analysis$detection_by_size,
     detection_by_size_at_chosen_threshold = analysis$detection_at_chosen,
     features = analysis$feature_table, table_05_accuracy = analysis$accuracy_table, baselines = analysis$baselines,
-    figure_14_16_confusion = analysis$confusion, gaps = analysis$gaps
+    figure_14_16_confusion = analysis$confusion, gaps = analysis$gaps, claims = analysis$claims,
+    contrasts = analysis$contrasts, shifts = analysis$shifts, ignoring_clustering = analysis$ignoring_clustering,
+    dice_simultaneous_band = analysis$dice_band, best_threshold = analysis$best_threshold,
+    detection_model = analysis$detection_model$table,
+    calibration = analysis$calibration, segmentation_baselines = analysis$segmentation_baselines,
+    surface = analysis$surface_table, pretraining_dice = analysis$pretraining_dice,
+    cohort_realism = analysis$virtual$realism, half_split = analysis$half_split, seeds = analysis$seeds
   )
   dir.create(file.path(folder, "tables"), showWarnings = FALSE, recursive = TRUE)
   for (name in names(tables)) {

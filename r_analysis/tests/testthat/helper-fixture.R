@@ -102,7 +102,10 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
       has_prediction = has(here$kind == "predicted"), detected = has(here$kind == "reference" & here$matched == 1)
     )
   }))
-  skill <- c("vgg16-adaptive" = 2.2, "vgg16-plain" = 1.4, "resnet50-adaptive" = 2, "resnet50-plain" = 1.2)[variants]
+  skill <- c(
+    "vgg16-adaptive" = 2.2, "vgg16-plain" = 1.4, "resnet50-adaptive" = 2, "resnet50-plain" = 1.2,
+    "direct-frozen" = 0.2, "direct-finetuned" = 0.5, "direct-finetuned-size" = 0.8
+  )[variants]
   both <- lapply(variants, function(variant) {
     of_roi <- lapply(c("reference_roi", "automatic_roi"), function(roi) {
       detected <- roi == "reference_roi" | peak >= 0.5
@@ -113,7 +116,8 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
       present <- (probability >= 0.5) * 1
       category <- categorize_fixture(used, present[, 1], present[, 2], present[, 3])
       where <- data.frame(variant, roi, lesions[c("fold", "patient_id", "lesion_id")])
-      features <- do.call(rbind, lapply(1:3, function(f) {
+      # A direct classifier reads no feature.
+      features <- do.call(rbind, lapply(if (startsWith(variant, "direct")) integer() else 1:3, function(f) {
         data.frame(
           where, feature = c("aphe", "washout", "capsule")[f],
           reference = lesions[[paste0(c("aphe", "washout", "capsule")[f], "_ref")]],
@@ -142,7 +146,7 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
   characterization <- unlist(lapply(variants, function(variant) {
     lapply(seq_len(folds) - 1, function(fold) history("characterization", variant, fold, 5, losses, 0.7))
   }), recursive = FALSE)
-  list(
+  results <- list(
     run = data.frame(
       key = c(
         "run", "cohort", "profile", "commit", "dirty", "seed", "folds", "rules", "decision_threshold", "python",
@@ -162,6 +166,72 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
     categories = do.call(rbind, lapply(both, `[[`, "categories")),
     training_history = do.call(rbind, c(list(history("pretrain", NA, NA, 3, losses, 1.2)), finetune, characterization))
   )
+  results$durations <- data.frame(stage = c("cohort", "folds"), seconds = c(90, 1410))
+  c(results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories))
+}
+
+#' What further seeds and a half split give; made up, too.
+make_fixture_repeats <- function(categories) {
+  seeds <- expand.grid(
+    seed = 1:3, roi = c("reference_roi", "automatic_roi"), variant = unique(categories$variant),
+    stringsAsFactors = FALSE
+  )
+  half <- categories[categories$fold == 0, ]
+  list(
+    seed_accuracy = data.frame(
+      seeds[c("variant", "seed", "roi")], accuracy = round(runif(nrow(seeds), 0.4, 0.7), 4), n = 25
+    ),
+    half_split = half[c("variant", "roi", "patient_id", "lesion_id", "category_ref", "category_pred")]
+  )
+}
+
+#' The tables that only a run on a virtual cohort has, and the intensity window's; made up, too.
+make_fixture_cohort <- function(positives) {
+  n <- nrow(positives)
+  curves <- expand.grid(
+    time_s = c(0, 15, 20, 25, 30, 35, 45, 55, 90, 180), field_strength_t = c(1.5, 3),
+    tissue = c("cirrhotic liver", "HCC with APHE and washout", "capsule", "aorta"), stringsAsFactors = FALSE
+  )
+  peak <- c("cirrhotic liver" = 60, "HCC with APHE and washout" = 25, capsule = 120, aorta = 15)[curves$tissue]
+  rise <- function(t, peak) t / peak * exp(1 - t / peak)
+  own <- 1 + curves$field_strength_t / 2 * rise(curves$time_s, peak)
+  liver <- 1 + curves$field_strength_t / 2 * rise(curves$time_s, 60)
+  list(
+    baseline_segmentation = data.frame(
+      positives[c("patient_id", "fold")], lower = -0.8 + 0.1 * positives$fold, upper = 0.3,
+      dice = round(runif(n, 0, 0.1), 4)
+    ),
+    cohort_summary = data.frame(
+      source = c("Table 1", "Table 2", "Table 2", "section 2.3"),
+      item = c("section thickness", "positive patients; liver operation", "negative patients; follow-up", "scanners"),
+      unit = c("mm", "patients", "patients", NA), paper = c("4.4 or less", "40", "18", "four"),
+      cohort = c("4.4", "40", "18", "two")
+    ),
+    cohort_realism = data.frame(
+      quantity = c(rep("lesion over liver signal", 3), "share with APHE", "share with capsule", "age", "cyst volume"),
+      group = c("HCC", "HCC", "not HCC", "HCC", "HCC", NA, "negative patients"),
+      phase = c("arterial", "delayed", "portal_venous", "arterial", NA, NA, NA),
+      unit = c(rep(NA, 3), "%", "%", "years", "ml"),
+      n = c(120, 120, 54, 174, 174, 203, NA), measured = c(1.28, 0.86, 0.99, 78.2, 23.1, 58.5, NA),
+      measured_low = c(1.25, 0.84, NA, 71.2, 17.5, 57, NA), measured_high = c(1.31, 0.88, NA, 84, 30, 60, NA),
+      literature = c(1.3, 0.88, 1, 89, NA, 58.53, 3), literature_low = c(1.2, NA, NA, 83, NA, 57, NA),
+      literature_high = c(1.4, NA, NA, 94, 29, 60.1, NA),
+      source = c("Author A 2010", "Author A 2010", "Author B 2012", "Author C 2018", "Author C 2018", "the article", NA)
+    ),
+    contrast_curves = data.frame(
+      curves[c("tissue", "field_strength_t", "time_s")], signal_over_precontrast = own, signal_over_liver = own / liver
+    ),
+    reader_ceiling = data.frame(patient_id = positives$patient_id, dice_readers = round(runif(n, 0.8, 0.92), 4))
+  )
+}
+
+#' A picture as a writer of results would put it beside the tables.
+write_fixture_picture <- function(path, width = 60, height = 30) {
+  ragg::agg_png(path, width, height, units = "px")
+  graphics::par(mar = c(0, 0, 0, 0))
+  graphics::image(matrix(seq_len(6), 3), axes = FALSE)
+  grDevices::dev.off()
+  invisible(path)
 }
 
 write_results <- function(results, folder) {

@@ -42,6 +42,34 @@ test_that("confusion matrices hold every lesion once", {
   expect_true(all(is.na(shares) | abs(shares - 1) < 1e-12))
 })
 
+test_that("shares of over-, under-categorised and neighbouring errors follow a plain count", {
+  shifts <- compute_shifts(results$categories)
+  row <- shifts[shifts$variant == "vgg16-plain" & shifts$scoring == "detected_lesions", ]
+  lesions <- results$categories[
+    results$categories$variant == "vgg16-plain" & results$categories$roi == "automatic_roi" &
+      results$categories$detected == 1,
+  ]
+  shift <- as.integer(lesions$category_pred) - as.integer(lesions$category_ref)
+  expect_equal(c(row$over, row$under), c(mean(shift > 0), mean(shift < 0)))
+  expect_equal(row$neighbour, sum(abs(shift) == 1) / sum(shift != 0))
+})
+
+test_that("the half split and the seeds follow a plain count", {
+  half <- results$half_split
+  table <- compute_half_split(half)
+  row <- table[table$variant == "vgg16-plain" & table$roi == "automatic_roi", ]
+  mine <- half[half$variant == "vgg16-plain" & half$roi == "automatic_roi", ]
+  right <- sum(as.character(mine$category_pred) == as.character(mine$category_ref), na.rm = TRUE)
+  expect_equal(c(row$successes, row$n), c(right, nrow(mine)))
+  seeds <- compute_seed_table(results$seed_accuracy)
+  mine <- results$seed_accuracy[results$seed_accuracy$variant == "vgg16-plain", ]
+  mine <- mine$accuracy[mine$roi == "reference_roi"]
+  row <- seeds[seeds$variant == "vgg16-plain" & seeds$roi == "reference_roi", ]
+  expect_equal(c(row$seeds, row$mean, row$sd, row$highest), c(3, mean(mine), stats::sd(mine), max(mine)))
+  expect_null(compute_half_split(NULL))
+  expect_null(compute_seed_table(NULL))
+})
+
 test_that("variants that are not in the run are named", {
   gaps <- find_gaps(results$categories)
   expect_setequal(unique(gaps$variant), c("direct-frozen", "direct-finetuned", "direct-finetuned-size"))

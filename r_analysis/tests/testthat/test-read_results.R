@@ -203,6 +203,28 @@ test_that("a reference lesion has one diameter", {
   )
 })
 
+test_that("optional files may be absent or without rows, and are checked where they are there", {
+  folder <- spoil("cohort_realism.csv", function(lines) lines[1])
+  file.remove(file.path(folder, c("cohort_summary.csv", "reader_ceiling.csv", "half_split.csv")))
+  results <- read_results(folder, test_schema())
+  absent <- c("cohort_summary", "cohort_realism", "reader_ceiling", "half_split")
+  expect_setequal(setdiff(names(read_fixture()), names(results)), absent)
+  expect_problem(
+    "reader_ceiling.csv", set_cell(2, "dice_readers", "1.2"),
+    "reader_ceiling.csv, column dice_readers, row 2: expected a number in [0, 1], found '1.2'"
+  )
+  expect_problem(
+    "baseline_segmentation.csv", set_cell(2, "fold", "2"), "column fold, row 2: expected '0' as patients.csv says"
+  )
+  expect_problem(
+    "reader_ceiling.csv", set_cell(2, "patient_id", "P999"), "expected a patient of patients.csv, found 'P999'"
+  )
+  expect_problem("half_split.csv", set_cell(2, "lesion_id", "L9"), "expected a lesion of lesions.csv")
+  expect_problem(
+    "cohort_realism.csv", function(lines) sub("literature_low", "low", lines), "column literature_low: expected this"
+  )
+})
+
 test_that("tables that may be empty may be empty", {
   folder <- spoil("features.csv", function(lines) lines[1])
   expect_equal(nrow(read_results(folder, test_schema())$features), 0)
