@@ -24,7 +24,7 @@ reproduce: setup  ## the main job: data, training, results, report
 	@$(PY) experiments/reproduce.py --profile $(PROFILE) $(if $(RUN),--run "$(RUN)") $(if $(MANIFEST),--manifest "$(MANIFEST)") $(if $(FORCE),--force)
 
 test: setup  ## fast tests, Python and R, with the smoke workflow
-	$(PY) -m pytest -m "not slow"
+	$(PY) -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 	Rscript r_analysis/tests/testthat.R
 
 test-slow: setup  ## the slow tests

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Hashable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib import metadata
@@ -13,19 +12,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from describe_cohort import describe_cohort
 from extract_lesions import predicted_lesions
-from stage import REGION_KEY, Progress, fold_of_patients, read_table, run_stage
-from stages import Plan
+from overlay_figures import write_overlay_figures
+from score_baseline import score_intensity_baseline
+from score_surface import score_surfaces
+from score_variants import score_variants
+from stage import Progress, fold_of_patients, read_table, run_stage
+from stages import STAGES, Plan
+from trainings import list_trainings
 
-from lirads_keras.config import CharacterizationSettings, Profile
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities
+from lirads_keras.config import Profile
+from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.evaluation.detection import detect_patient, match_lesions
-from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table
+from lirads_keras.evaluation.export import COHORT_TABLES, TABLES, build_results_table, write_results_table
 from lirads_keras.evaluation.overlap import compute_pixel_counts
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
-from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.provenance import compute_sha256
 
@@ -85,53 +89,28 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diam
     return rows
 
 
-def score_features(plan: Plan, index: pd.DataFrame) -> Rows:
-    """Rows of features.csv and categories.csv; a missed lesion has its features without a probability, and so has one whose study lacks the phase."""
+def list_histories(plan: Plan) -> list[tuple[str, str | None, int | None, Path]]:
+    """Stage, variant, fold and folder of every network whose history is told: the half split and further seeds are not."""
     settings = plan.profile.characterization
-    rows: Rows = {"features": [], "categories": []}
-    for variant in settings.variants:
-        by_fold = [read_table(plan.run / "characterization" / variant / f"fold-{fold}" / "features.csv") for fold in range(plan.profile.segmentation.folds)]
-        # A fold may have no lesion; empty columns have no type to be merged by.
-        read = pd.concat([table for table in by_fold if len(table)])
-        table = index.merge(read, on=REGION_KEY, suffixes=("_ref", ""), validate="one_to_one")
-        for row in table.to_dict("records"):
-            shared = {"variant": variant, **{name: row[name] for name in REGION_KEY}}
-            rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
-                                 for feature in HEAD_FEATURES]
-            rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
-                                       **_category(row, settings)})
-    return rows
-
-
-def _category(row: Mapping[Hashable, Any], settings: CharacterizationSettings) -> dict[str, Any]:
-    if not row["detected"]:
-        return {"category_pred": None, "reasons": "missed by the segmentation"}
-    probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
-    _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules)
-    return {"category_pred": str(category), "reasons": reasons}
-
-
-def list_trainings(plan: Plan) -> list[tuple[str, str | None, int | None, Path]]:
-    """Stage, variant, fold and folder of every network of the run."""
-    folds = range(plan.profile.segmentation.folds)
     return [("pretrain", None, None, plan.run / "segmentation" / "pretrain"),
-            *(("finetune", None, fold, plan.run / "segmentation" / f"fold-{fold}") for fold in folds),
-            *(("characterization", variant, fold, plan.run / "characterization" / variant / f"fold-{fold}")
-              for variant in plan.profile.characterization.variants for fold in folds)]
+            *(("finetune", None, fold, plan.run / "segmentation" / f"fold-{fold}") for fold in range(plan.profile.segmentation.folds)),
+            *(("characterization", variant, training.fold, training.folder) for variant in settings.variants
+              for training in list_trainings(plan, variant) if training.fold is not None and training.seed == settings.seeds[0])]
 
 
 def read_history(plan: Plan) -> list[dict[str, Any]]:
     """Rows of training_history.csv."""
     return [{"stage": stage, "variant": variant, "fold": fold, "epoch": row["epoch"], "metric": metric, "value": row[metric]}
-            for stage, variant, fold, folder in list_trainings(plan)
+            for stage, variant, fold, folder in list_histories(plan)
             for row in pd.read_csv(folder / "history.csv").to_dict("records") for metric in row if metric != "epoch"]
 
 
 def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
     """SHA-256 of the manifest's tables and of every network's weights."""
-    weights = [folder / "model.keras" for _, _, _, folder in list_trainings(plan)]
+    folders = [folder for stage, _, _, folder in list_histories(plan) if stage != "characterization"]
+    folders += [training.folder for variant in plan.profile.characterization.variants for training in list_trainings(plan, variant)]
     return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
-            "weights": {str(path.relative_to(plan.run)): compute_sha256(path) for path in weights}}
+            "weights": {str((folder / "model.keras").relative_to(plan.run)): compute_sha256(folder / "model.keras") for folder in folders}}
 
 
 def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
@@ -144,9 +123,15 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
         "dirty": {True: 1, False: 0}.get(provenance["dirty"]), "seed": plan.profile.seed, "folds": plan.profile.segmentation.folds,
         "rules": settings.rules, "decision_threshold": settings.decision_threshold, "python": platform.python_version(),
         "tensorflow": provenance["versions"].get("tensorflow-cpu") or provenance["versions"].get("tensorflow"), "keras": metadata.version("keras"),
-        "pretraining": "LiTS" if plan.lits else "virtual CT",
+        "pretraining": "LiTS" if plan.lits else "virtual CT", "trunk_weights": settings.weights, "seeds": " ".join(map(str, settings.seeds)),
     }
     return [{"key": key, "value": None if value is None else str(value)} for key, value in values.items()]
+
+
+def measure_durations(plan: Plan) -> list[dict[str, Any]]:
+    """Rows of durations.csv, the only table that changes when the same run is made again; a virtual cohort that was there already counts as built."""
+    return [{"stage": stage, "seconds": sum(json.loads(plan.done_file(stage, part).read_text())["seconds"] for part in plan.parts(stage))}
+            for stage in STAGES if stage not in {"results", "report"}]
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
@@ -155,7 +140,8 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     index = read_table(plan.run / "characterization" / "crops" / "index.csv")
     # The manifest's diameter, or the mask's where it has none: chosen once, when the lesions were cut out.
     diameters_mm = {(row["patient_id"], row["lesion_id"]): row["diameter_mm"] for row in index.to_dict("records") if row["roi"] == "reference_roi"}
-    rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_features(plan, index)
+    present = np.load(plan.run / "characterization" / "crops" / "present.npy")
+    rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_variants(plan, index, present)
     rows["training_history"] = read_history(plan)
     rows["run"] = describe_run(plan, manifest)
     rows["fold_thresholds"] = [
@@ -172,8 +158,16 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
          "diameter_mm": diameters_mm[row["patient_id"], row["lesion_id"]], "category_ref": row["category"],
          "category_true": row.get("category_true"), **{f"{name}_ref": row[name] for name in HEAD_FEATURES}}
         for row in lesions.to_dict("records")]
+    rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
+    rows["surface"] = score_surfaces(plan, fold_of)
+    rows["durations"] = measure_durations(plan)
+    dice = read_table(plan.run / "segmentation" / "pretrain" / "dice.csv")
+    rows["pretrain_dice"] = [{str(name): value for name, value in row.items()} for row in dice.to_dict("records")]
     for name in TABLES:
-        write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))
+        if name not in COHORT_TABLES:
+            write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))
+    describe_cohort(plan)
+    write_overlay_figures(plan, rows, {(row["patient_id"], str(row["lesion_id"])): row["mask_label"] for row in lesions.to_dict("records")})
     write_json(plan.run / "checksums.json", compute_checksums(plan))
 
 

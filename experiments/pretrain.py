@@ -1,10 +1,13 @@
-"""Stage pretrain: the segmentation network on CT, liver and lesion (§2.5.1)."""
+"""Stage pretrain: the segmentation network on CT, liver and lesion (§2.5.1), and the Dice of its early-stopping volumes."""
 from __future__ import annotations
 
+import pandas as pd
+from score_pretraining import build_label_predictor, score_ct
 from stage import Progress, run_stage
 from stages import Plan
 
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.atomic import write_text
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.training.runtime import configure_tensorflow
@@ -18,12 +21,17 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     if len(studies) < 2:
         raise InputError(Problem(str(plan.ct), "two CT volumes or more, one for early stopping", f"{len(studies)}"))
     held_out = set(validation_patients(list(studies), settings.validation_fraction, seed, PRETRAIN_STREAM))
-    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=seed, pretrained=None)
-    epochs = settings.pretrain.epochs
+    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=seed, pretrained=None,
+                                  tensorboard=plan.profile.workflow.tensorboard)
+    epochs, folder = settings.pretrain.epochs, plan.run / "segmentation" / "pretrain"
     progress(0, epochs, "compiling")
     trainer.train([study for name, study in studies.items() if name not in held_out], [studies[name] for name in sorted(held_out)],
-                  plan.run / "segmentation" / "pretrain", plan.digests["pretrain"], stream=PRETRAIN_STREAM,
+                  folder, plan.digests["pretrain"], stream=PRETRAIN_STREAM,
                   progress=lambda done, logs: progress(done, epochs, f"epoch {done} of {epochs}, Dice {logs['val_dice']:.2f}"))
+    progress(epochs, epochs, "scoring the early-stopping volumes")
+    predict = build_label_predictor(trainer.model)
+    rows = [row for name in sorted(held_out) for row in score_ct(predict, studies[name], settings.prediction_batch_size)]
+    write_text(folder / "dice.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Stage report: hands the results to R, which does all inference and all figures."""
+"""Stage report: hands the results to R, which does all inference and all figures; then the model card."""
 from __future__ import annotations
 
 import subprocess
 
+from model_card import write_model_card
 from stage import Progress, run_stage
 from stages import CHECKOUT, Plan
 
@@ -18,6 +19,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
         raise InputError(Problem(" ".join(command), "results that the R analysis accepts", finished.stderr.strip()))
     if finished.returncode:
         raise RuntimeError(f"the R analysis failed:\n{finished.stderr}")
+    write_model_card(plan)
 
 
 if __name__ == "__main__":

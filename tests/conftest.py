@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
@@ -37,10 +38,20 @@ def start_reproduce(folder: Path, *arguments: str, profile: str = "smoke") -> su
 
 
 @pytest.fixture(scope="session")
-def smoke_run(tmp_path_factory) -> Path:
-    """The run folder of a finished smoke workflow, made once for all tests that look at it; nobody may change it."""
-    folder = tmp_path_factory.mktemp("smoke")
-    workflow = start_reproduce(folder)
-    out, err = workflow.communicate()
-    assert workflow.returncode == 0, f"{out}\n{err}\n{(folder / 'runs' / 'smoke' / 'workflow.log').read_text()[-5000:]}"
+def smoke_run(tmp_path_factory, worker_id) -> Path:
+    """The run folder of a finished smoke workflow, made once for all tests that look at it, in whichever process; nobody may change it."""
+    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    folder = shared / "smoke"
+    with FileLock(shared / "smoke.lock"):
+        if not (folder / "finished").exists():
+            folder.mkdir(exist_ok=True)
+            workflow = start_reproduce(folder)
+            out, err = workflow.communicate()
+            assert workflow.returncode == 0, f"{out}\n{err}\n{(folder / 'runs' / 'smoke' / 'workflow.log').read_text()[-5000:]}"
+            (folder / "finished").touch()
     return folder / "runs" / "smoke"
+
+
+def results_of(run: Path) -> dict[str, bytes]:
+    """The content of every file of a run's results but durations.csv, which alone differs when the same run is made again."""
+    return {path.name: path.read_bytes() for path in sorted((run / "results").iterdir()) if path.name != "durations.csv"}

@@ -140,6 +140,10 @@ def test_printed_numbers_agree_with_one_another(rows: list[dict[str, str]]) -> N
     assert f"{100 * 78 / 174:.1f}" == value["§2.3", "lesions smaller than 2 cm", "LR-3/4/5"]
 
 
-def test_nothing_but_the_report_reads_it() -> None:
+def test_nothing_but_the_report_and_the_cohorts_summary_reads_it() -> None:
+    """The summary is made of the finished patients: only the function that writes tables after them asks for it."""
     sources = [*(REPOSITORY / "lirads_keras").rglob("*.py"), *(REPOSITORY / "experiments" / "profiles").glob("*.yaml")]
-    assert [str(path) for path in sources if "paper_results" in path.read_text(encoding="utf-8")] == []
+    summary, build = (REPOSITORY / "lirads_keras" / "phantom" / f"{name}.py" for name in ("summary", "build"))
+    assert [path for path in sources if "paper_results" in path.read_text(encoding="utf-8")] == [summary]
+    assert [path for path in sources if "phantom.summary" in path.read_text(encoding="utf-8")] == [build]
+    assert build.read_text(encoding="utf-8").split("def _write_description(")[0].count("build_summary_table") == 1, "the import alone"

@@ -2,10 +2,9 @@
 
     .venv/bin/python experiments/benchmarks/evaluation.py [--rounds N] [--slices 300] [--run runs/cpu [--profile FILE]]
 
-The counts are compared one by one before a time is told: scikit-learn's precision_recall_curve gives precision and recall at every level that
-occurs, and from the number of positives these are the true and false positives. The volume has three lesions; half of the voxels have level 0, as outside of
-the body, the rest are spread over all levels. With a run, its predictions are matched with its reference lesions at all
-thresholds of its profile, in one process.
+The counts are compared one by one before a time is told: scikit-learn's precision_recall_curve gives precision and recall at every level that occurs,
+and from the number of positives these are the true and false positives. The volume has three lesions; half of the voxels have level 0, as outside of the
+body, the rest are spread over all levels. With a run, its predictions are matched with its reference lesions at all thresholds of its profile, in one process.
 """
 from __future__ import annotations
 

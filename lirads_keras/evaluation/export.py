@@ -80,8 +80,41 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("variant", "factor", required=False, identifies_row=True, allowed=SCORED_VARIANTS),
         Column("fold", "integer", required=False, identifies_row=True, allowed=_COUNT), Column("epoch", "integer", identifies_row=True, allowed=_COUNT),
         Column("metric", "string", identifies_row=True), Column("value", "number", required=False)),
+    "baseline_segmentation": (
+        _PATIENT, _FOLD, Column("lower", "number"), Column("upper", "number"), Column("dice", "number", allowed=_UNIT)),
+    "surface": (
+        _PATIENT, _FOLD, Column("threshold", "number", allowed=_UNIT), Column("mean_surface_distance_mm", "number", required=False, allowed=_COUNT),
+        Column("hausdorff95_mm", "number", required=False, allowed=_COUNT), Column("volume_ref_ml", "number", allowed=_COUNT),
+        Column("volume_pred_ml", "number", allowed=_COUNT)),
+    "pretrain_dice": (
+        Column("ct_id", "string", identifies_row=True), Column("label", "factor", identifies_row=True, allowed=("liver", "tumour")),
+        Column("dice", "number", required=False, allowed=_UNIT)),
+    "cohort_summary": (
+        Column("source", "string", identifies_row=True), Column("item", "string", identifies_row=True),
+        Column("unit", "string", required=False, identifies_row=True), Column("paper", "string", required=False), Column("cohort", "string", required=False)),
+    "cohort_realism": (
+        Column("quantity", "string", identifies_row=True), Column("group", "string", required=False, identifies_row=True),
+        Column("phase", "string", required=False, identifies_row=True), Column("unit", "string", required=False),
+        Column("n", "integer", required=False, allowed=_COUNT),
+        *(Column(f"{which}{bound}", "number", required=False) for which in ("measured", "literature") for bound in ("", "_low", "_high")),
+        Column("source", "string", required=False, identifies_row=True)),
+    "contrast_curves": (
+        Column("tissue", "string", identifies_row=True), Column("field_strength_t", "number", identifies_row=True, allowed=_LENGTH),
+        Column("time_s", "number", identifies_row=True), Column("signal_over_precontrast", "number", required=False, allowed=_COUNT),
+        Column("signal_over_liver", "number", required=False, allowed=_COUNT)),
+    "reader_ceiling": (_PATIENT, Column("dice_readers", "number", allowed=_UNIT)),
+    "seed_accuracy": (
+        Column("variant", "factor", identifies_row=True, allowed=SCORED_VARIANTS), Column("seed", "integer", identifies_row=True, allowed=_COUNT), _ROI,
+        Column("accuracy", "number", allowed=_UNIT), Column("n", "integer", allowed=("[1, Inf)",))),
+    "half_split": (
+        Column("variant", "factor", identifies_row=True, allowed=SCORED_VARIANTS), _ROI, _PATIENT, _LESION,
+        Column("category_ref", "factor", allowed=_CATEGORIES), Column("category_pred", "factor", required=False, allowed=_CATEGORIES)),
+    "durations": (Column("stage", "string", identifies_row=True), Column("seconds", "number", allowed=_COUNT)),
 }
 """Every table of `results/` by its name without ".csv"."""
+
+COHORT_TABLES = ("cohort_summary", "cohort_realism", "contrast_curves", "reader_ceiling")
+"""Of a virtual cohort alone; their rows stay in the order in which the cohort's own tables tell them."""
 
 RUN_KEYS = {column.name: column for column in (
     Column("run", "string"), Column("cohort", "string"), Column("profile", "string"), Column("commit", "string", required=False),
@@ -104,7 +137,8 @@ def build_results_table(name: str, records: Iterable[Mapping[str, Any]]) -> pd.D
 def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     """Writes `folder/name.csv`, whole or not at all: UTF-8, %.6g, empty cells for what is missing, rows sorted by what identifies them.
 
-    Equal content gives equal bytes, whatever the order of the rows. Factors sort in their stated order, patients and lesions as text.
+    Equal content gives equal bytes, whatever the order of the rows; that of `COHORT_TABLES` is kept. Factors sort in their stated order,
+    patients and lesions as text.
 
     Args:
         folder: the run's `results/`.
@@ -135,7 +169,9 @@ def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     if complaints:
         raise ValueError("\n".join(f"{name}.csv, {complaint}" for complaint in complaints))
     path = folder / f"{name}.csv"
-    write_text(path, table.sort_values(key, kind="stable", na_position="first").to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    if name not in COHORT_TABLES:
+        table = table.sort_values(key, kind="stable", na_position="first")
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return path
 
 

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from export_results import compute_checksums, describe_run, list_trainings, read_history, score_features, score_patient
+from export_results import compute_checksums, describe_run, list_histories, read_history, score_patient
+from trainings import list_trainings
 
-from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table
+from lirads_keras.evaluation.export import build_results_table, write_results_table
 from lirads_keras.io.manifests import Manifest
 from lirads_keras.provenance import compute_sha256
 
@@ -59,99 +60,14 @@ def test_a_negative_patient_has_false_positives_and_no_dice(store_study, predict
         (False, True, False), (False, True, False), (False, False, False)]
 
 
-INDEX = """patient_id,fold,roi,lesion_id,detected,diameter_mm,aphe,washout,capsule,category
-007,0,reference_roi,NA,1,25,1,0,,LR-5
-007,0,automatic_roi,NA,1,9,1,0,,LR-5
-P2,1,reference_roi,L1,1,15,0,1,1,LR-4
-P2,1,automatic_roi,L1,0,,0,1,1,LR-4
-P3,1,reference_roi,L1,1,12,,1,0,LR-3
-P3,1,automatic_roi,L1,1,12,,1,0,LR-3
-"""
-"""Lesion NA of patient 007 is measured too small, that of P2 is missed, the study of P3 has no arterial phase."""
-
-FEATURES = ["""roi,patient_id,lesion_id,fold,aphe,washout,capsule
-reference_roi,007,NA,0,0.9,0.8,0.1
-automatic_roi,007,NA,0,0.5,0.4999,0.1
-""", """roi,patient_id,lesion_id,fold,aphe,washout,capsule
-automatic_roi,P2,L1,1,,,
-reference_roi,P2,L1,1,0.2,0.7,0.6
-reference_roi,P3,L1,1,,0.7,0.2
-automatic_roi,P3,L1,1,,0.3,0.2
-"""]
-
-
-@pytest.fixture
-def characterized(plan):
-    """The plan's run with regions and features of three patients in two folds; both variants read the same."""
-    crops = plan.run / "characterization" / "crops"
-    crops.mkdir(parents=True)
-    (crops / "index.csv").write_text(INDEX)
-    for variant in plan.profile.characterization.variants:
-        for fold, features in enumerate(FEATURES):
-            (plan.run / "characterization" / variant / f"fold-{fold}").mkdir(parents=True)
-            (plan.run / "characterization" / variant / f"fold-{fold}" / "features.csv").write_text(features)
-    return plan
-
-
-@pytest.fixture
-def scored(characterized):
-    from stage import read_table
-
-    return score_features(characterized, read_table(characterized.run / "characterization" / "crops" / "index.csv"))
-
-
-def select(rows, **values):
-    return [row for row in rows if all(row[name] == value for name, value in values.items())]
-
-
-def test_every_lesion_has_a_category_in_both_regions(scored):
-    found = {(row["roi"], row["patient_id"]): row for row in select(scored["categories"], variant="vgg16-plain")}
-    assert len(scored["categories"]) == 2 * 6 and len(found) == 6
-    assert found["reference_roi", "007"]["category_pred"] == "LR-5"
-    # 9 mm, APHE at the threshold is present, washout just under it is not.
-    assert found["automatic_roi", "007"]["reasons"] == "APHE, no additional major feature, 9 mm: LR-3"
-    assert found["automatic_roi", "007"]["lesion_id"] == "NA"
-    missed = found["automatic_roi", "P2"]
-    assert (missed["category_pred"], missed["detected"], missed["reasons"], missed["category_ref"]) == (None, 0, "missed by the segmentation", "LR-4")
-    assert np.isnan(missed["diameter_mm"])
-    for roi, reasons in (("reference_roi", "no APHE, washout, 12 mm: LR-3"), ("automatic_roi", "no APHE, no additional major feature, 12 mm: LR-3")):
-        assert found[roi, "P3"]["reasons"] == f"{reasons} (APHE not assessed: no image of the phase)"
-
-
-def test_every_lesion_has_its_features_and_only_missed_and_unassessed_ones_are_empty(scored):
-    rows = select(scored["features"], variant="vgg16-adaptive")
-    assert len(rows) == 6 * 3
-    empty = {(row["roi"], row["patient_id"], row["feature"]) for row in rows if np.isnan(row["probability"])}
-    assert empty == {("reference_roi", "P3", "aphe"), ("automatic_roi", "P3", "aphe"),
-                     *(("automatic_roi", "P2", feature) for feature in ("aphe", "washout", "capsule"))}
-    assert [row["probability"] for row in select(rows, roi="reference_roi", patient_id="007")] == [0.9, 0.8, 0.1]
-    references = {(row["patient_id"], row["feature"]): row["reference"] for row in rows}
-    assert references["P2", "washout"] == 1 and references["007", "washout"] == 0
-    assert np.isnan(references["007", "capsule"]) and np.isnan(references["P3", "aphe"])
-
-
-def test_the_tables_can_be_written_and_keep_ids_as_they_are(scored, tmp_path):
-    for name in ("features", "categories"):
-        write_results_table(tmp_path, name, build_results_table(name, scored[name]))
-    lines = (tmp_path / "features.csv").read_text().splitlines()
-    assert "vgg16-adaptive,automatic_roi,1,P2,L1,capsule,1," in lines and "vgg16-plain,reference_roi,0,007,NA,aphe,1,0.9" in lines
-    assert lines[0] == ",".join(column.name for column in TABLES["features"])
-
-
-def test_a_fold_without_lesions_leaves_the_others_as_they_are(characterized, scored):
-    from stage import read_table
-
-    index = read_table(characterized.run / "characterization" / "crops" / "index.csv")
-    for variant in characterized.profile.characterization.variants:
-        (characterized.run / "characterization" / variant / "fold-0" / "features.csv").write_text("roi,patient_id,lesion_id,fold,aphe,washout,capsule\n")
-    rest = score_features(characterized, index[index["fold"] == 1])
-    assert pd.DataFrame(rest["features"]).equals(pd.DataFrame([row for row in scored["features"] if row["fold"] == 1]))
-
-
 @pytest.fixture
 def trained(plan):
-    """The plan's run with a history of two epochs and a weight file for each network."""
-    for number, (_, _, _, folder) in enumerate(list_trainings(plan)):
+    """The plan's run with a history of two epochs and a weight file for each network, two seeds and the half split."""
+    settings = plan.profile.characterization.model_copy(update={"seeds": (2023, 7), "half_split": True})
+    object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
+    folders = [folder for _, _, _, folder in list_histories(plan)]
+    folders += [training.folder for variant in settings.variants for training in list_trainings(plan, variant) if training.folder not in folders]
+    for number, folder in enumerate(folders):
         folder.mkdir(parents=True)
         (folder / "history.csv").write_text(f"epoch,loss,val_dice\n0,{number}.5,\n1,{number},0.25\n")
         (folder / "model.keras").write_bytes(bytes([number]))
@@ -163,7 +79,7 @@ def trained(plan):
 
 def test_every_training_has_its_history(trained, tmp_path):
     rows = read_history(trained)
-    # Pre-training, two folds, and two variants in two folds; two epochs of two metrics.
+    # Pre-training, two folds, and two variants in two folds of the first seed; two epochs of two metrics.
     assert len(rows) == 7 * 4
     assert rows[0] == {"stage": "pretrain", "variant": None, "fold": None, "epoch": 0, "metric": "loss", "value": 0.5}
     assert {(row["stage"], row["variant"], row["fold"]) for row in rows} == {
@@ -176,7 +92,9 @@ def test_every_training_has_its_history(trained, tmp_path):
 def test_checksums_name_manifest_and_weights(trained):
     checksums = compute_checksums(trained)
     assert checksums["manifest"] == {f"{name}.csv": compute_sha256(trained.manifest / f"{name}.csv") for name in ("patients", "series", "lesions")}
-    assert len(checksums["weights"]) == 7
+    # And the half split and two folds of the second seed for each of the two variants.
+    assert len(checksums["weights"]) == 7 + 2 * 3
+    assert {"characterization/vgg16-plain/half/model.keras", "characterization/vgg16-plain/seed-7/fold-1/model.keras"} < set(checksums["weights"])
     assert checksums["weights"]["segmentation/fold-1/model.keras"] == compute_sha256(trained.run / "segmentation" / "fold-1" / "model.keras")
 
 
@@ -186,6 +104,7 @@ def test_the_run_is_described(plan, tmp_path, dirty, written):
     manifest = Manifest(tmp_path, pd.DataFrame({"cohort": ["mine", "hers", "mine"]}), pd.DataFrame(), pd.DataFrame())
     rows = describe_run(plan, manifest)
     facts = {row["key"]: row["value"] for row in rows}
+    assert facts["trunk_weights"] == "random" and facts["seeds"] == "2023"
     assert facts["cohort"] == "hers + mine" and facts["folds"] == "2" and facts["tensorflow"] == "2.21.0" and facts["pretraining"] == "virtual CT"
     written_rows = dict(line.split(",") for line in write_results_table(tmp_path, "run", build_results_table("run", rows)).read_text().splitlines())
     assert written_rows["dirty"] == written and written_rows["commit"] == "abc" and written_rows["run"] == "run"

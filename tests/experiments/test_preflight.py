@@ -39,6 +39,7 @@ def with_setting(profile: Profile, dotted: str, value) -> Profile:
 @pytest.mark.parametrize("setting, value, what", [
     ("cohort.patients_positive", 222, {"hours", "disk_gb"}),
     ("cohort.slices", 400, {"hours", "disk_gb", "memory_gb"}),
+    ("cohort.slices_interpolated", 300, {"hours", "disk_gb", "memory_gb"}),
     ("cohort.matrix_px", 1024, {"disk_gb", "memory_gb"}),
     ("ct.patients", 400, {"disk_gb"}),
     ("preprocessing.matrix_px", 1024, {"hours"}),
@@ -48,6 +49,7 @@ def with_setting(profile: Profile, dotted: str, value) -> Profile:
     ("segmentation.finetune.samples_per_epoch", 10**6, {"hours"}),
     ("segmentation.folds", 20, {"hours"}),
     ("characterization.epochs", 1000, {"hours"}),
+    ("characterization.seeds", (1, 2, 3, 4), {"hours"}),
     ("characterization.crop_px", 448, {"hours"}),
 ])
 def test_more_costs_more(paper, setting, value, what):
@@ -68,9 +70,10 @@ def test_profiles_rise_in_cost(paper):
 
 
 def test_the_paper_profile_against_a_hand_count(paper):
-    """40 × 4000 + 9 × 60 × 4000 windows of 512² are trained on, 48 × (203 + 9 × 0.1 × 111) slices predicted; 522 crops × 50 epochs × 9 folds go through
-    two VGG16 and two ResNet-50. 203 patients have three phases of 2 bytes twice and 3 bytes more, 131 CT volumes 6 bytes."""
-    tflop = 3 * (40 + 9 * 60) * 4000 * 0.147 + 48 * (203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 2 * (0.031 + 0.008)
+    """40 × 4000 + 9 × 60 × 4000 windows of 512² are trained on, 48 × (203 + 9 × 0.1 × 111) slices predicted; 522 crops × 50 epochs × 9 folds × 3 seeds go
+    through five VGG16 (two with heads, three direct) and two ResNet-50. 203 patients have three phases of 2 bytes twice and 3 bytes more, 131 CT volumes
+    6 bytes."""
+    tflop = 3 * (40 + 9 * 60) * 4000 * 0.147 + 48 * (203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
     cost = estimate_cost(paper, 20.0)
     assert cost["hours"] == pytest.approx(tflop / 20 / 3600)
     assert cost["disk_gb"] == pytest.approx((203 * 15 + 131 * 6) * 512 * 512 * 48 / 1e9)

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 import stage
-from stage import Progress, fold_of_patients, fresh_folder, is_finished, read_table, run_stage
+from stage import Progress, fold_of_patients, fresh_folder, read_table, run_stage
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
+from lirads_keras.io.records import is_finished
 
 
 def run(monkeypatch, name, work, *arguments) -> None:

@@ -1,0 +1,81 @@
+"""Ten random `kill -9` across stages 1 and 2: the run that went on ends with the same bits as the one that was left alone."""
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+KILLS = {"pretrain": 4, "folds-0": 6}
+SCRIPTS = {"pretrain": ["pretrain.py"], "folds-0": ["train_folds.py", "--part", "0"]}
+SEED = 5
+
+
+def start_stage(stage: str, run: Path) -> subprocess.Popen:
+    script, *part = SCRIPTS[stage]
+    return subprocess.Popen([sys.executable, str(EXPERIMENTS / script), "--run", str(run), *part], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def usual_seconds(stage: str, run: Path) -> float:
+    return json.loads((run / "done" / f"{stage}.json").read_text())["seconds"]
+
+
+def weights_of(path: Path) -> dict[str, np.ndarray]:
+    """Of a .keras file, which also holds the time at which it was written."""
+    found = {}
+    with zipfile.ZipFile(path) as archive, h5py.File(BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+@pytest.mark.slow
+def test_ten_random_kills_change_no_bit(smoke_run, tmp_path):
+    """Each kill comes at a random moment of the stage's usual duration: in tracing, an epoch, a write or a prediction. Five minutes."""
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("profile.yaml", "inputs.json"):
+        shutil.copy(smoke_run / name, run)
+    for name in ("store", "store-ct"):
+        (run / name).symlink_to(smoke_run / name)
+    generator = random.Random(SEED)
+    met = set()
+    for stage, kills in KILLS.items():
+        while kills:
+            job = start_stage(stage, run)
+            try:
+                job.wait(generator.uniform(0.3, 1) * usual_seconds(stage, smoke_run))
+            except subprocess.TimeoutExpired:
+                job.send_signal(signal.SIGKILL)
+                kills -= 1
+            _, error = job.communicate()
+            assert job.returncode in (0, -signal.SIGKILL), error.decode()[-3000:]
+            met |= {path.name for path in run.glob("segmentation/*/*")}
+            if job.returncode == 0 and kills:
+                # It ended before its last kill: once more from its beginning.
+                for folder in run.glob("segmentation/pretrain" if stage == "pretrain" else "segmentation/fold-*"):
+                    shutil.rmtree(folder)
+        job = start_stage(stage, run)
+        _, error = job.communicate()
+        assert job.returncode == 0, error.decode()[-3000:]
+    assert "state.npz" in met
+    expected = {path.relative_to(smoke_run): path for path in sorted((smoke_run / "segmentation").rglob("*")) if path.is_file()}
+    # A name with a dot is what a killed write of a prediction left beside its file.
+    found = {path.relative_to(run): path for path in sorted((run / "segmentation").rglob("*")) if path.is_file() and not path.name.startswith(".")}
+    assert found.keys() == expected.keys()
+    for name, path in found.items():
+        if path.suffix == ".keras":
+            whole = weights_of(expected[name])
+            assert whole and weights_of(path).keys() == whole.keys()
+            assert all(np.array_equal(array, whole[key]) for key, array in weights_of(path).items()), name
+        else:
+            assert path.read_bytes() == expected[name].read_bytes(), name
