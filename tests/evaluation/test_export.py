@@ -65,6 +65,7 @@ EXAMPLES = {
     "half_split": [
         {"variant": "vgg16-plain", "roi": "automatic_roi", "patient_id": "P1", "lesion_id": "1", "category_ref": "LR-4", "category_pred": None},
         {"variant": "direct-frozen", "roi": "reference_roi", "patient_id": "P1", "lesion_id": "1", "category_ref": "LR-4", "category_pred": "LR-5"}],
+    "durations": [{"stage": "folds", "seconds": 412.5}, {"stage": "cohort", "seconds": 0.0}],
     "run": [{"key": key, "value": value} for key, value in {
         "run": "runs/cpu", "cohort": "virtual cohort", "profile": "cpu", "commit": "", "dirty": None, "seed": 2023, "folds": 9, "rules": "paper",
         "decision_threshold": 0.5, "python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"}.items()],
