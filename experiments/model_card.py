@@ -50,9 +50,9 @@ def write_model_card(plan: Plan) -> Path:
         f"The patients above ({label}): {facts['folds']} folds by patient; each patient is tested once, by networks that had not seen the patient, at the "
         "threshold chosen on other patients. There is no external test set in a run.",
         f"## Figures ({label})",
-        f"Point and 95 % interval; intervals respect that lesions come in patients. All figures are of the {label}."
+        "Point and 95 % interval; intervals respect that lesions come in patients. Each table says whom it is of."
         + (" They are not comparable with the numbers of the article." if virtual else ""),
-        *_list_figures(plan.run, label),
+        *_list_figures(plan.run, label, facts.get("pretraining", "CT")),
         "## Limitations", _list_limitations(plan, records, facts),
         "## How to cite", _describe_citation(CHECKOUT / "CITATION.cff")]
     path = plan.run / "MODEL_CARD.md"
@@ -122,21 +122,21 @@ def _describe_training_data(plan: Plan, label: str, facts: Row) -> str:
     return "\n\n".join([*lines, _table([label, "", "unit"], rows)])
 
 
-def _list_figures(run: Path, label: str) -> list[str]:
+def _list_figures(run: Path, label: str, pretraining: str) -> list[str]:
     """A table of each kind, of those whose table the report has."""
-    def show(title: str, name: str, header: list[str], cells: Callable[[Row], list[str] | None]) -> list[str]:
+    def show(title: str, name: str, header: list[str], cells: Callable[[Row], list[str] | None], of: str = label) -> list[str]:
         rows = [row for row in map(cells, _read_report(run, name)) if row]
-        return [f"**{title}** ({label})", _table(header, rows)] if rows else []
+        return [f"**{title}** ({of})", _table(header, rows)] if rows else []
 
     return [
         *show("Dice of the lesions at each fold's own threshold", "table_04_dice_at_chosen_threshold", ["", "Dice", "patients"], lambda row: (
             [DICE.get(row["statistic"], row["statistic"]), _interval(row), row["patients"]] if row["choice"] == "early_stopping_patients" else None)),
         *show("The same beside simpler and human", "segmentation_baselines", ["", "average Dice", "patients"], lambda row: (
             [SEGMENTERS[row["quantity"]], _interval(row), row["patients"]] if row["quantity"] in SEGMENTERS else None)),
-        *show("Surface distances and volume at each fold's own threshold, patients with a lesion", "surface", ["", "median", "patients", "unit"], lambda row: [
+        *show("Surface distances and volumes at each fold's own threshold", "surface", ["", "median", "patients", "unit"], lambda row: [
             row["quantity"], _interval(row, digits=1), row["patients"], row["unit"]]),
         *show("Dice of the pre-trained network on its early-stopping CT volumes", "pretraining_dice", ["", "mean (lowest to highest)", "volumes"], lambda row: [
-            row["label"], _interval(row), row["volumes"]]),
+            row["label"], _interval(row), row["volumes"]], of=pretraining),
         *show("Detected lesions by size", "detection_by_size_at_chosen_threshold", ["diameter", "recall", "lesions"], lambda row: [
             row["size"], _interval(row, "proportion"), row["n"]]),
         *show("Features on reference regions", "features", ["variant", "feature", "", "", "lesions with / without"], lambda row: (

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lirads_keras.commands.predict import read_named_study
+
 LIRADS = [sys.executable, "-m", "lirads_keras"]
 
 
@@ -48,15 +50,24 @@ def test_help_comes_in_under_a_second():
 
 
 def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
-    finished = lirads("predict", virtual_study, "--run", smoke_run, "--out", tmp_path / "result", "--fold", 0)
+    shutil.copytree(virtual_study, tmp_path / "mine")
+    finished = lirads("predict", tmp_path / "mine", "--run", smoke_run, "--out", tmp_path / "result", "--fold", 0)
     assert finished.returncode == 0, finished.stderr
-    report = json.loads((tmp_path / "result" / "report.json").read_text())
-    assert report["patient_id"] == virtual_study.name and "Research use only" in report["notice"]
+    text = (tmp_path / "result" / "report.json").read_text()
+    report = json.loads(text)
+    assert report["patient_id"] == "mine" and virtual_study.name not in text + finished.stdout + finished.stderr
+    assert "Research use only" in report["notice"]
     assert report["versions"]["rules"] == "paper" and report["versions"]["variant"] == "vgg16-adaptive"
     for lesion in report["lesions"]:
         assert lesion["category"] in {"LR-3", "LR-4", "LR-5"} and lesion["category"] in lesion["reasons"]
         assert lesion["diameter_mm"] > 0 and set(lesion["features"]) == {"aphe", "washout", "capsule"}
         assert (tmp_path / "result" / lesion["overlay"]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_patients_own_id_is_read_only_on_request(virtual_study, tmp_path):
+    shutil.copytree(virtual_study, tmp_path / "mine")
+    ids = [read_named_study(tmp_path / "mine", None, keep_ids=keep).patient_id for keep in (False, True)]
+    assert ids == ["mine", virtual_study.name]
 
 
 @pytest.mark.slow

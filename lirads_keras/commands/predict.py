@@ -45,6 +45,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     predict.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                          help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
     predict.add_argument("--explain", action="store_true", help="for each lesion a picture of where its features were read (explanation-LESION.png)")
+    predict.add_argument("--keep-ids", action="store_true", help="write the DICOM PatientID into the report (default: the name of the study's folder)")
     predict.set_defaults(command=_predict)
 
 
@@ -54,7 +55,6 @@ def _predict(parsed: argparse.Namespace) -> None:
     (check_out if several else check_out_is_new)(parsed.out)
     from lirads_keras.inference.openvino_predictor import check_engine
     from lirads_keras.inference.run_files import find_run_files
-    from lirads_keras.io.dicom import read_study
 
     # The study and the run's files are checked before TensorFlow is imported: a wrong path should not take ten seconds to be told.
     files = find_run_files(parsed.run, variant=parsed.variant, fold=parsed.fold)
@@ -65,11 +65,19 @@ def _predict(parsed: argparse.Namespace) -> None:
         claim_folder(parsed.out, describe_call(parsed, files))
         predict_studies(folders, parsed.out, lambda: _load_models(files), partial(_report_study, profile=profile, parsed=parsed))
         return
-    study = read_study(folders[0], parsed.phase_map)
+    study = read_named_study(folders[0], parsed.phase_map, keep_ids=parsed.keep_ids)
     lesions = _report_study(study, parsed.out, _load_models(files), lambda step: print(step, file=sys.stderr), profile=profile, parsed=parsed)
     for scored in lesions:
         print(f"{scored.lesion.lesion_id}  {scored.category}  {scored.reasons}")
     print(f"{len(lesions)} lesion(s); {parsed.out / 'report.json'}")
+
+
+def read_named_study(folder: Path, phase_map: Path | None, *, keep_ids: bool) -> Study:
+    """As `read_study`; unless `keep_ids`, the folder's name stands for the PatientID in results and messages."""
+    from lirads_keras.io.dicom import read_study
+
+    study = read_study(folder, phase_map)
+    return study if keep_ids else replace(study, patient_id=folder.absolute().name)
 
 
 def _load_models(files: RunFiles) -> RunModels:
@@ -86,11 +94,10 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: C
     """Analyses one study, which is read first where only its folder is given, and writes its result."""
     from lirads_keras.inference.explanation import plot_explanation
     from lirads_keras.inference.report import write_report
-    from lirads_keras.io.dicom import read_study
     from lirads_keras.pipeline import analyse_study, explain_lesions
 
     if isinstance(study, Path):
-        study = read_study(study, parsed.phase_map)
+        study = read_named_study(study, parsed.phase_map, keep_ids=parsed.keep_ids)
     result = analyse_study(study, models, profile, progress=progress)
     lesions = result.report.lesions
     figures = {}

@@ -39,8 +39,8 @@ compute_surface_table <- function(surface, weights) {
 #' Too few volumes for an interval, and training stopped by them: the range is shown.
 #'
 #' @param dice Data frame as pretrain_dice.csv, or NULL.
-#' @return Data frame `label`, `volumes`, `value` (mean), `low`, `high` (the range), one row a label that has a Dice; NULL
-#'   if there is none.
+#' @return Data frame `label`, `volumes`, `value` (mean), `low`, `high` (the range), one row a label that has a Dice;
+#'   NULL if there is none.
 compute_pretraining_dice <- function(dice) {
   dice <- dice[!is.na(dice$dice), ]
   if (NROW(dice) == 0) {
@@ -73,10 +73,12 @@ tabulate_surface <- function(analysis) {
 #' @param analysis List as of [run_analysis()].
 tabulate_pretraining <- function(analysis) {
   rows <- analysis$pretraining_dice
+  source <- analysis$run$value[analysis$run$key == "pretraining"]
   new_report_table(
-    paste(
-      "Pre-training on CT: Dice of the whole liver and of its tumours on the volumes that were held out for early",
-      "stopping; mean and range. The article's abstract names a liver segmentation and prints no number."
+    paste0(
+      "Pre-training on ", if (length(source) == 1) source else "CT", ": Dice of the whole liver and of its tumours on ",
+      "the volumes that were held out for early stopping; mean and range. The article's abstract names a liver ",
+      "segmentation and prints no number."
     ),
     Label = rows$label, Volumes = rows$volumes,
     `Mean Dice, lowest to highest` = if (NROW(rows) > 0) sprintf(

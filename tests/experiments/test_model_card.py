@@ -61,7 +61,7 @@ def test_every_section_is_there_and_says_what_it_is_of(card, plan):
     assert list(found) == ["Model details", "Intended use", "Training data", "Evaluation data", "Figures (virtual cohort)", "Limitations", "How to cite"]
     assert card.startswith("# Model card of the run trial\n\nCohort: **virtual cohort**. **Research use only")
     titles = re.findall(r"^\*\*[^\n]+$", found["Figures (virtual cohort)"], re.MULTILINE)
-    assert len(titles) == 8 and all(title.endswith("(virtual cohort)") for title in titles)
+    assert len(titles) == 8 and [title.rsplit(" (", 1)[1] for title in titles] == ["virtual cohort)"] * 3 + ["virtual CT)"] + ["virtual cohort)"] * 4
     assert "not comparable with the numbers of the article" in found["Figures (virtual cohort)"]
     assert "4 patients (3 positive, 1 negative), 5 reference lesions (LR-3 2, LR-4 1, LR-5 2)" in found["Training data"]
     assert plan.profile.digest() in found["Model details"] and "no medical device" in found["Intended use"]
@@ -106,6 +106,7 @@ def test_a_users_cohort_bears_its_name_and_is_not_called_simulated(plan):
     finish(plan, label="St. Mary | 2024")
     text = write_model_card(plan).read_text(encoding="utf-8")
     assert "virtual cohort" not in text and "imulated" not in text.replace("one simulated reader", "") and "not comparable" not in text
+    assert "CT volumes** (virtual CT)" in text
     assert "| St. Mary \\| 2024 |  | unit |" in text and "One cohort, cross-validated" in text
     assert is_virtual("Virtual cohort, seed 7") and not is_virtual("St. Mary")
 
