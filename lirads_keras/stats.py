@@ -166,11 +166,21 @@ def _call(name: str, *arguments: Any) -> Any:
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("R runs in the main thread only: call lirads_keras.stats from there")
     folder = find_r_sources()
+    _start_r()
+    return _source(folder)[name](*map(_to_r, arguments))
+
+
+def _start_r() -> None:
+    """Loads R, and leaves the path of shared libraries as it was: with R's own a subprocess of this one may load another Python's library."""
+    before = os.environ.get("LD_LIBRARY_PATH")
     try:
-        import rpy2.robjects as robjects  # noqa: F401
+        import rpy2.robjects  # noqa: F401
     except Exception as error:  # rpy2 raises many kinds where R is missing or another one than it was built for
         raise InputError(Problem("R", INSTALL_R, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'none'}")) from error
-    return _source(folder)[name](*map(_to_r, arguments))
+    finally:
+        os.environ.pop("LD_LIBRARY_PATH", None)
+        if before is not None:
+            os.environ["LD_LIBRARY_PATH"] = before
 
 
 def _to_r(value: Any) -> Any:

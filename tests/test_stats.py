@@ -136,9 +136,9 @@ def test_the_numbers_are_those_of_r_alone(lesions, patients, tmp_path):
 
 
 def test_no_converter_is_left_switched_on(lesions):
+    stats.compute_clustered_proportion(lesions)
     import rpy2.robjects as robjects
 
-    stats.compute_clustered_proportion(lesions)
     assert type(robjects.r("c(1, 2)")) is robjects.FloatVector
     assert not [name for name in robjects.r("ls(globalenv())") if name.startswith("compute_")]
 
@@ -156,6 +156,12 @@ def test_another_thread_is_refused():
     thread.start()
     thread.join()
     assert len(raised) == 1 and "main thread" in str(raised[0])
+
+
+def test_r_leaves_subprocesses_their_own_libraries():
+    code = ("import os, subprocess, sys\nfrom lirads_keras import stats\nbefore = os.environ.get('LD_LIBRARY_PATH')\nstats.compute_mcnemar(3, 1)\n"
+            "assert os.environ.get('LD_LIBRARY_PATH') == before\nsubprocess.run([sys.executable, '-c', 'import ssl'], check=True)")
+    subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, check=True)
 
 
 def test_a_folder_without_r_functions_is_named(monkeypatch, tmp_path):
