@@ -198,7 +198,7 @@ def read_plan(run: Path) -> Plan:
 def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | None) -> dict[str, str]:
     digests: dict[str, str] = {}
     for name, stage in STAGES.items():
-        parts: list[Any] = [_settings(profile, stage), [_source_digest(CHECKOUT / room) for room in stage.rooms]]
+        parts: list[Any] = [_settings(profile, stage), _list_sources(stage)]
         parts += [digests[need] for need in stage.needs]
         if name == "cohort" and user_manifest:
             parts = [*describe_files(read_manifest(user_manifest))]
@@ -220,6 +220,15 @@ def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:
             value = value[key]
         chosen[path] = value
     return chosen
+
+
+def compute_code_digest(stage: str) -> str:
+    """Of the source files of a stage alone, whatever its settings and data."""
+    return hashlib.sha256(json.dumps(_list_sources(STAGES[stage])).encode()).hexdigest()[:12]
+
+
+def _list_sources(stage: Stage) -> list[str]:
+    return [_source_digest(CHECKOUT / room) for room in stage.rooms]
 
 
 def _source_digest(room: Path) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from build_store import ct_pairs, store_ct, store_patient
 
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import Phase, Series, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
 from lirads_keras.io.nifti import write_nifti
@@ -101,18 +101,66 @@ class Pool:
         return future
 
 
-def test_all_patients_are_read_before_their_problems_are_told_and_only_the_missing_ones(plan, monkeypatch):
+def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp_path, monkeypatch):
+    image, other = tmp_path / "image.dcm", tmp_path / "other.dcm"
+    image.write_bytes(b"1")
+    other.write_bytes(b"1")
+    read: list[int] = []
+
+    def read_phases(series, registration):
+        read.append(1)
+        return {Phase.DELAYED: make_noise(2)}
+
+    files = [image]
+    monkeypatch.setattr(build_store, "series_of", lambda manifest, patient_id: {Phase.DELAYED: Series("1", tuple(files), Phase.DELAYED, "manifest")})
+    monkeypatch.setattr(build_store, "read_aligned_phases", read_phases)
+    write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1)))
+    folder = tmp_path / "store" / "P1"
+
+    def stores(settings=profile.preprocessing, code="c", labels=(1,)) -> int:
+        read.clear()
+        store_patient(folder, make_manifest(tmp_path, labels), "P1", settings, code)
+        return len(read)
+
+    assert stores() == 1 and stores() == 0
+    files[:] = [other]
+    assert stores() == 0, "the same content under another name"
+    other.write_bytes(b"2")
+    assert stores() == 1 and stores() == 0
+    write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1, 2)))
+    assert stores(labels=(1, 2)) == 1
+    with pytest.raises(InputError, match="label 2"):
+        stores()
+    assert stores(labels=(1, 2)) == 0, "what was stored before the bad table still stands"
+    assert stores(code="d", labels=(1, 2)) == 1
+    assert stores(profile.preprocessing.model_copy(update={"upper_percentile": 98.0}), "d", (1, 2)) == 1
+    assert stores(code="d", labels=(1, 2)) == 1
+    (folder / "source.json").unlink()
+    assert stores(code="d", labels=(1, 2)) == 1, "a study that was killed between its arrays and its record"
+
+
+def test_studies_that_are_no_longer_listed_leave_the_store(plan, monkeypatch):
+    plan.ct.mkdir(parents=True)
+    (plan.run / "store" / "P9").mkdir(parents=True)
+    (plan.run / "store" / "notes.txt").touch()
+    monkeypatch.setattr(build_store, "read_manifest",
+                        lambda folder: Manifest(folder, pd.DataFrame({"patient_id": ["P0"]}), pd.DataFrame(), pd.DataFrame()))
+    monkeypatch.setattr(build_store, "store_patient", lambda folder, *arguments: folder.mkdir())
+    monkeypatch.setattr(build_store, "ProcessPoolExecutor", Pool)
+    build_store.work(plan, lambda done, total, detail: None, "")
+    assert [path.name for path in (plan.run / "store").iterdir()] == ["P0"]
+
+
+def test_all_patients_are_read_before_their_problems_are_told(plan, monkeypatch):
     plan.ct.mkdir(parents=True)
     manifest = Manifest(plan.manifest, pd.DataFrame({"patient_id": ["P0", "P1", "P2", "P3"]}), pd.DataFrame(), pd.DataFrame())
     read: list[str] = []
     bad = {"P1", "P3"}
 
-    def store(folder, manifest, patient_id, settings):
+    def store(folder, manifest, patient_id, settings, code):
         read.append(patient_id)
         if patient_id in bad:
             raise InputError(Problem(patient_id, "slices", "a gap"))
-        folder.mkdir(parents=True)
-        (folder / "geometry.json").write_text("{}")
 
     monkeypatch.setattr(build_store, "read_manifest", lambda folder: manifest)
     monkeypatch.setattr(build_store, "store_patient", store)
@@ -122,9 +170,3 @@ def test_all_patients_are_read_before_their_problems_are_told_and_only_the_missi
         build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")
     assert {problem.where for problem in caught.value.problems} == bad and sorted(read) == ["P0", "P1", "P2", "P3"]
     assert sorted(told) == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    # The user corrects the files; what is stored is not read again.
-    bad.clear()
-    read.clear()
-    told.clear()
-    build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")
-    assert sorted(read) == ["P1", "P3"] and sorted(told) == [(3, 4), (4, 4)]
