@@ -63,7 +63,7 @@ compute_confusion <- function(categories) {
     if (nrow(lesions) == 0) {
       return(NULL)
     }
-    missed <- if (SCORINGS[[combinations$scoring[i]]]$missed_are_errors) "missed"
+    missed <- if (SCORINGS[[combinations$scoring[i]]]$missed_are_errors || anyNA(lesions$category_pred)) "missed"
     predicted <- factor(
       ifelse(is.na(lesions$category_pred), "missed", as.character(lesions$category_pred)),
       c(levels(lesions$category_ref), missed)
@@ -122,13 +122,15 @@ compute_seed_table <- function(seed_accuracy) {
 #' Over- and under-categorisation, and how many errors lie between neighbouring categories.
 #'
 #' @param categories Data frame as for [compute_accuracy_table()].
-#' @return Data frame `variant`, `scoring` (without end to end, where a missed lesion has no direction), `patients`,
+#' @return Data frame `variant`, `scoring` (without end to end and without lesions that have no category: neither has a
+#'   direction), `patients`,
 #'   `n`, and `over`, `under` (shares of the lesions) and `neighbour` (share of the errors) with their limits.
 compute_shifts <- function(categories) {
   scorings <- c("reference_regions", "detected_lesions")
   combinations <- expand.grid(scoring = scorings, variant = levels(categories$variant), stringsAsFactors = FALSE)
   rows <- lapply(seq_len(nrow(combinations)), function(i) {
     lesions <- select_scoring(categories[categories$variant == combinations$variant[i], ], combinations$scoring[i])
+    lesions <- lesions[!is.na(lesions$category_pred), ]
     if (nrow(lesions) == 0) {
       return(NULL)
     }

@@ -12,7 +12,7 @@ CONTRASTS <- data.frame(
   )
 )
 
-#' Whether a variant is right about each lesion, on reference regions.
+#' Whether a variant is right about each lesion, on reference regions; a lesion without a category (LR-NC) is an error.
 #'
 #' @param categories Data frame `variant`, `roi`, `patient_id`, `lesion_id`, `category_ref`, `category_pred`.
 #' @param variant Its name.
@@ -20,7 +20,8 @@ CONTRASTS <- data.frame(
 find_correct <- function(categories, variant) {
   rows <- select_scoring(categories[categories$variant == variant, ], "reference_regions")
   stats::setNames(
-    as.character(rows$category_pred) == as.character(rows$category_ref), row_keys(rows, c("patient_id", "lesion_id"))
+    !is.na(rows$category_pred) & as.character(rows$category_pred) == as.character(rows$category_ref),
+    row_keys(rows, c("patient_id", "lesion_id"))
   )
 }
 

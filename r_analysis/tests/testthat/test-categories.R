@@ -95,3 +95,27 @@ test_that("baselines are learnt on the other folds", {
   # category LR-5 (wrong).
   expect_equal(table$successes[table$baseline == "size_only"], 3)
 })
+
+test_that("a lesion without a category is an error of accuracy, and has no direction", {
+  results <- make_fixture_results()
+  categories <- results$categories[results$categories$roi == "reference_roi", ]
+  levels <- c("LR-3", "LR-4", "LR-5")
+  for (column in c("category_ref", "category_pred")) {
+    categories[[column]] <- factor(categories[[column]], levels)
+  }
+  categories$variant <- factor(categories$variant)
+  mine <- which(categories$variant == "vgg16-adaptive")
+  right <- mine[as.character(categories$category_pred[mine]) == as.character(categories$category_ref[mine])]
+  bare <- categories
+  bare$category_pred[right[1]] <- NA
+  expect_identical(sum(find_correct(bare, "vgg16-adaptive")), length(right) - 1L)
+  expect_false(anyNA(find_correct(bare, "vgg16-adaptive")))
+  expect_no_warning(shifts <- compute_shifts(bare))
+  expect_equal(shifts$n[shifts$variant == "vgg16-adaptive"][1], length(mine) - 1)
+  expect_no_warning(claim <- claim_neighbours(bare))
+  expect_identical(claim$note, claim_neighbours(categories)$note)
+  confusion <- compute_confusion(bare)
+  here <- confusion$variant == "vgg16-adaptive" & confusion$scoring == "reference_regions"
+  expect_equal(sum(confusion$n[here]), length(mine))
+  expect_equal(sum(confusion$n[here & confusion$category_pred == "missed"]), 1)
+})
