@@ -187,6 +187,7 @@ def test_several_studies_go_on_after_a_bad_one_and_are_not_done_twice(smoke_run,
     assert refused(finished, str(studies / "bad")) and "2 of 3 studies analysed, 1 failed" in finished.stdout
     assert sorted(path.name for path in out.iterdir()) == ["batch.json", "first", "second"]
     first, second = (json.loads((out / name / "report.json").read_text()) for name in ("first", "second"))
+    assert [first.pop("patient_id"), second.pop("patient_id")] == ["first", "second"]
     assert first == second and all((out / "first" / lesion["explanation"]).is_file() for lesion in first["lesions"])
     written = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
     shutil.rmtree(studies / "bad")
