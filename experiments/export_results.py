@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from describe_cohort import describe_cohort
+from durations import measure_durations
 from extract_lesions import predicted_lesions
 from overlay_figures import write_overlay_figures
 from score_baseline import score_intensity_baseline
@@ -128,12 +129,6 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     return [{"key": key, "value": None if value is None else str(value)} for key, value in values.items()]
 
 
-def measure_durations(plan: Plan) -> list[dict[str, Any]]:
-    """Rows of durations.csv, the only table that changes when the same run is made again; a virtual cohort that was there already counts as built."""
-    return [{"stage": stage, "seconds": sum(json.loads(plan.done_file(stage, part).read_text())["seconds"] for part in plan.parts(stage))}
-            for stage in STAGES if stage not in {"results", "report"}]
-
-
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest = read_manifest(plan.manifest)
     _, fold_of = fold_of_patients(plan)
@@ -160,9 +155,14 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
         for row in lesions.to_dict("records")]
     rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
     rows["surface"] = score_surfaces(plan, fold_of)
-    rows["durations"] = measure_durations(plan)
+    # Of the stages before this one: the only table that changes when the same run is made again.
+    durations = measure_durations(plan)
+    rows["durations"] = [{"stage": stage, "seconds": durations[stage]} for stage in STAGES if stage not in {"results", "report"}]
     dice = read_table(plan.run / "segmentation" / "pretrain" / "dice.csv")
     rows["pretrain_dice"] = [{str(name): value for name, value in row.items()} for row in dice.to_dict("records")]
+    # Imported here: the pools' workers import this script, too, and have no use for TensorFlow.
+    from diagrams.tables import list_diagrams
+    rows |= list_diagrams(plan.profile)
     for name in TABLES:
         if name not in COHORT_TABLES:
             write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 import yaml
-from stages import CHECKOUT, STAGES, Plan
+from durations import measure_durations
+from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
 
@@ -68,8 +69,7 @@ def is_virtual(label: str) -> bool:
 def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
     profile, versions = plan.profile, records["versions"]
     segmentation, characterization = profile.segmentation, profile.characterization
-    seconds = [_seconds(plan, stage, part) for stage in STAGES if stage != "report" for part in plan.parts(stage)]
-    measured = [value for value in seconds if value is not None]
+    measured = [seconds for stage, seconds in measure_durations(plan).items() if stage != "report"]
     commit = f"{records['commit']}{' with changes' if records['dirty'] else ''}"
     return _table(["", ""], [
         ["segmentation", f"2.5D UNet++, {segmentation.encoder} with CBAM at width {segmentation.width_factor:g}, {profile.preprocessing.matrix_px} × "
@@ -181,13 +181,6 @@ def _describe_citation(path: Path) -> str:
 def _citation(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
-
-
-def _seconds(plan: Plan, stage: str, part: str) -> float | None:
-    try:
-        return float(json.loads(plan.done_file(stage, part).read_text())["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _read(path: Path) -> list[Row]:

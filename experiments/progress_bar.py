@@ -15,13 +15,14 @@ LINE_EVERY_S = 15.0
 
 
 class ProgressBar:
-    """Reads the stages' progress files. Time left: the profile's usual durations of what is left, scaled by how this machine did so far."""
+    """Reads the stages' progress files. Time left: the profile's usual share of what is left, at the pace that this machine had so far."""
 
     def __init__(self, plan: Plan, stages: list[str]) -> None:
         self._plan = plan
         self._shares = {(name, part): plan.profile.workflow.expected_seconds.get(name, 60.0) / len(plan.parts(name))
                         for name in stages for part in plan.parts(name)}
         self._finished_before = self._finished()
+        self._done_before = sum(self._shares[key] for key in self._finished_before)
         self._started = time.time()
         self._interactive = sys.stderr.isatty()
         self._last_line, self._last_stage = 0.0, ""
@@ -37,8 +38,9 @@ class ProgressBar:
         """Draws the line anew."""
         finished, running = self._finished(), self._running()
         fractions = {key: 1.0 if key in finished else running.get(key, {}).get("fraction", 0.0) for key in self._shares}
-        left = sum(share * (1 - fractions[key]) for key, share in self._shares.items()) * self._pace(finished)
-        percent = round(100 * sum(share * fractions[key] for key, share in self._shares.items()) / sum(self._shares.values()))
+        done, total = sum(share * fractions[key] for key, share in self._shares.items()), sum(self._shares.values())
+        left = (total - done) * self._pace(done, any_finished=finished != self._finished_before)
+        percent = round(100 * done / total)
         stage = next((name for name, _ in running), "")
         waiting = next((name for name, part in self._shares if (name, part) not in finished), "")
         words = "; ".join(f"{name}: {state['detail'] or 'starting'}" for (name, _), state in running.items())
@@ -64,11 +66,9 @@ class ProgressBar:
                 continue
         return running
 
-    def _pace(self, finished: set[tuple[str, str]]) -> float:
-        """Measured over usual seconds of the stages that were finished since the start; 1 before the first."""
-        here = finished - self._finished_before
-        measured = sum(json.loads(self._plan.done_file(*key).read_text())["seconds"] for key in here)
-        return max(measured, 1.0) / sum(self._shares[key] for key in here) if here else 1.0
+    def _pace(self, done: float, *, any_finished: bool) -> float:
+        """Seconds gone over the usual seconds of what was done since the start; 1 before the first part is finished."""
+        return (time.time() - self._started) / (done - self._done_before) if any_finished and done > self._done_before else 1.0
 
 
 def format_duration(seconds: float) -> str:

@@ -55,7 +55,8 @@ def run_stage(name: str, work: Callable[[Plan, Progress, str], None]) -> None:
         if arguments.run.is_dir():
             write_json(arguments.run / "problems.json", [str(problem) for problem in error.problems])
         raise SystemExit(2) from None
-    write_json(plan.done_file(name, arguments.part), {"digest": plan.digest(name, arguments.part), "seconds": round(time.time() - started, 1)})
+    write_json(plan.done_file(name, arguments.part), {
+        "digest": plan.digest(name, arguments.part), "started": round(started, 1), "seconds": round(time.time() - started, 1)})
     progress.close()
 
 

@@ -261,7 +261,7 @@ class WorkflowSettings(Settings):
     jobs: PositiveInt = Field(1, description="workflow jobs at a time")
     threads: PositiveInt = Field(2, description="threads of a TensorFlow process; part of what bit-identity depends on")
     tensorboard: bool = Field(False, description="TensorBoard's event files beside each history.csv; needs the package tensorboard")
-    expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage, for the time left only")
+    expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage; of what runs side by side, its share of the time")
 
 
 class Profile(Settings):

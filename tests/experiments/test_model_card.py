@@ -131,6 +131,6 @@ def test_a_run_without_results_has_no_card(plan):
 def test_time_is_the_sum_of_the_stages(plan):
     finish(plan)
     (plan.run / "done").mkdir(exist_ok=True)
-    for stage, seconds in (("store", 60), ("lesions", 30), ("report", 999)):
-        (plan.run / "done" / f"{stage}.json").write_text(json.dumps({"digest": "x", "seconds": seconds}))
+    for stage, started, seconds in (("store", 0, 60), ("lesions", 100, 30), ("report", 200, 999)):
+        (plan.run / "done" / f"{stage}.json").write_text(json.dumps({"digest": "x", "started": started, "seconds": seconds}))
     assert "| time | 1.5 min for the stages before the report |" in write_model_card(plan).read_text(encoding="utf-8")

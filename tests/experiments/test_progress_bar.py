@@ -40,9 +40,9 @@ def run(plan, stage, part, fraction, detail="") -> None:
                {"stage": stage, "fraction": fraction, "detail": detail, "started": 0})
 
 
-def finish(plan, stage, part="", seconds=50.0) -> None:
+def finish(plan, stage, part="") -> None:
     (plan.run / "progress" / f"{stage}{'-' + part if part else ''}.json").unlink(missing_ok=True)
-    write_json(plan.done_file(stage, part), {"digest": plan.digest(stage, part), "seconds": seconds})
+    write_json(plan.done_file(stage, part), {"digest": plan.digest(stage, part)})
 
 
 def line_of(bar, capsys, clock) -> str:
@@ -60,7 +60,8 @@ def test_a_line_names_stage_detail_share_and_times(short, clock, capsys):
         assert line_of(bar, capsys, clock) == "12 % folds: fold 1 of 2, epoch 3 of 6 · 16 s gone, about 2 min 55 s left"
         finish(short, "folds", "0")
         run(short, "folds", "1", 0.0)
-        assert line_of(bar, capsys, clock) == "25 % folds: starting · 32 s gone, about 2 min 30 s left"
+        # 50 usual seconds took 32, and 150 are left.
+        assert line_of(bar, capsys, clock) == "25 % folds: starting · 32 s gone, about 1 min 36 s left"
 
 
 def test_parts_that_run_together_are_named_together(short, clock, capsys):
@@ -72,18 +73,33 @@ def test_parts_that_run_together_are_named_together(short, clock, capsys):
 
 def test_the_time_left_follows_this_machines_pace(short, clock, capsys):
     with ProgressBar(short, STAGES) as bar:
-        finish(short, "folds", "0", seconds=150.0)
+        clock[0] += 150 - LINE_EVERY_S - 1
+        finish(short, "folds", "0")
         run(short, "folds", "1", 0.0, "x")
         # 150 usual seconds are left, at three times the usual duration.
-        assert "about 7 min 30 s left" in line_of(bar, capsys, clock)
+        assert "2 min 30 s gone, about 7 min 30 s left" in line_of(bar, capsys, clock)
+
+
+def test_parts_side_by_side_share_the_time_that_is_left(short, clock, capsys):
+    with ProgressBar(short, STAGES) as bar:
+        clock[0] += 45 - LINE_EVERY_S - 1
+        finish(short, "folds", "0")
+        run(short, "folds", "1", 0.8, "x")
+        # 90 usual seconds took 45: the 110 that are left take 55.
+        assert "45 s gone, about 55 s left" in line_of(bar, capsys, clock)
 
 
 def test_what_was_finished_before_tells_nothing_of_this_machine(short, clock, capsys):
-    finish(short, "folds", "0", seconds=5000.0)
+    finish(short, "folds", "0")
     with ProgressBar(short, STAGES) as bar:
         run(short, "folds", "1", 0.0, "x")
         line = line_of(bar, capsys, clock)
         assert line.startswith("25 %") and "about 2 min 30 s left" in line
+        clock[0] += 100 - 2 * (LINE_EVERY_S + 1)
+        finish(short, "folds", "1")
+        run(short, "lesions", "", 0.0, "y")
+        # Only the 50 usual seconds since the start were measured: 100 for them, 200 for the rest.
+        assert "about 3 min 20 s left" in line_of(bar, capsys, clock)
 
 
 def test_a_line_comes_with_each_stage_and_else_seldom(short, clock, capsys):
