@@ -4,6 +4,7 @@ TensorFlow and OpenVINO are imported where they are needed: that a package is ab
 """
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,9 @@ from lirads_keras.inference.halves import Window, cut_maps, split_network
 
 if TYPE_CHECKING:
     import keras
+
+STREAMS = 2
+"""Slices that are computed side by side, each with its share of the threads: a second slice gains more than a second thread. Each takes memory of its own."""
 
 
 def check_engine(engine: Engine) -> None:
@@ -37,9 +41,12 @@ class OpenVinoPredictor:
     """
 
     def __init__(self, model: keras.Model, precision: Literal["f32", "bf16"], threads: int | None = None) -> None:
-        self._model, self._options = model, {"INFERENCE_PRECISION_HINT": precision, **({} if threads is None else {"INFERENCE_NUM_THREADS": threads})}
+        threads = threads or os.cpu_count() or 1
+        self._model = model
+        self._streams = min(STREAMS, threads)
+        self._options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": self._streams}
         self._halves: tuple[Any, Any] | None = None
-        self._requests: dict[tuple[int, ...], Any] = {}
+        self._requests: dict[tuple[int, ...], list[Any]] = {}
 
     def __call__(self, stacks: np.ndarray, window: Window) -> np.ndarray:
         """As `Predictor`: lesion probability float32 (n, rows, columns) of stacks float32 (n, y, x, 3) in a window."""
@@ -47,14 +54,12 @@ class OpenVinoPredictor:
             self._halves = convert_halves(self._model)
         lower, upper = self._halves
         probability = np.empty((len(stacks), *(part.stop - part.start for part in window)), np.float32)
-        # One slice at a time: a fixed shape compiles to the fastest kernels, and a slice of hundreds of pixels fills all threads.
-        for index, stack in enumerate(stacks):
-            request = self._request(lower, [stack.shape], 0)
-            request.infer([np.ascontiguousarray(stack[None])], share_inputs=True)
-            maps = [np.ascontiguousarray(array) for array in cut_maps([output.data for output in request.output_tensors], window)]
-            request = self._request(upper, [array.shape[1:] for array in maps], 1)
-            request.infer(maps, share_inputs=True)
-            probability[index] = request.output_tensors[0].data[0]
+        for first in range(0, len(stacks), self._streams):
+            group = [[np.ascontiguousarray(stack[None])] for stack in stacks[first:first + self._streams]]
+            requests = self._infer(lower, group, 0)
+            maps = [[np.ascontiguousarray(array) for array in cut_maps([output.data for output in request.output_tensors], window)] for request in requests]
+            for index, request in enumerate(self._infer(upper, maps, 1), start=first):
+                probability[index] = request.output_tensors[0].data[0]
         return probability
 
     def take_weights(self) -> None:
@@ -62,16 +67,22 @@ class OpenVinoPredictor:
         self._halves = None
         self._requests.clear()
 
-    def _request(self, half: Any, shapes: list[tuple[int, ...]], number: int) -> Any:
-        """An inference request for single inputs of these shapes (y, x, c)."""
+    def _infer(self, half: Any, group: list[list[np.ndarray]], number: int) -> list[Any]:
+        """The finished requests of a group of slices, each with its inputs (1, y, x, c): single inputs, since a fixed shape compiles to the fastest kernels."""
         import openvino
 
-        key = (number, *shapes[0])
+        key = (number, *group[0][0].shape)
         if key not in self._requests:
             network = half.clone()
-            network.reshape({network.input(index): [1, *shape] for index, shape in enumerate(shapes)})
-            self._requests[key] = openvino.Core().compile_model(network, "CPU", self._options).create_infer_request()
-        return self._requests[key]
+            network.reshape({network.input(index): array.shape for index, array in enumerate(group[0])})
+            compiled = openvino.Core().compile_model(network, "CPU", self._options)
+            self._requests[key] = [compiled.create_infer_request() for _ in range(self._streams)]
+        requests = self._requests[key][:len(group)]
+        for request, inputs in zip(requests, group, strict=True):
+            request.start_async(inputs, share_inputs=True)
+        for request in requests:
+            request.wait()
+        return requests
 
 
 def convert_halves(model: keras.Model) -> tuple[Any, Any]:
