@@ -1,7 +1,8 @@
 """One training step of the full-width network on 2 × 256 × 256, against PyTorch's UNet++ (segmentation-models-pytorch, channels last) side by side.
 
 python experiments/benchmarks/train_step.py [--torch-python PYTHON] [--rounds N]. PyTorch may live in an environment of its own; its CPU build is enough.
-Loss, gradient clipping and Adam are part of the step on both sides; CBAM is on ours alone.
+Loss, gradient clipping and Adam are part of the step on both sides; CBAM is on ours alone. The last row is ours without TensorFlow's fixed order of
+operations: what a run that repeats bit for bit costs.
 """
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pathlib import Path
 
 BATCH, SIDE_PX, CLASSES = 2, 256, 2
 DECODER_FILTERS = (256, 128, 64, 32, 16)
+FREE_ORDER = "float32-free-order"
 LIMITS = {"keras float32": 0.95, "keras mixed_bfloat16": 0.55}
 """Largest allowed time as a part of PyTorch's."""
 
@@ -20,12 +22,17 @@ LIMITS = {"keras float32": 0.95, "keras mixed_bfloat16": 0.55}
 def serve_keras(precision: str, threads: int) -> None:
     import keras
     import numpy as np
+    import tensorflow as tf
 
     from lirads_keras.losses.segmentation import HybridSegmentationLoss
     from lirads_keras.models.unet_plus_plus import build_unet_plus_plus
     from lirads_keras.training.runtime import configure_tensorflow
 
-    configure_tensorflow(threads=threads, precision=precision)  # type: ignore[arg-type]
+    if precision == FREE_ORDER:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    else:
+        configure_tensorflow(threads=threads, precision=precision)  # type: ignore[arg-type]
     from turns import serve
 
     generator = np.random.default_rng(0)
@@ -84,7 +91,7 @@ def main() -> None:
         return Worker(name, [python, str(Path(__file__).resolve()), "--worker", worker, "--threads", str(arguments.threads)])
 
     workers = [start("pytorch float32", arguments.torch_python, "torch"), start("keras float32", sys.executable, "float32"),
-               start("keras mixed_bfloat16", sys.executable, "mixed_bfloat16")]
+               start("keras mixed_bfloat16", sys.executable, "mixed_bfloat16"), start("keras float32, free order", sys.executable, FREE_ORDER)]
     times = take_turns(workers, rounds=arguments.rounds, repetitions=1)
     reference = times["pytorch float32"]
     print(format_table(["train step, 2 × 256²", "parameters, 10⁶", "median, s", "of PyTorch", "allowed"], [
