@@ -19,6 +19,7 @@ from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, write_plan
 
 from lirads_keras.config import Profile, read_profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.provenance import run_record
@@ -64,6 +65,7 @@ def _choose(arguments: argparse.Namespace) -> tuple[Profile, Path]:
         known = ", ".join(sorted(file.stem for file in (EXPERIMENTS / "profiles").glob("*.yaml")))
         raise InputError(Problem("PROFILE", f"auto, {known} or a file ending in .yaml", repr(name)))
     profile = read_profile(path)
+    check_engine(profile.inference.engine)
     if arguments.manifest:
         read_manifest(arguments.manifest)
     run = (arguments.run or CHECKOUT / "runs" / profile.name).resolve()
