@@ -120,8 +120,9 @@ check_run_facts <- function(run, specs) {
 
 #' Reads and checks all results files of a run.
 #'
-#' Columns that the schema does not know are kept as text. Rows are numbered as lines of the file, the header being
-#' line 1. A file that the schema calls optional may be absent, or have no row, which comes to the same.
+#' A file may be packed, `lesion_detection.csv.gz` say; where both are there, the plain one counts. Columns that the
+#' schema does not know are kept as text. Rows are numbered as lines of the file, the header being line 1. A file that
+#' the schema calls optional may be absent, or have no row, which comes to the same.
 #'
 #' @param folder Folder of the CSV files.
 #' @param schema Data frame as of [read_schema()].
@@ -135,10 +136,14 @@ read_results <- function(folder, schema) {
   problems <- new_problems()
   results <- list()
   for (file in files) {
-    if (any(schema$optional[schema$file == file]) && !file.exists(file.path(folder, file))) {
+    path <- file.path(folder, file)
+    if (!file.exists(path) && file.exists(paste0(path, ".gz"))) {
+      path <- paste0(path, ".gz")
+    }
+    if (any(schema$optional[schema$file == file]) && !file.exists(path)) {
       next
     }
-    read <- read_text_table(file.path(folder, file), file)
+    read <- read_text_table(path, file)
     problems <- rbind(problems, read$problems)
     if (is.null(read$table)) {
       next
@@ -163,13 +168,14 @@ read_results <- function(folder, schema) {
 #' Pictures that the writer of the results may put beside the tables.
 PICTURES <- c(montage = "cohort_montage.png", figure_8 = "figure_8.png", figure_11 = "figure_11.png")
 
-#' Finds the pictures of a results folder.
+#' Finds the pictures of a results folder, and the reader's screenshot.
 #'
 #' @param folder Folder of the results.
-#' @return Named character vector of paths: those of `PICTURES` that are there. Raises an `input_error` if one of them
-#'   is no PNG.
-find_pictures <- function(folder) {
-  paths <- stats::setNames(file.path(folder, PICTURES), names(PICTURES))
+#' @param reader Path of the screenshot, which belongs to no run; NULL for none.
+#' @return Named character vector of paths: those of `PICTURES` and `reader` that are there. Raises an `input_error` if
+#'   one of them is no PNG.
+find_pictures <- function(folder, reader = NULL) {
+  paths <- c(stats::setNames(file.path(folder, PICTURES), names(PICTURES)), reader = reader)
   paths <- paths[file.exists(paths)]
   signature <- as.raw(c(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a))
   is_png <- vapply(paths, function(path) identical(readBin(path, "raw", 8), signature), logical(1))

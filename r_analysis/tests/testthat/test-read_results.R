@@ -229,3 +229,24 @@ test_that("tables that may be empty may be empty", {
   folder <- spoil("features.csv", function(lines) lines[1])
   expect_equal(nrow(read_results(folder, test_schema())$features), 0)
 })
+
+pack <- function(folder, file, lines = readLines(file.path(folder, file))) {
+  connection <- gzfile(file.path(folder, paste0(file, ".gz")), "w")
+  on.exit(close(connection))
+  writeLines(lines, connection)
+}
+
+test_that("a packed file reads as the plain one, which comes first", {
+  folder <- spoil("lesion_detection.csv", identity)
+  pack(folder, "lesion_detection.csv")
+  pack(folder, "features.csv", "another,table")
+  file.remove(file.path(folder, "lesion_detection.csv"))
+  expect_identical(read_results(folder, test_schema()), read_fixture())
+})
+
+test_that("a packed file is checked as the plain one is", {
+  folder <- spoil("lesion_detection.csv", set_cell(2, "kind", "guess"))
+  pack(folder, "lesion_detection.csv")
+  file.remove(file.path(folder, "lesion_detection.csv"))
+  expect_match(conditionMessage(problems_of(folder)), "guess", fixed = TRUE)
+})
