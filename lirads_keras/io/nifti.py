@@ -5,7 +5,7 @@ import gzip
 import os
 import struct
 import zlib
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,10 @@ def _check_length(path: Path, voxels: int) -> None:
     if struct.unpack_from(order + "i", header)[0] == NIFTI_2_BYTES:
         bits, offset = struct.unpack_from(order + "h", header, 14)[0], struct.unpack_from(order + "q", header, 168)[0]
     else:
-        bits, offset = struct.unpack_from(order + "h", header, 72)[0], int(struct.unpack_from(order + "f", header, 108)[0])
+        bits, offset = struct.unpack_from(order + "h", header, 72)[0], struct.unpack_from(order + "f", header, 108)[0]
+    if not isfinite(offset):
+        raise InputError(Problem(f"{path}, vox_offset", "a number of bytes", f"{offset}"))
+    offset = int(offset)
     expected = offset + voxels * bits // 8
     found = _uncompressed_bytes(path, expected) if compressed else path.stat().st_size
     if found < expected:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import struct
 from itertools import permutations, product
 from pathlib import Path
 
@@ -170,6 +171,16 @@ def test_files_that_are_no_volume(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as caught:
             read_nifti(tmp_path / name)
         assert "\n" not in str(caught.value) and name in str(caught.value)
+
+
+@pytest.mark.parametrize("offset", [np.nan, np.inf, -np.inf])
+def test_an_offset_that_is_no_number_is_told(tmp_path: Path, offset: float) -> None:
+    write_nifti(tmp_path / "image.nii", make_volume(shape=(3, 4, 5)))
+    content = bytearray((tmp_path / "image.nii").read_bytes())
+    struct.pack_into("<f", content, 108, offset)
+    (tmp_path / "image.nii").write_bytes(content)
+    with pytest.raises(InputError, match="image.nii"):
+        read_nifti(tmp_path / "image.nii")
 
 
 def test_a_gzip_file_of_several_parts_is_whole(tmp_path: Path) -> None:
