@@ -9,7 +9,9 @@ import argparse
 import gzip
 import json
 import sys
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from stages import CHECKOUT, read_plan
 
@@ -52,9 +54,13 @@ def export_reference(run: Path, out: Path = REFERENCE) -> list[Path]:
         if old.suffix in {".csv", ".gz", ".png", ".json"}:
             old.unlink()
     for name, content in files.items():
-        write_bytes(out / name, lambda file, content=content: file.write(content))
+        write_bytes(out / name, partial(_fill, content))
     write_json(out / "provenance.json", {name: provenance[name] for name in ("commit", "profile_digest", "versions", "platform")})
     return [out / name for name in (*files, "provenance.json")]
+
+
+def _fill(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
 
 
 def main() -> int:

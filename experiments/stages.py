@@ -70,9 +70,10 @@ STAGES = {
     "results": Stage(("evaluation", "characterization"), ("lirads_keras/evaluation", "lirads_keras/lirads", "experiments/score_variants.py",
                                                           "experiments/overlay_figures.py", "experiments/score_baseline.py",
                                                           "experiments/score_surface.py", "experiments/describe_cohort.py",
-                                                          "experiments/export_results.py"), ("characterization",)),
-    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py", "experiments/model_card.py", "CITATION.cff"),
-                    ("results",)),
+                                                          "experiments/diagrams", "lirads_keras/pipeline.py",
+                                                          "experiments/durations.py", "experiments/export_results.py"), ("characterization",)),
+    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py", "experiments/model_card.py",
+                         "experiments/durations.py", "CITATION.cff"), ("results",)),
 }
 
 
@@ -232,7 +233,7 @@ def _list_sources(stage: Stage) -> list[str]:
 
 
 def _source_digest(room: Path) -> str:
-    files = sorted(path for path in room.rglob("*") if path.suffix in {".py", ".R", ".Rmd", ".yaml", ".csv", ".css"}) if room.is_dir() else [room]
+    files = sorted(path for path in room.rglob("*") if path.suffix in {".py", ".R", ".Rmd", ".yaml", ".csv", ".css", ".png"}) if room.is_dir() else [room]
     content = hashlib.sha256()
     for path in files:
         content.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes() + b"\0")

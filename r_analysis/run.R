@@ -30,7 +30,7 @@ main <- function() {
     out = function() stop_for_problems(check_output_folder(arguments$out)),
     paper = function() read_paper_results(arguments$paper),
     results = function() read_results(arguments$results, read_schema(file.path(folder, "schema.csv"))),
-    pictures = function() find_pictures(arguments$results)
+    pictures = function() find_pictures(arguments$results, file.path(folder, "reader.png"))
   ))
   options(lirads.cores = arguments$cores)
   analysis <- run_analysis(read$results, read$paper, read$pictures)

@@ -36,6 +36,9 @@ class Column:
 CHARACTERIZATION_VARIANTS = ("vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain")
 SCORED_VARIANTS = (*CHARACTERIZATION_VARIANTS, "direct-frozen", "direct-finetuned", "direct-finetuned-size")
 
+DIAGRAMS = ("features_step", "workflow", "phases", "pipeline", "unet_plus_plus", "cbam", "multitask")
+"""Diagrams of architecture and workflow that R draws."""
+
 _UNIT = ("[0, 1]",)
 _COUNT = ("[0, Inf)",)
 _LENGTH = ("(0, Inf)",)
@@ -46,6 +49,7 @@ _FOLD = Column("fold", "integer", allowed=_COUNT)
 _LESION = Column("lesion_id", "string", identifies_row=True)
 _THRESHOLD = Column("threshold", "number", identifies_row=True, allowed=_UNIT)
 _ROI = Column("roi", "factor", identifies_row=True, allowed=("reference_roi", "automatic_roi"))
+_DIAGRAM = Column("figure", "factor", identifies_row=True, allowed=DIAGRAMS)
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "run": (Column("key", "string", identifies_row=True), Column("value", "string", required=False)),
@@ -110,6 +114,15 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("variant", "factor", identifies_row=True, allowed=SCORED_VARIANTS), _ROI, _PATIENT, _LESION,
         Column("category_ref", "factor", allowed=_CATEGORIES), Column("category_pred", "factor", required=False, allowed=_CATEGORIES)),
     "durations": (Column("stage", "string", identifies_row=True), Column("seconds", "number", allowed=_COUNT)),
+    "diagram_nodes": (
+        _DIAGRAM, Column("node_id", "string", identifies_row=True), Column("label", "string"),
+        Column("kind", "factor", allowed=("data", "step", "operation", "encoder", "decoder", "attention", "head", "rule")),
+        Column("x", "number"), Column("y", "number"), Column("detail", "string", required=False),
+        *(Column(name, "integer", required=False, allowed=("[1, Inf)",)) for name in ("rows_px", "columns_px", "channels")),
+        Column("parameters", "integer", required=False, allowed=_COUNT)),
+    "diagram_edges": (
+        _DIAGRAM, Column("source", "string", identifies_row=True), Column("target", "string", identifies_row=True),
+        Column("kind", "factor", allowed=("flow", "down", "up", "skip", "reads"))),
 }
 """Every table of `results/` by its name without ".csv"."""
 

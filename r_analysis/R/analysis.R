@@ -53,6 +53,7 @@ run_analysis <- function(results, paper, pictures = character()) {
       compute_baselines(results$lesions, weights), compute_category_ceiling(results$lesions, weights)
     ),
     training_history = results$training_history,
+    diagrams = collect_diagrams(results),
     fold_thresholds = results$fold_thresholds,
     gaps = find_gaps(results$categories),
     paper = paper

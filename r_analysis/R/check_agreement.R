@@ -15,7 +15,8 @@ check_agreement <- function(results) {
     list(needs = c("lesions", "lesion_detection"), check = check_lesion_detection),
     list(needs = c("lesion_detection", "patient_detection"), check = check_detection_levels),
     list(needs = c("lesions", "categories"), check = check_categories),
-    list(needs = c("lesions", "categories", "features"), check = check_features)
+    list(needs = c("lesions", "categories", "features"), check = check_features),
+    list(needs = c("diagram_nodes", "diagram_edges"), check = check_diagrams)
   )
   found <- lapply(checks, function(one) if (all(one$needs %in% names(results))) one$check(results) else new_problems())
   do.call(rbind, found)
@@ -287,4 +288,19 @@ says_not_assessed <- function(reasons, feature) {
     named[rows] <- grepl(pattern, reasons[rows], ignore.case = TRUE)
   }
   named
+}
+
+#' Every arrow joins two boxes of its diagram.
+#' @param results Named list of data frames.
+check_diagrams <- function(results) {
+  edges <- results$diagram_edges
+  known <- row_keys(results$diagram_nodes, c("figure", "node_id"))
+  found <- lapply(c("source", "target"), function(end) {
+    unknown <- which(!row_keys(edges, c("figure", end)) %in% known)
+    new_problems(
+      "diagram_edges.csv", end, unknown + 1, "a box of diagram_nodes.csv in the same figure",
+      sprintf("'%s'", edges[[end]][unknown])
+    )
+  })
+  do.call(rbind, found)
 }

@@ -7,7 +7,7 @@
 build_figures <- function(analysis) {
   c(
     build_cohort_figures(analysis), build_segmentation_figures(analysis), build_feature_figures(analysis),
-    build_category_figures(analysis)
+    build_category_figures(analysis), build_diagram_figures(analysis)
   )
 }
 
@@ -182,12 +182,12 @@ draw_if <- function(present, plot, alt, width, height, data, gap) {
   if (present) draw(plot, alt, width, height, data) else list(gap = gap)
 }
 
-#' Largest picture that is put into the page, in bytes; the page is to stay below 10 MB with all three.
-MAXIMUM_PICTURE_BYTES <- 1.8e6
+#' Largest picture that is put into the page, in bytes; the page is to stay below 10 MB with all four.
+MAXIMUM_PICTURE_BYTES <- 1.5e6
 
-#' A figure that is a picture of the results folder, or the gap.
+#' A figure that is a picture, or the gap.
 #' @param pictures Named character vector as of [find_pictures()].
-#' @param name Name in `PICTURES`.
+#' @param name Name in `PICTURES`, or "reader".
 #' @param alt,width As in [build_figures()].
 embed <- function(pictures, name, alt, width) {
   path <- unname(pictures[name])
@@ -195,7 +195,7 @@ embed <- function(pictures, name, alt, width) {
     return(list(gap = paste0("The results of this run have no ", PICTURES[[name]])))
   }
   if (file.size(path) > MAXIMUM_PICTURE_BYTES) {
-    return(list(gap = paste0(PICTURES[[name]], " is too large for the page; it lies with the results")))
+    return(list(gap = paste0(basename(path), " is too large for the page; it lies in ", basename(dirname(path)))))
   }
   list(picture = path, alt = alt, width = width)
 }

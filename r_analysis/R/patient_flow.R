@@ -52,9 +52,5 @@ plot_patient_flow <- function(flow, label) {
       caption = figure_caption(label, "Nobody is screened for a cohort that is built or handed in.")
     ) +
     theme_report() +
-    ggplot2::theme(
-      axis.title = ggplot2::element_blank(), axis.text = ggplot2::element_blank(),
-      axis.ticks = ggplot2::element_blank(), panel.grid.major = ggplot2::element_blank(),
-      panel.border = ggplot2::element_blank()
-    )
+    theme_without_axes()
 }

@@ -6,6 +6,14 @@ okabe_ito <- function(name) {
   unname(grDevices::palette.colors(palette = "Okabe-Ito")[name])
 }
 
+#' A colour light enough to write on: most of it white.
+#'
+#' @param colour Colour.
+#' @return Colour.
+lighten <- function(colour) {
+  grDevices::rgb(t(0.3 * grDevices::col2rgb(colour) + 0.7 * 255), maxColorValue = 255)
+}
+
 #' Colours by what they stand for; the same in every figure.
 #'
 #' @return List of named character vectors.
@@ -23,6 +31,15 @@ figure_colours <- function() {
     population = okabe_ito(c("blue", "vermillion")),
     category = stats::setNames(okabe_ito(c("skyblue", "orange", "vermillion")), c("LR-3", "LR-4", "LR-5")),
     source = stats::setNames(okabe_ito(c("blue", "orange")), c("training", "early-stopping patients")),
+    node = c(
+      data = "grey94", step = lighten(okabe_ito("skyblue")), operation = "white", encoder = lighten(okabe_ito("blue")),
+      decoder = lighten(okabe_ito("orange")), attention = lighten(okabe_ito("reddishpurple")),
+      head = lighten(okabe_ito("bluishgreen")), rule = lighten(okabe_ito("yellow"))
+    ),
+    edge = c(
+      flow = "grey30", down = "black", up = okabe_ito("vermillion"), skip = okabe_ito("blue"),
+      reads = okabe_ito("bluishgreen")
+    ),
     paper = "black"
   )
 }
@@ -43,6 +60,16 @@ theme_report <- function() {
       plot.caption = ggplot2::element_text(size = 8, colour = "grey30", hjust = 0),
       plot.caption.position = "plot"
     )
+}
+
+#' What a figure without axes takes away from the theme.
+#'
+#' @return A ggplot2 theme.
+theme_without_axes <- function() {
+  ggplot2::theme(
+    axis.title = ggplot2::element_blank(), axis.text = ggplot2::element_blank(), axis.ticks = ggplot2::element_blank(),
+    panel.grid.major = ggplot2::element_blank(), panel.border = ggplot2::element_blank()
+  )
 }
 
 #' Words for the codes of the tables.

@@ -66,6 +66,13 @@ EXAMPLES = {
         {"variant": "vgg16-plain", "roi": "automatic_roi", "patient_id": "P1", "lesion_id": "1", "category_ref": "LR-4", "category_pred": None},
         {"variant": "direct-frozen", "roi": "reference_roi", "patient_id": "P1", "lesion_id": "1", "category_ref": "LR-4", "category_pred": "LR-5"}],
     "durations": [{"stage": "folds", "seconds": 412.5}, {"stage": "cohort", "seconds": 0.0}],
+    "diagram_nodes": [
+        {"figure": "workflow", "node_id": "store", "label": "store", "kind": "step", "x": 0, "y": -1, "detail": "DICOM, masks", "rows_px": None,
+         "columns_px": None, "channels": None, "parameters": None},
+        {"figure": "unet_plus_plus", "node_id": "x[0, 1]", "label": "x[0, 1]", "kind": "decoder", "x": 1, "y": 0, "detail": None, "rows_px": 80,
+         "columns_px": 80, "channels": 16, "parameters": 11664}],
+    "diagram_edges": [
+        {"figure": "unet_plus_plus", "source": source, "target": "x[0, 1]", "kind": kind} for source, kind in (("x[1, 0]", "up"), ("x[0, 0]", "skip"))],
     "run": [{"key": key, "value": value} for key, value in {
         "run": "runs/cpu", "cohort": "virtual cohort", "profile": "cpu", "commit": "", "dirty": None, "seed": 2023, "folds": 9, "rules": "paper",
         "decision_threshold": 0.5, "python": "3.11.2", "tensorflow": "2.21.0", "keras": "3.15.1"}.items()],
@@ -105,6 +112,7 @@ def test_the_cohorts_tables_keep_their_order(tmp_path, name):
     ("patient_detection", ["0.5,P1,positive,0,1,0,0", "0.9,P1,positive,0,1,0,0"]),
     ("surface", ["P1,0,0.7,0,11.75,14.1,12.7", "P2,1,0.5,,,0,0.333333"]),
     ("pretrain_dice", ["volume-3,liver,0.93", "volume-3,tumour,"]),
+    ("diagram_nodes", ['workflow,store,store,step,0,-1,"DICOM, masks",,,,', 'unet_plus_plus,"x[0, 1]","x[0, 1]",decoder,1,0,,80,80,16,11664']),
     ("categories", ['vgg16-adaptive,reference_roi,0,P1,1,20,LR-4,LR-5,1,"APHE, 20 mm: ""LR-5"""', "direct-frozen,automatic_roi,0,P1,1,,LR-4,,0,"]),
     ("training_history", ["pretrain,,,3,loss,0.5", "finetune,,1,0,loss,-1.23457", "characterization,vgg16-plain,0,0,val_loss,2"]),
 ])

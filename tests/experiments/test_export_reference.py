@@ -20,7 +20,8 @@ def finished(plan):
     (results / "lesion_detection.csv").write_text("a,b\n" + "0.1,P1\n" * (PACKED_FROM_BYTES // 7))
     (results / "figure_8.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (results / "notes.txt").write_text("not for others")
-    write_json(plan.run / "provenance.json", {"commit": "abc", "dirty": False, "profile_digest": "d", "versions": {"keras": "3"}, "platform": {}, "profile": {}})
+    write_json(plan.run / "provenance.json", {
+        "commit": "abc", "dirty": False, "profile_digest": "d", "versions": {"keras": "3"}, "platform": {}, "profile": {}})
     write_json(plan.done_file("results"), {"digest": plan.digest("results"), "started": 0, "seconds": 1})
     return plan
 

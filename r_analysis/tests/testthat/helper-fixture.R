@@ -167,7 +167,10 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
     training_history = do.call(rbind, c(list(history("pretrain", NA, NA, 3, losses, 1.2)), finetune, characterization))
   )
   results$durations <- data.frame(stage = c("cohort", "folds"), seconds = c(90, 1410))
-  c(results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories))
+  c(
+    results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories),
+    make_fixture_diagrams()
+  )
 }
 
 #' What further seeds and a half split give; made up, too.

@@ -16,6 +16,7 @@ test_that("the script writes a whole report from a checkout that cannot be writt
   dir.create(checkout)
   file.copy(analysis_folder, checkout, recursive = TRUE)
   copied <- file.path(checkout, basename(analysis_folder))
+  write_fixture_picture(file.path(copied, "reader.png"))
   Sys.chmod(list.files(copied, recursive = TRUE, include.dirs = TRUE, full.names = TRUE), "0555")
   before <- list.files(copied, recursive = TRUE, all.files = TRUE)
   out <- file.path(tempfile(), "report")
@@ -41,6 +42,7 @@ test_that("the script writes a whole report from a checkout that cannot be writt
   expect_true(all(grepl(">\\s*virtual\\s+cohort\\.", captions)))
   pngs <- list.files(file.path(out, "figures"), "png$")
   expect_setequal(sub("[.]png$", "", pngs), c(
+    unname(vapply(DIAGRAMS, function(spec) spec$file, character(1))), "figure_07_reader",
     "figure_04_patients", "figure_09_dice_boxes", "figure_10_dice_curves", "figure_12_pixel_curves",
     "figure_13_detection", "figure_14_confusion_vgg16_adaptive", "figure_16_confusion_variants",
     "figure_best_threshold", "figure_calibration", "figure_contrast_signal_over_liver",
@@ -48,7 +50,9 @@ test_that("the script writes a whole report from a checkout that cannot be writt
     "figure_detection_model", "figure_features", "figure_sizes", "figure_table_05_accuracy", "figure_training_history"
   ))
   for (other in c("svg", "csv")) {
-    expect_setequal(sub("png$", other, pngs), list.files(file.path(out, "figures"), paste0(other, "$")))
+    # The screenshot is a picture only.
+    drawn <- setdiff(pngs, "figure_07_reader.png")
+    expect_setequal(sub("png$", other, drawn), list.files(file.path(out, "figures"), paste0(other, "$")))
   }
   for (table in list.files(file.path(out, "figures"), "csv$", full.names = TRUE)) {
     expect_true(all(startsWith(readLines(table)[-1], "virtual cohort,")), info = table)
@@ -112,7 +116,9 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   dir.create(out)
   write_figures(figures["figure_16_confusion_variants"], out, "virtual cohort")
   render_report(analysis, lapply(figures, `[`, "gap"), out, analysis_folder, file.path(out, "report.html"))
-  expect_match(paste(readLines(file.path(out, "report.html")), collapse = " "), "Not in this run")
+  html <- paste(readLines(file.path(out, "report.html")), collapse = " ")
+  expect_match(html, "Not in this run")
+  expect_match(html, "no screenshot of the reader")
 })
 
 test_that("a run without any category or feature still has its other parts", {
