@@ -34,7 +34,7 @@ def describe_unet_plus_plus(model: keras.Model, matrix_px: int) -> Diagram:
     branches = list_sources(named["probability"])
     if len(branches) > 1:
         ends |= {layer.name.removesuffix("_up"): layer for layer in branches}
-        places |= {f"branch_{j}": (j, 1) for j in range(1, deepest)} | {"branch_full": (deepest + 1, 1), "probability": (deepest + 1, 2)}
+        places |= {f"branch_{j}": (j, 1) for j in range(1, deepest)} | {"branch_full": (deepest + 1, 1), "probability": (deepest + 1, 3)}
     else:
         places["probability"] = (deepest + 1, 1)
     ends["probability"] = named["probability"]

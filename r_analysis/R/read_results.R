@@ -118,6 +118,14 @@ check_run_facts <- function(run, specs) {
   problems
 }
 
+#' Path of a results file: packed where only that is there.
+#' @param folder,file Folder and name.
+find_table <- function(folder, file) {
+  path <- file.path(folder, file)
+  packed <- paste0(path, ".gz")
+  if (!file.exists(path) && file.exists(packed)) packed else path
+}
+
 #' Reads and checks all results files of a run.
 #'
 #' A file may be packed, `lesion_detection.csv.gz` say; where both are there, the plain one counts. Columns that the
@@ -136,10 +144,7 @@ read_results <- function(folder, schema) {
   problems <- new_problems()
   results <- list()
   for (file in files) {
-    path <- file.path(folder, file)
-    if (!file.exists(path) && file.exists(paste0(path, ".gz"))) {
-      path <- paste0(path, ".gz")
-    }
+    path <- find_table(folder, file)
     if (any(schema$optional[schema$file == file]) && !file.exists(path)) {
       next
     }

@@ -12,7 +12,8 @@ test_that("the reference results keep the schema and are those of a whole run on
   expect_identical(sum(results$patients$group == "positive"), 111L)
   expect_identical(nrow(results$lesions), 174L)
   expect_setequal(as.character(results$categories$variant), c(
-    "vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain", "direct-frozen", "direct-finetuned", "direct-finetuned-size"
+    "vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain",
+    "direct-frozen", "direct-finetuned", "direct-finetuned-size"
   ))
   expect_equal(sort(unique(results$pixel_counts$threshold)), seq(0, 1, 0.05))
 })
