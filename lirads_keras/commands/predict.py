@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lirads_keras.entities import ScoredLesion, Study
     from lirads_keras.inference.engine import RunModels
     from lirads_keras.inference.run_files import RunFiles
+    from lirads_keras.pipeline import StudyResult
 
 ENGINES = ("keras", "openvino-f32", "openvino-bf16")
 """Those of `config.Engine`, which takes too long to import for a list of choices."""
@@ -45,6 +46,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     predict.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                          help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
     predict.add_argument("--explain", action="store_true", help="for each lesion a picture of where its features were read (explanation-LESION.png)")
+    predict.add_argument("--dicom-out", action="store_true",
+                         help="write seg.dcm (segmentation) and sr.dcm (TID 1500 report), which carry the patient's identity as the images do, and report.html")
     predict.add_argument("--keep-ids", action="store_true", help="write the DICOM PatientID into the report (default: the name of the study's folder)")
     predict.set_defaults(command=_predict)
 
@@ -104,8 +107,20 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: C
     if parsed.explain:
         explanations = explain_lesions(result, models, profile)
         figures = {scored.lesion.lesion_id: plot_explanation(explanations[scored.lesion.lesion_id], scored) for scored in lesions}
+    if parsed.dicom_out:
+        _write_objects(out, study, result, models.threshold)
     write_report(out, result.report, result.volumes, result.probability, models.threshold, figures)
     return lesions
+
+
+def _write_objects(out: Path, study: Study, result: StudyResult, threshold: float) -> None:
+    """The result as DICOM objects and as a page."""
+    from lirads_keras.inference.report_page import write_report_page
+    from lirads_keras.io.dicom_results import write_dicom_results
+
+    write_dicom_results(out, study, result.probability, result.report.lesions, result.report.versions)
+    mask = result.probability.with_array(result.probability.array >= threshold)
+    write_report_page(out / "report.html", result.report, result.volumes, mask, observer=None)
 
 
 def _with_options(profile: Profile, parsed: argparse.Namespace) -> Profile:

@@ -2,14 +2,27 @@
 from __future__ import annotations
 
 import argparse
+import json
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from lirads_keras.cli import _parser
+from lirads_keras.cli import _parser, main
 from lirads_keras.commands.arguments import parse_fold
-from lirads_keras.commands.predict import _with_options
-from lirads_keras.config import read_profile
+from lirads_keras.commands.predict import _report_study, _with_options
+from lirads_keras.config import CohortSettings, read_profile
+from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion
+from lirads_keras.errors import InputError
+from lirads_keras.io.dicom import read_study, read_volume
+from lirads_keras.io.dicom_seg import read_segmentation
+from lirads_keras.io.dicom_sr import read_structured_report
+from lirads_keras.lesions import extract_lesions
+from lirads_keras.phantom.cohort import build_cohort_table
+from lirads_keras.phantom.dicom_writer import Acquisition, write_series
+from lirads_keras.phantom.scan import build_scan
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -54,3 +67,67 @@ def test_an_unknown_engine_is_refused(capsys):
     with pytest.raises(SystemExit):
         parse("--engine", "torch")
     assert "openvino-bf16" in capsys.readouterr().err
+
+
+@pytest.fixture()
+def small_study(tmp_path):
+    """A study with one lesion on the disk, and the result that the networks would give."""
+    settings = CohortSettings(patients_positive=4, patients_negative=4, matrix_px=64, pixel_spacing_mm=5.1, slices=14, slice_spacing_mm=9.3, seed=3)
+    plan = build_cohort_table(settings)[0]
+    scan = build_scan(plan, settings, np.random.default_rng(5))
+    voxels = np.random.default_rng(0).integers(0, 900, scan.grid.shape).astype(np.uint16)
+    for phase in (Phase.ARTERIAL, Phase.DELAYED):
+        write_series(tmp_path / "study" / phase, plan, Acquisition(phase, 180, voxels), scan.affine, scan.grid.spacing_mm, "digest", datetime(2012, 3, 6))
+    study = read_study(tmp_path / "study")
+    grid = read_volume(study.phases()[Phase.DELAYED])
+    probability = np.zeros(grid.shape, np.float32)
+    probability[4:7, 20:26, 30:35] = 0.8
+    (lesion,) = extract_lesions(grid.with_array(probability), 0.5, minimum_voxels=1)
+    scored = ScoredLesion(lesion, FeatureProbabilities(0.9, 0.2, 0.1), Observation(lesion.diameter_mm, True, False, False), Category.LR_4, "by hand")
+    report = Report("mine", study.study_uid, (scored,), {"lirads-keras": "9.9"})
+    return study, SimpleNamespace(report=report, volumes={Phase.ARTERIAL: grid, Phase.DELAYED: grid}, probability=grid.with_array(probability))
+
+
+def report_study(small_study, out, monkeypatch, *options):
+    from lirads_keras import pipeline
+
+    study, result = small_study
+    monkeypatch.setattr(pipeline, "analyse_study", lambda *given, **named: result)
+    return _report_study(study, out, SimpleNamespace(threshold=0.5), print, profile=None, parsed=parse(*options))
+
+
+def test_objects_and_page_stand_beside_the_report_when_asked_for(small_study, tmp_path, monkeypatch):
+    report_study(small_study, tmp_path / "plain", monkeypatch)
+    report_study(small_study, tmp_path / "out", monkeypatch, "--dicom-out")
+    assert sorted(path.name for path in (tmp_path / "plain").iterdir()) == ["P1.png", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["P1.png", "report.html", "report.json", "seg.dcm", "sr.dcm"]
+    probability = small_study[1].probability
+    np.testing.assert_array_equal(read_segmentation(tmp_path / "out" / "seg.dcm", probability), probability.array >= 0.5)
+    (lesion,) = read_structured_report(tmp_path / "out" / "sr.dcm")
+    of_json = json.loads((tmp_path / "out" / "report.json").read_text())["lesions"][0]
+    assert (lesion.lesion_id, lesion.category, lesion.reasons) == (of_json["lesion_id"], of_json["category"], of_json["reasons"])
+    assert (lesion.diameter_mm, lesion.volume_ml) == (of_json["diameter_mm"], of_json["volume_ml"])
+    assert lesion.observer is None and lesion.algorithm == "lirads_keras 9.9"
+    assert "Patient mine" in (tmp_path / "out" / "report.html").read_text() and "no reader has edited it" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_study_whose_objects_failed_is_not_finished(small_study, tmp_path, monkeypatch):
+    """report.json is what later calls take for a finished study."""
+    for path in small_study[0].phases()[Phase.DELAYED].files:
+        path.unlink()
+    with pytest.raises(InputError, match="No such file"):
+        report_study(small_study, tmp_path / "out", monkeypatch, "--dicom-out")
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+@pytest.mark.slow
+def test_several_studies_each_get_their_objects(smoke_run, tmp_path):
+    """About 20 s after the smoke run."""
+    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
+    folders = sorted(cohort.glob("*/dicom/*"))[:2]
+    assert main(["predict", *map(str, folders), "--run", str(smoke_run), "--out", str(tmp_path / "out"), "--fold", "0", "--dicom-out"]) == 0
+    for folder in folders:
+        out = tmp_path / "out" / folder.name
+        found = json.loads((out / "report.json").read_text())["lesions"]
+        assert [lesion.lesion_id for lesion in read_structured_report(out / "sr.dcm")] == [lesion["lesion_id"] for lesion in found]
+        assert (out / "seg.dcm").exists() == bool(found) and (out / "report.html").exists()

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import struct
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from lirads_keras.entities import Category, FeatureProbabilities, Observation, ScoredLesion, Volume
+from lirads_keras.lesions import measure_lesions
 
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 
@@ -129,3 +136,35 @@ def real_data() -> Iterator[Path]:
     if not folder:
         pytest.skip("LIRADS_REAL_DATA is not set")
     yield Path(folder)
+
+
+def _score_labels(labels: np.ndarray, grid: Volume) -> list[ScoredLesion]:
+    """The lesions of a label map, P1, P2, …, each with features and a category of its own."""
+    scored = []
+    for number, lesion in enumerate(measure_lesions(labels, grid)):
+        lesion = replace(lesion, lesion_id=f"P{number + 1}")
+        probabilities = FeatureProbabilities(0.5 + 0.4 / (number + 1), 0.25 / (number + 3), None if number % 3 == 2 else 2 / 3)
+        observation = Observation(lesion.diameter_mm, True, False, None if number % 3 == 2 else True, threshold_growth=number % 2 == 1)
+        scored.append(ScoredLesion(lesion, probabilities, observation, list(Category)[number % 8], f"APHE, {lesion.diameter_mm:.1f} mm: by hand {number}"))
+    return scored
+
+
+@pytest.fixture()
+def score_labels() -> Callable[[np.ndarray, Volume], list[ScoredLesion]]:
+    return _score_labels
+
+
+@pytest.fixture(scope="session")
+def validate_dicom() -> Callable[[Path], list[str]]:
+    """The errors that dciodvfy of dicom3tools, which checks modules, types and values of a whole object, finds in a file."""
+    validator = shutil.which("dciodvfy", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
+    if validator is None:
+        pytest.skip("dciodvfy is not installed (package dicom3tools)")
+
+    def run(path: Path) -> list[str]:
+        result = subprocess.run([validator, "-new", str(path)], capture_output=True, text=True, check=False)
+        said = result.stderr + result.stdout
+        assert "Segmentation" in said or "ComprehensiveSR" in said, f"dciodvfy took it for another object: {said}"
+        return [line for line in said.splitlines() if "Error" in line]
+
+    return run

@@ -1,0 +1,54 @@
+"""The results for one study as DICOM objects: a segmentation and the report that refers to it."""
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from lirads_keras.entities import Feature, Phase, ScoredLesion, Study, Volume
+from lirads_keras.io.dicom_objects import clean_person_name, write_object
+from lirads_keras.io.dicom_seg import build_segmentation
+from lirads_keras.io.dicom_sources import read_source
+from lirads_keras.io.dicom_sr_writer import build_structured_report
+
+SEGMENTATION_FILE = "seg.dcm"
+REPORT_FILE = "sr.dcm"
+
+
+@dataclass(frozen=True)
+class DicomResults:
+    """The files of a result; a study without lesions has no segmentation."""
+
+    segmentation: Path | None
+    report: Path
+
+
+def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequence[ScoredLesion], versions: Mapping[str, str],
+                        observer: str | None = None, *, by_reader: Mapping[str, Collection[Feature]] = MappingProxyType({})) -> DicomResults:
+    """Writes `seg.dcm` and `sr.dcm`, which belong to the study of the images and carry its patient's identity.
+
+    Args:
+        folder: the result's own.
+        study: with a delayed phase, whose images the objects refer to.
+        grid: of the delayed phase; its voxels are not read.
+        scored: the lesions, on the grid.
+        versions: what made the result, as in the report.
+        observer: the reader's name; None where the algorithm alone made the result.
+        by_reader: the features of each lesion, by its id, that the reader decided on.
+
+    Raises:
+        InputError: images that cannot be read any more or lack the UIDs by which a result names them, or an observer without a name.
+        ValueError: lesions that overlap.
+    """
+    name = None if observer is None else clean_person_name(observer)
+    source = read_source(study.phases()[Phase.DELAYED], grid)
+    segmentation = build_segmentation(source, grid, scored, versions, name) if scored else None
+    report = build_structured_report(source, scored, segmentation, versions, name, by_reader)
+    if segmentation is None:
+        (folder / SEGMENTATION_FILE).unlink(missing_ok=True)
+    else:
+        write_object(folder / SEGMENTATION_FILE, segmentation)
+    # The report comes last: what it refers to is there.
+    write_object(folder / REPORT_FILE, report)
+    return DicomResults(None if segmentation is None else folder / SEGMENTATION_FILE, folder / REPORT_FILE)
