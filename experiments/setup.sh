@@ -1,5 +1,5 @@
 #!/bin/sh
-# Sets up .venv from requirements.txt, R and its packages. Does nothing, in well under 2 s, when nothing has changed.
+# Sets up .venv from requirements.txt, R and its packages, and the page's viewer. Does nothing, in well under 2 s, when nothing has changed.
 #   PYTHON=...        a particular Python 3.11-3.13
 #   LIRADS_NO_APT=1   install nothing with apt, even where it would be allowed
 set -eu
@@ -42,6 +42,19 @@ has_r_elsewhere() {
     command -v Rscript >/dev/null 2>&1 && command -v pandoc >/dev/null 2>&1
 }
 
+# The viewer of `lirads read`. Without it everything else works, so that a machine that does not reach npm's registry is told and goes on.
+fetch_viewer() {
+    web=lirads_keras/reader/web
+    # npm writes this file last.
+    fetched=$web/node_modules/.package-lock.json
+    if [ -e "$fetched" ] && [ ! $web/package-lock.json -nt "$fetched" ]; then return; fi
+    npm=$(command -v npm || echo "$PWD/.venv/bin/npm")
+    say "fetching the page's viewer with npm"
+    # npm of the wheel finds node beside itself.
+    (cd $web && PATH="$PATH:$OLDPWD/.venv/bin" "$npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null) ||
+        say "npm could not fetch the viewer; \`lirads read\` needs it: make setup, once npm's registry is in reach"
+}
+
 gpu=cpu
 if [ "$(uname -m)" = x86_64 ] && command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | grep -q GPU; then gpu=cuda; fi
 
@@ -55,7 +68,7 @@ if ! has_r && ! has_r_elsewhere; then
 fi
 
 stamp=.venv/.setup-$(cat requirements.txt setup.cfg pyproject.toml experiments/setup.sh experiments/requirements-cuda.txt | sha256sum | cut -c1-12)-$gpu
-if [ -e "$stamp" ] && [ -x .venv/bin/python ]; then exit 0; fi
+if [ -e "$stamp" ] && [ -x .venv/bin/python ]; then fetch_viewer; exit 0; fi
 
 python=$(find_python)
 if ! "$python" -c 'import ensurepip, venv' >/dev/null 2>&1; then
@@ -81,6 +94,7 @@ fi
 export RPY2_CFFI_MODE=ABI PIP_DISABLE_PIP_VERSION_CHECK=1
 .venv/bin/python -m pip install --quiet -r $wanted
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+fetch_viewer
 rm -f .venv/.setup-*
 : > "$stamp"
 say "done (R $r_state)"

@@ -1,0 +1,26 @@
+"""Who the patient is: read when the reader asks, shown on the page, kept nowhere."""
+from __future__ import annotations
+
+import pydicom
+
+from lirads_keras.entities import Phase, Study
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.dicom_elements import quiet_pydicom
+
+_TAGS = {"patient_name": "PatientName", "patient_id": "PatientID", "birth_date": "PatientBirthDate", "sex": "PatientSex", "study_date": "StudyDate",
+         "accession_number": "AccessionNumber"}
+
+
+def read_identity(study: Study) -> dict[str, str]:
+    """The patient's and the examination's identifying tags from a file of the delayed phase; what is not there is empty.
+
+    Raises:
+        InputError: the file is gone or no DICOM file any more.
+    """
+    path = study.phases()[Phase.DELAYED].files[0]
+    try:
+        with quiet_pydicom():
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
+            return {name: str(dataset.get(keyword) or "") for name, keyword in _TAGS.items()}
+    except (OSError, pydicom.errors.InvalidDicomError) as error:
+        raise InputError(Problem(f"study {study.patient_id}", "the files that were opened", f"{type(error).__name__}")) from error

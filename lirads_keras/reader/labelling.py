@@ -1,0 +1,88 @@
+"""The reading application as MONAI Label's clients see it: one mask a study, in the same journal as the page's."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lirads_keras.entities import Phase, Volume
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.nifti import read_nifti
+from lirads_keras.reader.jobs import Job
+from lirads_keras.reader.monai_label import LabelledStudy
+from lirads_keras.reader.service import ReaderService
+from lirads_keras.reader.sources import StudySource
+
+WAIT_S = 3600.0
+"""Longest wait for a segmentation; the plug-ins wait as long as they are let."""
+
+
+class ServiceLabelling:
+    """A `Labelling` over the service of the page; beside InputError its methods may raise what the service's do."""
+
+    def __init__(self, service: ReaderService, source: StudySource) -> None:
+        self._service, self._source = service, source
+
+    def list_studies(self) -> list[LabelledStudy]:
+        return [LabelledStudy(row["study_id"], row["label"], row["stage"] != "new") for row in self._service.list_studies()]
+
+    def find_study(self, series_uid: str) -> str | None:
+        study_id = self._source.find_study(series_uid)
+        if study_id is None:
+            return None
+        series = self._service.studies.open(study_id).study.phases()
+        # OHIF lays the voxels of the answer over the series it shows, whatever grid they are on.
+        if series[Phase.DELAYED].series_uid != series_uid:
+            shown = next((f"its {phase} phase" for phase, of_phase in series.items() if of_phase.series_uid == series_uid), "another series of the study")
+            raise InputError(Problem("the image", "the series of the study's delayed phase, on which lesions are segmented", shown))
+        return study_id
+
+    def read_image(self, study_id: str) -> Volume:
+        opened = self._service.studies.open(study_id)
+        return opened.grid.with_array(read_nifti(opened.images[Phase.DELAYED]).array)
+
+    def find_mask(self, study_id: str) -> np.ndarray | None:
+        mask = self._service.read_state(study_id, None)["mask"]
+        return None if mask is None else self._service.read_mask(study_id, mask["mask_id"])[1]
+
+    def segment_study(self, study_id: str, who: str) -> np.ndarray:
+        state = self._service.read_state(study_id, None)
+        if state["stage"] != "new":
+            # What readers made of the run stays as it is.
+            return self.segment_image(self._service.studies.open(study_id).images[Phase.DELAYED]).array
+        if state["job"] is None or state["job"]["state"] == "failed":
+            state = self._service.start_run(study_id, who, state["revision"])
+        if state["job"] is not None:
+            _follow(self._service.jobs.find(state["job"]["job_id"]))
+        mask = self.find_mask(study_id)
+        if mask is None:
+            raise InputError(Problem("the study's run", "a mask", "none (it was cancelled)"))
+        return mask
+
+    def segment_image(self, path: Path) -> Volume:
+        jobs = self._service.jobs
+        job_id = jobs.submit("segment_image", None, {"path": path})
+        try:
+            mask = jobs.wait(job_id, WAIT_S)
+        except TimeoutError:
+            jobs.cancel(job_id)
+            raise _too_late() from None
+        assert isinstance(mask, Volume)
+        return mask
+
+    def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
+        self._service.take_mask(study_id, who, self._service.read_state(study_id, who)["revision"], mask)
+
+
+def _follow(job: Job | None) -> None:
+    """Waits for the end of a study's job, which the page follows, too; one that was forgotten has ended."""
+    if job is None:
+        return
+    if not job.ended.wait(WAIT_S):
+        raise _too_late()
+    if job.error is not None:
+        raise job.error
+
+
+def _too_late() -> InputError:
+    return InputError(Problem("the segmentation", f"an end within {WAIT_S:g} s", "it goes on"))

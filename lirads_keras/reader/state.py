@@ -1,0 +1,93 @@
+"""STATE, the answer to nearly every request of the page, as JSON values."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Phase
+from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
+from lirads_keras.reader.jobs import Job
+from lirads_keras.reader.journal import Event
+from lirads_keras.reader.studies import OpenStudy
+
+HISTORY_MAX = 200
+"""So many of the latest events are told; all are in the journal."""
+
+
+def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, readers: Sequence[str], minimum_voxels: int) -> dict[str, Any]:
+    """All that the page shows of a study."""
+    reading, last = case.reading, case.last_step
+    return {
+        "study_id": study_id,
+        "label": opened.label,
+        "revision": case.revision,
+        "stage": reading.stage,
+        "rules": reading.rules,
+        "phases": [str(phase) for phase in ENHANCED_PHASES if phase in opened.images],
+        "grid": {"shape_zyx": list(opened.grid.shape), "spacing_zyx_mm": list(opened.grid.spacing_mm)},
+        "notices": _list_notices(reading, opened, minimum_voxels),
+        "mask": None if reading.mask_id is None else {"mask_id": reading.mask_id, "by": reading.mask_by},
+        "components_ignored": reading.components_ignored,
+        "job": None if job is None else _job_to_json(job),
+        "lesions": [_lesion_to_json(lesion, case) for lesion in reading.lesions],
+        "readers": list(readers),
+        "history": [_entry_to_json(entry) for entry in case.history[-HISTORY_MAX:]],
+        "can_undo": last is not None,
+        "undo_summary": "" if last is None else last.summary,
+        "set_aside": list(case.set_aside),
+        "saved": [save_to_json(event) for event in case.saved],
+    }
+
+
+def save_to_json(event: Event) -> dict[str, Any]:
+    """One save, as STATE lists it; `stored` says where a PACS keeps it, `store_error` why it does not."""
+    payload = event.payload
+    return {"save_id": payload["save_id"], "when": event.moment, "who": event.who, "where": payload["where"], "files": payload["files"],
+            "stored": payload["stored"], "store_error": payload["store_error"]}
+
+
+def _list_notices(reading: Reading, opened: OpenStudy, minimum_voxels: int) -> list[str]:
+    notices = [f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images]
+    if Phase.ARTERIAL not in opened.images:
+        notices.append("Without an arterial phase APHE cannot be assessed.")
+    if reading.components_ignored:
+        notices.append(f"{reading.components_ignored} part(s) of the mask with fewer than {minimum_voxels} voxels are not counted as lesions.")
+    return notices
+
+
+def _job_to_json(job: Job) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id, "kind": job.kind, "state": "running" if job.state == "done" else job.state, "message": job.message,
+        "fraction": job.fraction, "error": None if job.error is None else str(job.error)}
+
+
+def _lesion_to_json(lesion: ReadLesion, case: Case) -> dict[str, Any]:
+    reading, measured, values = case.reading, lesion.measured, lesion.values
+    score = reading.score(lesion)
+    return {
+        "lesion_id": measured.lesion_id,
+        "diameter_mm": measured.diameter_mm,
+        "volume_ml": measured.volume_ml,
+        "largest_slice": measured.largest_slice,
+        "centroid_zyx": list(measured.centroid_zyx),
+        "features": {str(feature): {
+            "probability": getattr(measured.probabilities, feature),
+            "present": getattr(score.observation, feature),
+            "by": "network" if getattr(values, feature) is None else "reader"} for feature in HEAD_FEATURES},
+        "threshold_growth": values.threshold_growth,
+        "ancillary_malignant": values.ancillary_malignant,
+        "ancillary_benign": values.ancillary_benign,
+        "overrides": [str(category) for category in values.overrides],
+        "tie": None if values.tie is None else [str(category) for category in values.tie],
+        "category": str(score.category),
+        "reasons": score.reasons,
+        "machine_category": str(score.machine_category),
+        "explanation": case.find_explanation(measured.lesion_id) is not None,
+        "changed": reading.is_changed(lesion),
+    }
+
+
+def _entry_to_json(entry: HistoryEntry) -> dict[str, Any]:
+    event = entry.event
+    return {"event_id": event.event_id, "when": event.moment, "who": event.who, "kind": event.kind, "summary": entry.summary,
+            "before": event.before, "after": event.after, "undone": entry.undone}

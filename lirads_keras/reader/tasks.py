@@ -1,0 +1,144 @@
+"""What the worker process can do: segment a study, read the lesions of a mask, explain a lesion, segment one image."""
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lirads_keras.entities import Lesion, Phase, Study, Volume
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.inference.engine import RunModels, read_run_models
+from lirads_keras.inference.explanation import LesionExplanation, plot_explanation
+from lirads_keras.inference.run_files import RunFiles
+from lirads_keras.io.grids import describe_grid, same_grid
+from lirads_keras.io.nifti import read_nifti
+from lirads_keras.lesions import measure_lesions
+from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
+from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
+from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.reader.findings import FINDINGS, Findings, find_partners, name_lesions, to_measured
+from lirads_keras.reader.masks import label_lesions, pack_mask, select_components, unpack_mask
+from lirads_keras.reader.worker import Progress
+
+STEP_FRACTIONS = {"reading": 0.1, "segmenting": 0.2, "characterising": 0.8}
+"""Share of a job that is done when a step begins, by the step's first word; the networks take most of the time."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """The study that was read last, which the next job usually asks for again."""
+
+    study: Study
+    volumes: Mapping[Phase, Volume]
+
+
+class Tasks:
+    """The jobs, one method each; each takes `progress` and what `Jobs.submit` was given as payload.
+
+    Raises:
+        InputError: as `read_run_models`.
+    """
+
+    def __init__(self, files: RunFiles) -> None:
+        self._models: RunModels = read_run_models(files)
+        self._profile = files.profile
+        self._models.versions["background_cutoff"] = str(self._profile.preprocessing.background_cutoff)
+        self._last: _Read | None = None
+
+    def run(self, study: Study, grid: Volume, previous: tuple[bytes, dict[str, int]] | None, next_number: int, progress: Progress) -> dict[str, Any]:
+        """Segments and reads a study, as `lirads predict` does.
+
+        Args:
+            study: to be read.
+            grid: the delayed grid as the page shows it.
+            previous: the packed mask of the lesions that were listed before, and their first voxels by id; None at the first run.
+            next_number: of a lesion that was not there before.
+
+        Returns:
+            `mask`, packed, and `findings`, as JSON values.
+
+        Raises:
+            InputError: as `analyse_study`, or the study now lies on another grid.
+        """
+        result = analyse_study(study, self._models, self._profile, progress=_steps(progress))
+        self._last = _Read(study, result.volumes)
+        _check_grid(result.probability, grid)
+        mask = result.probability.array >= self._models.threshold
+        labels, ignored = label_lesions(mask, self._profile.lesions.minimum_voxels)
+        lesions = name_lesions([scored.lesion for scored in result.report.lesions], find_partners(previous, labels), next_number)
+        probabilities = [scored.probabilities for scored in result.report.lesions]
+        return {"mask": pack_mask(mask), "findings": self._to_json(lesions, probabilities, result.volumes, ignored)}
+
+    def next(self, study: Study, grid: Volume, mask: bytes, previous: tuple[bytes, dict[str, int]] | None, next_number: int,
+             progress: Progress) -> dict[str, Any]:
+        """Measures and reads the lesions of a mask; arguments and result as those of `run`, `mask` packed.
+
+        Raises:
+            InputError: images that cannot be read, or lie on another grid.
+        """
+        progress("reading the series", STEP_FRACTIONS["reading"])
+        volumes = self._read(study, grid)
+        labels, ignored = label_lesions(unpack_mask(mask), self._profile.lesions.minimum_voxels)
+        lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
+        progress(f"characterising {len(lesions)} lesion(s)", 0.5)
+        images, present = self._crop(study, volumes, lesions)
+        return {"findings": self._to_json(lesions, self._models.predict_features(images, present), volumes, ignored)}
+
+    def explanation(self, study: Study, grid: Volume, mask: bytes, lesion_id: str, first_voxel: int, progress: Progress) -> bytes:
+        """The class-activation maps of one lesion of a mask, as PNG.
+
+        Raises:
+            InputError: images that cannot be read, or lie on another grid.
+        """
+        progress("reading the series", STEP_FRACTIONS["reading"])
+        volumes = self._read(study, grid)
+        lesion = replace(measure_lesions(select_components(unpack_mask(mask), [first_voxel]), grid)[0], lesion_id=lesion_id)
+        progress("computing the maps", 0.5)
+        settings = self._profile.characterization
+        images, present = self._crop(study, volumes, [lesion])
+        scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings)
+        outline = crop_mask(lesion, grid.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)
+        figure = plot_explanation(LesionExplanation(images[0], present[0], self._models.explain_features(images, present)[0], outline), scored)
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=110)
+        return picture.getvalue()
+
+    def segment_image(self, path: Path, progress: Progress) -> Volume:
+        """The lesion mask (z, y, x), uint8, of one delayed image, a NIfTI file in scanner units.
+
+        Raises:
+            InputError: the file cannot be read, or Eq. 1 cannot scale it.
+        """
+        progress("segmenting the image", STEP_FRACTIONS["segmenting"])
+        image = read_nifti(path)
+        probability = segment(image.with_array(image.array.astype(np.float32)), self._models, self._profile)
+        return probability.with_array((probability.array >= self._models.threshold).astype(np.uint8))
+
+    def _read(self, study: Study, grid: Volume) -> Mapping[Phase, Volume]:
+        if self._last is None or self._last.study != study:
+            self._last = None
+            self._last = _Read(study, read_aligned_phases(study.phases(), self._profile.preprocessing.registration))
+        _check_grid(self._last.volumes[Phase.DELAYED], grid)
+        return self._last.volumes
+
+    def _crop(self, study: Study, volumes: Mapping[Phase, Volume], lesions: Sequence[Lesion]) -> tuple[np.ndarray, np.ndarray]:
+        return crop_lesions(volumes, compute_scales(volumes, self._profile, study.patient_id), lesions, self._profile.characterization)
+
+    def _to_json(self, lesions: Sequence[Lesion], probabilities: Sequence[Any], volumes: Mapping[Phase, Volume], ignored: int) -> Any:
+        settings = self._profile.characterization
+        measured = tuple(to_measured(lesion, of_lesion, volumes[Phase.DELAYED]) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
+        return FINDINGS.dump_python(
+            Findings(measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, self._models.versions), mode="json")
+
+
+def _check_grid(found: Volume, expected: Volume) -> None:
+    if not same_grid(found, expected):
+        raise InputError(Problem("the study's delayed phase", f"the images that were opened: {describe_grid(expected)}", describe_grid(found)))
+
+
+def _steps(progress: Progress) -> Callable[[str], None]:
+    return lambda message: progress(message, STEP_FRACTIONS.get(message.split()[0]))

@@ -1,0 +1,150 @@
+"""The reading application behind MONAI Label's routes: what a plug-in does stands in the journal, as what the page does."""
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lirads_keras.entities import Phase, Volume
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.nifti import read_nifti
+from lirads_keras.reader.errors import NotFound, Stale
+from lirads_keras.reader.labelling import ServiceLabelling
+from lirads_keras.reader.monai_label import LabelledStudy
+
+ALPHA, BETA = "a" * 16, "b" * 16
+
+
+def build(application) -> ServiceLabelling:
+    """Over the scripted application, whose network finds in a lone image what is brighter than 800."""
+    def segment_image(path: Path) -> Volume:
+        image = read_nifti(path)
+        return image.with_array((image.array > 800).astype(np.uint8))
+
+    def wait(job_id: str, timeout_s: float) -> Any:
+        job = application.jobs.find(job_id)
+        if not job.ended.wait(timeout_s):
+            raise TimeoutError
+        if job.error is not None:
+            raise job.error
+        return job.result
+
+    application.jobs.segment_image, application.jobs.wait = segment_image, wait
+    return ServiceLabelling(application.service, application.source)
+
+
+def kinds(application, study_id: str) -> list[tuple[str, str]]:
+    return [(event.kind, event.who) for event in application.journal.read_events(study_id) if event.kind != "opened"]
+
+
+def test_the_first_segmentation_is_the_studys_run(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    assert labelling.list_studies() == [LabelledStudy(ALPHA, "alpha", False), LabelledStudy(BETA, "beta / ..", False)]
+    assert labelling.find_mask(ALPHA) is None
+    np.testing.assert_array_equal(labelling.segment_study(ALPHA, "Slicer"), application.jobs.found)
+    assert kinds(application, ALPHA) == [("run", "Slicer")]
+    np.testing.assert_array_equal(labelling.find_mask(ALPHA), application.jobs.found)
+    assert labelling.list_studies()[0].has_mask and application.service.read_state(ALPHA, None)["lesions"]
+
+
+def test_what_readers_made_of_it_stays_when_it_is_segmented_again(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    labelling.segment_study(ALPHA, "Slicer")
+    edited = np.zeros_like(application.jobs.found)
+    edited[2, 3:9, 4:8] = True
+    labelling.save_mask(ALPHA, edited, "Ann")
+    again = labelling.segment_study(ALPHA, "OHIF")
+    np.testing.assert_array_equal(again, labelling.read_image(ALPHA).array > 800)
+    np.testing.assert_array_equal(labelling.find_mask(ALPHA), edited)
+    assert kinds(application, ALPHA) == [("run", "Slicer"), ("mask", "Ann")]
+    state = application.service.read_state(ALPHA, None)
+    assert state["stage"] == "mask_edited" and state["mask"]["by"] == "Ann" and state["can_undo"]
+
+
+def test_a_label_is_saved_before_any_run_and_beside_the_page(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    labelling.save_mask(BETA, np.ones_like(application.jobs.found), "Ann")
+    assert kinds(application, BETA) == [("mask", "Ann")]
+    # The page had the study open: its own edit is told of the other.
+    with pytest.raises(Stale) as stale:
+        application.service.take_mask(BETA, "Ben", 0, np.zeros_like(application.jobs.found))
+    assert stale.value.by == "Ann"
+
+
+def test_the_image_is_the_delayed_phase_on_its_grid(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    opened = application.service.studies.open(BETA)
+    image = labelling.read_image(BETA)
+    np.testing.assert_array_equal(image.array, read_nifti(opened.images[Phase.DELAYED]).array)
+    np.testing.assert_array_equal(image.affine, opened.grid.affine)
+
+
+def test_two_plug_ins_wait_for_one_run(scripted) -> None:
+    application = scripted(at_once=False)
+    labelling = build(application)
+    masks: list[np.ndarray] = []
+    first = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "first")))
+    first.start()
+    while not application.jobs.jobs:
+        pass
+    second = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "second")))
+    second.start()
+    with pytest.raises(Stale):
+        labelling.save_mask(ALPHA, np.ones_like(application.jobs.found), "Ann")
+    application.jobs.work()
+    first.join(20)
+    second.join(20)
+    # The second may have come after the run: then it got the network's mask of the image alone.
+    assert len(masks) == 2 and kinds(application, ALPHA)[-1] == ("run", "first")
+    assert kinds(application, ALPHA)[0][0] == "set_aside"
+
+
+def test_a_run_that_fails_is_told_and_tried_again(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    application.jobs.error = InputError(Problem("the delayed phase", "an image that Eq. 1 can scale", "a black one"))
+    with pytest.raises(InputError, match="a black one"):
+        labelling.segment_study(ALPHA, "Slicer")
+    with pytest.raises(InputError, match="a black one"):
+        labelling.segment_image(Path("image.nii"))
+    application.jobs.error = None
+    np.testing.assert_array_equal(labelling.segment_study(ALPHA, "Slicer"), application.jobs.found)
+
+
+def test_a_wait_ends(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = scripted(at_once=False)
+    labelling = build(application)
+    monkeypatch.setattr("lirads_keras.reader.labelling.WAIT_S", 0.01)
+    with pytest.raises(InputError, match="an end within 0.01 s"):
+        labelling.segment_image(Path("image.nii"))
+    assert not application.jobs.jobs
+    with pytest.raises(InputError, match="an end within 0.01 s"):
+        labelling.segment_study(ALPHA, "Slicer")
+    assert application.service.read_state(ALPHA, None)["job"]["state"] == "queued"
+
+
+def test_a_series_names_the_study_of_which_it_is_the_delayed_phase(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    application = scripted()
+    labelling = build(application)
+    assert labelling.find_study("1.2.0") is None
+    monkeypatch.setattr(application.source, "find_study", lambda series_uid: ALPHA)
+    series = application.service.studies.open(ALPHA).study.phases()
+    assert labelling.find_study(series[Phase.DELAYED].series_uid) == ALPHA
+    with pytest.raises(InputError, match="found its arterial phase"):
+        labelling.find_study(series[Phase.ARTERIAL].series_uid)
+    with pytest.raises(InputError, match="found another series of the study"):
+        labelling.find_study("1.2.77")
+
+
+def test_an_unknown_study(scripted) -> None:
+    labelling = build(scripted())
+    for call in (labelling.read_image, labelling.find_mask, lambda study_id: labelling.segment_study(study_id, "x")):
+        with pytest.raises(NotFound):
+            call("c" * 16)
