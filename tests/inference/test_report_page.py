@@ -110,7 +110,7 @@ def test_signs_that_mean_something_in_html_are_only_signs(tmp_path: Path) -> Non
     evil = '<script>alert("1")</script><img src=x onerror=alert(1)>&amp;\' {{ 7 * 7 }} {% raw %}'
     page = write(tmp_path / "r.html", 7, observer=evil, patient_id=evil, study_uid=evil, reasons=evil, versions={evil: evil}, changed=(evil,))
     assert not {"script", "img"} & set(page.tags) and page.loads == []
-    assert page.text.count("<script>") >= 5 and "{{ 7 * 7 }}" in page.text and "49" not in page.text.split("P1")[0]
+    assert page.text.count("<script>") >= 5 and page.text.count("{{ 7 * 7 }}") >= 5
     page = write(tmp_path / "r.html", 1, observer=evil, patient_id=evil, reasons=evil)
     assert page.tags.count("img") == 1 and "script" not in page.tags
 
