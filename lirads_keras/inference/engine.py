@@ -14,7 +14,7 @@ from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
 from lirads_keras.inference.predictors import Predictor, build_predictor
-from lirads_keras.inference.run_files import RunFiles
+from lirads_keras.inference.run_files import RunFiles, read_training_cohort
 from lirads_keras.inference.segmentation import predict_slices
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.provenance import compute_sha256, package_versions
@@ -26,8 +26,8 @@ from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_ne
 class RunModels:
     """The networks of the chosen folds; a new study's probabilities are the mean over the folds.
 
-    `predictor` is the segmentation network on the profile's engine. `versions` is what the report says of its making: packages, profile, variant,
-    folds, rules, threshold, how the segmentation was computed, and checksums of the weights.
+    `predictor` is the segmentation network on the profile's engine. `versions` is what the report says of its making: a virtual cohort where it was trained on
+    one, packages, profile, variant, folds, rules, threshold, how the segmentation was computed, and checksums of the weights.
     """
 
     files: RunFiles
@@ -94,7 +94,8 @@ def read_run_models(files: RunFiles) -> RunModels:
     profile = files.profile
     inference = profile.inference
     trunk, _ = split_variant(files.variant)
-    versions = package_versions() | {
+    cohort = read_training_cohort(files.run)
+    versions = ({"trained on": cohort} if cohort else {}) | package_versions() | {
         "profile": profile.name, "variant": files.variant, "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
         "segmentation threshold": f"{files.threshold:g}", "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
         "flip augmentation": _yes_or_no(inference.flip_augmentation)}

@@ -9,6 +9,7 @@ from typing import Literal
 
 from lirads_keras.config import FEATURE_VARIANTS, Profile, read_profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.phantom.cohort import COHORT_LABEL
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,15 @@ def find_run_files(run: Path, *, variant: str | None = None, fold: int | Literal
     thresholds = _read_of_folds(run, chosen, "threshold_chosen", "threshold", problems)
     raise_if_any(problems)
     return RunFiles(run, profile, variant, chosen, segmentation, characterization, statistics.median_low(thresholds))
+
+
+def read_training_cohort(run: Path) -> str:
+    """"virtual cohort" where a run was trained on it, else nothing."""
+    try:
+        inputs = json.loads((run / "inputs.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return COHORT_LABEL if isinstance(inputs, dict) and inputs.get("manifest", "") is None else ""
 
 
 def _find_best_fold(run: Path, folds: range) -> tuple[int]:

@@ -1,7 +1,6 @@
 """`lirads read` put together: what it needs is opened, the server answers until it is stopped, and everything is closed."""
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import signal
@@ -19,9 +18,8 @@ from starlette.types import ASGIApp
 
 from lirads_keras.entities import Category
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.inference.run_files import RunFiles
+from lirads_keras.inference.run_files import RunFiles, read_training_cohort
 from lirads_keras.lirads.steps import OVERRIDE_ORDER
-from lirads_keras.phantom.cohort import COHORT_LABEL
 from lirads_keras.provenance import package_versions
 from lirads_keras.reader.api import build_app
 from lirads_keras.reader.jobs import Jobs
@@ -165,18 +163,9 @@ def build_session(files: RunFiles, reader: str | None) -> dict[str, Any]:
     profile = files.profile
     return {
         "notice": NOTICE, "run": files.run.absolute().name, "profile": profile.name, "variant": files.variant, "rules": profile.characterization.rules,
-        "cohort": read_cohort(files.run), "categories": [str(category) for category in Category],
+        "cohort": read_training_cohort(files.run), "categories": [str(category) for category in Category],
         "overrides": [str(category) for category in OVERRIDE_ORDER], "mask_bytes_max": MASK_BYTES_MAX,
         "reader": reader, "version": package_versions().get("lirads-keras", "unknown")}
-
-
-def read_cohort(run: Path) -> str:
-    """"virtual cohort" where a run was trained on it, else nothing."""
-    try:
-        inputs = json.loads((run / "inputs.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return COHORT_LABEL if isinstance(inputs, dict) and inputs.get("manifest", "") is None else ""
 
 
 def _make_folder(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from math import log
 from pathlib import Path
@@ -118,6 +119,13 @@ def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
 
 def test_the_report_will_name_how_the_segmentation_was_computed(run, models):
     assert [models.versions[name] for name in ("segmentation engine", "body box", "flip augmentation")] == ["keras", "yes", "no"]
+
+
+def test_the_report_will_say_that_the_networks_know_simulated_patients_alone(run, models, tmp_path):
+    assert "trained on" not in models.versions
+    virtual = shutil.copytree(run, tmp_path / "virtual")
+    (virtual / "inputs.json").write_text('{"manifest": null}')
+    assert read_run_models(find_run_files(virtual)).versions["trained on"] == "virtual cohort"
 
 
 def test_an_engine_that_is_not_installed_is_told(run, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lirads_keras.errors import InputError
-from lirads_keras.inference.run_files import find_run_files
+from lirads_keras.inference.run_files import find_run_files, read_training_cohort
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -124,3 +124,11 @@ def test_a_broken_threshold_is_told(run, content):
 def test_a_wrong_path_is_told_without_tensorflow():
     program = "import sys, lirads_keras.inference.run_files; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize("content, label", [
+    ('{"manifest": null}', "virtual cohort"), ('{"manifest": "patients"}', ""), ('{"data": "x"}', ""), ("[]", ""), ('{"mani', ""), (None, "")])
+def test_only_a_run_on_simulated_patients_is_said_to_be_one(tmp_path, content, label):
+    if content is not None:
+        (tmp_path / "inputs.json").write_text(content)
+    assert read_training_cohort(tmp_path) == label

@@ -149,7 +149,9 @@ def test_bytes_that_are_hardly_http(reader, sent):
             answer = b""
             while block := connection.recv(65536):
                 answer += block
-        except (BrokenPipeError, ConnectionResetError):
+        except OSError as error:
+            # The server may have hung up before all was sent; that it does not answer at all is something else.
+            assert not isinstance(error, TimeoutError)
             answer = b""
     assert not answer.startswith(b"HTTP/1.1 5"), answer[:200]
     assert reader.look()["stage"] == "characterised"
