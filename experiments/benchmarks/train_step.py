@@ -20,12 +20,12 @@ LIMITS = {"keras float32": 0.95, "keras mixed_bfloat16": 0.55}
 
 
 def serve_keras(precision: str, threads: int) -> None:
-    import keras
     import numpy as np
     import tensorflow as tf
 
     from lirads_keras.losses.segmentation import HybridSegmentationLoss
     from lirads_keras.models.unet_plus_plus import build_unet_plus_plus
+    from lirads_keras.training.adam import FusedAdam
     from lirads_keras.training.runtime import configure_tensorflow
 
     if precision == FREE_ORDER:
@@ -39,7 +39,7 @@ def serve_keras(precision: str, threads: int) -> None:
     image = generator.normal(size=(BATCH, SIDE_PX, SIDE_PX, 3)).astype(np.float32)
     label = np.eye(CLASSES, dtype=np.float32)[generator.integers(0, CLASSES, (BATCH, SIDE_PX, SIDE_PX))]
     model = build_unet_plus_plus("resnet34", classes=CLASSES, width_factor=1.0, decoder_filters=DECODER_FILTERS)
-    model.compile(optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0), loss=HybridSegmentationLoss())
+    model.compile(optimizer=FusedAdam(1e-3, clipnorm=1.0), loss=HybridSegmentationLoss())
     serve(f"{model.count_params() / 1e6:.1f}", lambda: model.train_on_batch(image, label))
 
 

@@ -15,6 +15,7 @@ from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
 from lirads_keras.models.multitask import MultitaskModel, build_multitask
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
 
@@ -110,7 +111,7 @@ class CharacterizationTrainer:
         self._settings, self._seed = settings, seed
         keras.utils.set_random_seed(seed)
         self.model = build_characterization_network(settings, trunk, weights)
-        self.model.compile(optimizer=keras.optimizers.Adam(settings.learning_rate),
+        self.model.compile(optimizer=FusedAdam(settings.learning_rate),
                            loss={str(feature): keras.losses.BinaryCrossentropy() for feature in HEAD_FEATURES})
         self._variables = ModelVariables(self.model, {})
 

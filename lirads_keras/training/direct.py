@@ -10,6 +10,7 @@ from lirads_keras.config import AugmentationSettings, CharacterizationSettings, 
 from lirads_keras.models.direct import build_direct, compute_log_diameter, stack_phases
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.characterization import LesionCrops, refuse_no_crops
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
@@ -74,7 +75,7 @@ class DirectTrainer:
         keras.utils.set_random_seed(seed)
         self.model = build_direct(crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights=weights,
                                   frozen=variant == "direct-frozen", with_size=self._with_size)
-        self.model.compile(optimizer=keras.optimizers.Adam(settings.learning_rate), loss="sparse_categorical_crossentropy")
+        self.model.compile(optimizer=FusedAdam(settings.learning_rate), loss="sparse_categorical_crossentropy")
         self._variables = ModelVariables(self.model, {})
 
     def train(self, crops: LesionCrops, folder: Path, identity: str, *, stream: int, progress: EpochProgress | None = None) -> None:

@@ -11,6 +11,7 @@ from lirads_keras.config import CharacterizationSettings, FormulaSettings, Trunk
 from lirads_keras.io.atomic import replacing
 from lirads_keras.models.trunk import build_trunk
 from lirads_keras.preprocessing.formula_images import build_formula_images
+from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
 
@@ -66,7 +67,7 @@ def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images:
     keras.utils.set_random_seed(formula.seed)
     features = build_trunk(trunk, crop_px=settings.crop_px, width_factor=settings.width_factor, weights="random")
     model = keras.Model(features.input, _add_classes(features, formula), name=f"formula_{trunk}")
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(formula.learning_rate, formula.epochs * steps_per_epoch(formula))),
+    model.compile(FusedAdam(keras.optimizers.schedules.CosineDecay(formula.learning_rate, formula.epochs * steps_per_epoch(formula))),
                   loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def images_from(epoch: int) -> FormulaDataset:

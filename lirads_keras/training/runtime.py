@@ -6,6 +6,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from lirads_keras.training.adam import FusedAdam
+
 
 def configure_tensorflow(*, threads: int, precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32") -> None:
     """Fixes threads and op order, so that a run repeats bit for bit on one kind of CPU; call it before anything else of TensorFlow.
@@ -30,10 +32,10 @@ def build_optimizer(schedule: keras.optimizers.schedules.LearningRateSchedule, *
     """Adam that clips each weight's gradient to `clip_norm`, in a strategy's scope of the whole batch; scales the loss under mixed_float16."""
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     if replicas == 1:
-        return keras.optimizers.Adam(schedule, clipnorm=clip_norm)
+        return FusedAdam(schedule, clipnorm=clip_norm)
     # What is clipped is the sum over the replicas divided by their number.
     if keras.mixed_precision.dtype_policy().name == "mixed_float16":
-        return SharedLossScale(keras.optimizers.Adam(schedule, clipnorm=clip_norm / replicas))
+        return SharedLossScale(FusedAdam(schedule, clipnorm=clip_norm / replicas))
     return SharedAdam(schedule, clipnorm=clip_norm / replicas)
 
 
@@ -49,7 +51,7 @@ class SharedGradients:
         super().apply(shared, trainable_variables)  # type: ignore[misc]
 
 
-class SharedAdam(SharedGradients, keras.optimizers.Adam):
+class SharedAdam(SharedGradients, FusedAdam):
     pass
 
 
