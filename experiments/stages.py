@@ -32,9 +32,10 @@ class Stage:
 
 _IO = ("lirads_keras/io", "lirads_keras/entities.py")
 _NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirads_keras/training/segmentation.py", "lirads_keras/training/callbacks.py",
-            "lirads_keras/training/resumable.py", "lirads_keras/training/adam.py", "lirads_keras/training/metrics.py", "lirads_keras/training/runtime.py",
-            "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py",
-            "lirads_keras/preprocessing/splits.py", "lirads_keras/preprocessing/manifest_folds.py")
+            "lirads_keras/training/resumable.py", "lirads_keras/training/feed.py", "lirads_keras/training/adam.py", "lirads_keras/training/metrics.py",
+            "lirads_keras/training/runtime.py", "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/endless.py",
+            "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py", "lirads_keras/preprocessing/splits.py",
+            "lirads_keras/preprocessing/manifest_folds.py")
 
 STAGES = {
     "cohort": Stage(("cohort",), ("lirads_keras/phantom", "lirads_keras/lesions.py", "lirads_keras/lirads", *_IO)),
@@ -59,6 +60,7 @@ STAGES = {
                      "segmentation.precision", "workflow.threads"),
                     (*(f"lirads_keras/models/{name}.py" for name in ("trunk", "vgg", "resnet", "cbam", "batch_norm", "pretrained", "width")),
                      "lirads_keras/training/formula.py", "lirads_keras/training/callbacks.py", "lirads_keras/training/resumable.py",
+                     "lirads_keras/training/feed.py", "lirads_keras/preprocessing/endless.py",
                      "lirads_keras/training/runtime.py", "lirads_keras/training/adam.py", "lirads_keras/preprocessing/formula_images.py",
                      "experiments/pretrain_trunks.py",
                      "lirads_keras/io/atomic.py", "lirads_keras/io/records.py", "lirads_keras/entities.py")),

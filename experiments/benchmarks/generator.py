@@ -45,7 +45,7 @@ def serve_generator(profile_name: str, threads: int) -> None:
                                batch_size=settings.finetune.batch_size, samples_per_epoch=settings.finetune.samples_per_epoch, seed=0, stream=0,
                                sampling=settings.sampling, lesion_fraction=settings.lesion_fraction, augmentation=settings.augmentation, workers=threads)
         batches = iter(range(10**9))
-        serve(f"{settings.finetune.batch_size}", lambda: dataset.batch(*divmod(next(batches), len(dataset))))
+        serve(f"{settings.finetune.batch_size}", lambda: dataset[next(batches)])
 
 
 def serve_step() -> None:

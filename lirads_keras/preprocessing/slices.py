@@ -11,6 +11,7 @@ import numpy as np
 from lirads_keras.config import AugmentationSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
 from lirads_keras.preprocessing.sampling import WINDOW_DRAW, Sampling, SliceOrder, SliceSample, list_centre_slices, list_lesion_slices
 from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
@@ -43,17 +44,16 @@ def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | Non
         yield first, np.stack([block[index] for index in neighbours], axis=-1)
 
 
-class SliceDataset(keras.utils.PyDataset):
+class SliceDataset(EndlessDataset):
     """Training batches of the segmentation network: images float32 (n, y, x, 3) and one-hot labels float32 (n, y, x, classes).
 
-    Batch i of epoch e is a pure function of (seed, stream, e, i): see `SliceOrder` for the samples. The whole slice is standardised,
+    Batch n, counted across epochs, is a pure function of (seed, stream, n): see `SliceOrder` for the samples. The whole slice is standardised,
     augmented, and then cut to `crop_px`: what the window shows is what the paper's whole-slice augmentation shows there, and at the
     matrices of the profiles the transform is too cheap for cutting first to pay. The window is uniform over the slice; for a sample
     drawn for its lesion it holds at least one lesion pixel.
 
-    A dataset serves one call of `fit`, with `shuffle=False`. Keras ends an epoch once before the first (`EpochIterator.reset`), which
-    therefore does not count. Threads share out the samples of a batch here, and not batches in Keras's enqueuer: Keras opens the next
-    epoch's iterator before it ends the epoch, and under MirroredStrategy the enqueuer then hands out a batch twice and shifts all others.
+    Threads share out the samples of a batch here, and not batches in Keras's enqueuer, which under MirroredStrategy hands out a batch twice and shifts all
+    others.
 
     Args:
         studies: of the training patients, in any order.
@@ -63,7 +63,6 @@ class SliceDataset(keras.utils.PyDataset):
         seed, stream: name the random sequence; give each fold its own stream.
         sampling, lesion_fraction: see `SliceOrder`.
         augmentation: ranges; None: none.
-        first_epoch: epoch of the first batch, the `initial_epoch` of a resumed `fit`.
         workers: threads; they change no pixel.
 
     Raises:
@@ -73,10 +72,9 @@ class SliceDataset(keras.utils.PyDataset):
 
     def __init__(
         self, studies: Sequence[StoredStudy], *, classes: int, crop_px: int, batch_size: int, samples_per_epoch: int, seed: int, stream: int,
-        sampling: Sampling = "uniform", lesion_fraction: float = 0.5, augmentation: AugmentationSettings | None = None,
-        first_epoch: int = 0, workers: int = 2,
+        sampling: Sampling = "uniform", lesion_fraction: float = 0.5, augmentation: AugmentationSettings | None = None, workers: int = 2,
     ) -> None:
-        super().__init__(workers=1)
+        super().__init__()
         _check_window(studies, crop_px, classes)
         if samples_per_epoch < batch_size:
             raise ValueError(f"an epoch of {samples_per_epoch} samples has no full batch of {batch_size}")
@@ -86,32 +84,18 @@ class SliceDataset(keras.utils.PyDataset):
         self._crop_px = crop_px
         self._key = (seed, stream)
         self._augmenter = None if augmentation is None else Augmenter(augmentation)
-        self._first_epoch = first_epoch
-        self._epochs_ended = 0
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="slices") if workers > 1 else None
 
     @property
-    def epoch(self) -> int:
-        """The epoch whose batches are delivered."""
-        return self._first_epoch + max(self._epochs_ended - 1, 0)
-
-    def on_epoch_end(self) -> None:
-        self._epochs_ended += 1
-
-    def __len__(self) -> int:
-        """Batches of an epoch."""
+    def batches_per_epoch(self) -> int:
         return self._batches
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        return self.batch(self.epoch, index)
+    def samples(self, number: int) -> list[SliceSample]:
+        """Patients and slices of batch `number`."""
+        return self.order.batch(number)
 
-    def samples(self, epoch: int, index: int) -> list[SliceSample]:
-        """Patients and slices of batch `index` of `epoch`."""
-        return self.order.batch(epoch * self._batches + index)
-
-    def batch(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images and labels of batch `index` of `epoch`."""
-        samples = self.samples(epoch, index)
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        samples = self.samples(number)
         draw = map if self._pool is None else self._pool.map
         return _to_batch(list(draw(self._draw, samples)), self._classes)
 

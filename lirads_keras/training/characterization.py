@@ -15,6 +15,7 @@ from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
 from lirads_keras.models.multitask import MultitaskModel, build_multitask
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
@@ -49,38 +50,30 @@ class LesionCrops:
         return LesionCrops(self.images[chosen], self.present[chosen], self.features[chosen], self.categories[chosen], self.diameters_mm[chosen])
 
 
-class CropDataset(keras.utils.PyDataset):
-    """Batches that mix phases: images (b, y, x, 3), labels {feature: (b, 1)} and weights {feature: (b,)} of Eq. 4.
+class CropDataset(EndlessDataset):
+    """Batches that mix phases: images (b, y, x, 3), labels {feature: (b, 1)} and weights {feature: (b,)} of Eq. 4, without end.
 
     Each epoch has every crop once, in an order that, like the augmentation, depends on (seed, stream, epoch, crop) alone.
     A feature whose reference is unknown has weight 0.
     """
 
-    def __init__(self, crops: LesionCrops, *, mode: Mode, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int,
-                 first_epoch: int = 0) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
+    def __init__(self, crops: LesionCrops, *, mode: Mode, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int) -> None:
+        super().__init__()
         self._crops, self._mode, self._batch_size, self._seed, self._stream = crops, mode, batch_size, seed, stream
         self._augmenter = Augmenter(augmentation)
         self._pairs = np.argwhere(crops.present)
-        self._first_epoch, self._epochs_ended = first_epoch, 0
-
-    def __len__(self) -> int:
-        """Batches of an epoch; the last may be smaller."""
-        return -(-len(self._pairs) // self._batch_size)
 
     @property
-    def epoch(self) -> int:
-        """The epoch whose batches are delivered; Keras ends an epoch once before the first."""
-        return self._first_epoch + max(self._epochs_ended - 1, 0)
+    def batches_per_epoch(self) -> int:
+        """The last of them may be smaller."""
+        return -(-len(self._pairs) // self._batch_size)
 
-    def on_epoch_end(self) -> None:
-        self._epochs_ended += 1
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        order = np.random.default_rng([self._seed, self._stream, self.epoch]).permutation(len(self._pairs))
+    def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        epoch, index = divmod(number, self.batches_per_epoch)
+        order = np.random.default_rng([self._seed, self._stream, epoch]).permutation(len(self._pairs))
         chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
         lesions, phases = self._pairs[chosen].T
-        images = np.stack([self._augmented(int(pair)) for pair in chosen])
+        images = np.stack([self._augmented(epoch, int(pair)) for pair in chosen])
         switch = np.array([PHASE_SWITCH[ENHANCED_PHASES[phase]] for phase in phases])
         weights = phase_masks(switch, self._mode)
         labels = {}
@@ -91,9 +84,9 @@ class CropDataset(keras.utils.PyDataset):
             weights[str(feature)] = weights[str(feature)] * known
         return images, labels, weights
 
-    def _augmented(self, pair: int) -> np.ndarray:
+    def _augmented(self, epoch: int, pair: int) -> np.ndarray:
         lesion, phase = self._pairs[pair]
-        image, _ = self._augmenter(self._crops.images[lesion, phase], None, (self._seed, self._stream, self.epoch, pair))
+        image, _ = self._augmenter(self._crops.images[lesion, phase], None, (self._seed, self._stream, epoch, pair))
         return image
 
 
@@ -124,11 +117,8 @@ class CharacterizationTrainer:
         settings = self._settings
         refuse_no_crops(crops, folder)
 
-        def crops_from(epoch: int) -> CropDataset:
-            return CropDataset(crops, mode=mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=stream,
-                               first_epoch=epoch)
-
-        fit_resumable(self._variables, folder, identity, training=crops_from, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
+        training = CropDataset(crops, mode=mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=stream)
+        fit_resumable(self._variables, folder, identity, training=training, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
                       monitor=None, progress=progress)
 
 

@@ -10,52 +10,46 @@ from lirads_keras.config import AugmentationSettings, CharacterizationSettings, 
 from lirads_keras.models.direct import build_direct, compute_log_diameter, stack_phases
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
 from lirads_keras.training.characterization import LesionCrops, refuse_no_crops
 from lirads_keras.training.resumable import EpochProgress, fit_resumable
 
 
-class DirectDataset(keras.utils.PyDataset):
-    """Batches of {"image": (b, y, x, phase)}, also "log_diameter" (b, 1) `with_size`, and categories (b,), as positions in SCORED_CATEGORIES.
+class DirectDataset(EndlessDataset):
+    """Batches of {"image": (b, y, x, phase)}, also "log_diameter" (b, 1) `with_size`, and categories (b,), as positions in SCORED_CATEGORIES,
+    without end.
 
     An epoch has every lesion as often as it has phases, each time with an augmentation of its own: as many samples and steps as a feature network, which sees
     each phase once. Order and augmentation depend on (seed, stream, epoch, sample) alone.
     """
 
-    def __init__(self, crops: LesionCrops, *, with_size: bool, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int,
-                 first_epoch: int = 0) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
+    def __init__(self, crops: LesionCrops, *, with_size: bool, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int) -> None:
+        super().__init__()
         self._images, self._categories = stack_phases(crops.images, crops.present), crops.categories
         self._log_diameters = compute_log_diameter(crops.diameters_mm) if with_size else None
         self._batch_size, self._seed, self._stream = batch_size, seed, stream
         self._augmenter = Augmenter(augmentation)
         self._lesions = np.argwhere(crops.present)[:, 0]
-        self._first_epoch, self._epochs_ended = first_epoch, 0
-
-    def __len__(self) -> int:
-        """Batches of an epoch; the last may be smaller."""
-        return -(-len(self._lesions) // self._batch_size)
 
     @property
-    def epoch(self) -> int:
-        """The epoch whose batches are delivered; Keras ends an epoch once before the first."""
-        return self._first_epoch + max(self._epochs_ended - 1, 0)
+    def batches_per_epoch(self) -> int:
+        """The last of them may be smaller."""
+        return -(-len(self._lesions) // self._batch_size)
 
-    def on_epoch_end(self) -> None:
-        self._epochs_ended += 1
-
-    def __getitem__(self, index: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        order = np.random.default_rng([self._seed, self._stream, self.epoch]).permutation(len(self._lesions))
+    def __getitem__(self, number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        epoch, index = divmod(number, self.batches_per_epoch)
+        order = np.random.default_rng([self._seed, self._stream, epoch]).permutation(len(self._lesions))
         chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
         lesions = self._lesions[chosen]
-        inputs = {"image": np.stack([self._augmented(int(sample)) for sample in chosen])}
+        inputs = {"image": np.stack([self._augmented(epoch, int(sample)) for sample in chosen])}
         if self._log_diameters is not None:
             inputs["log_diameter"] = self._log_diameters[lesions, None]
         return inputs, self._categories[lesions]
 
-    def _augmented(self, sample: int) -> np.ndarray:
-        image, _ = self._augmenter(self._images[self._lesions[sample]], None, (self._seed, self._stream, self.epoch, sample))
+    def _augmented(self, epoch: int, sample: int) -> np.ndarray:
+        image, _ = self._augmenter(self._images[self._lesions[sample]], None, (self._seed, self._stream, epoch, sample))
         return image
 
 
@@ -87,9 +81,7 @@ class DirectTrainer:
         settings = self._settings
         refuse_no_crops(crops, folder)
 
-        def crops_from(epoch: int) -> DirectDataset:
-            return DirectDataset(crops, with_size=self._with_size, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed,
-                                 stream=stream, first_epoch=epoch)
-
-        fit_resumable(self._variables, folder, identity, training=crops_from, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
+        training = DirectDataset(crops, with_size=self._with_size, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed,
+                                 stream=stream)
+        fit_resumable(self._variables, folder, identity, training=training, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
                       monitor=None, progress=progress)

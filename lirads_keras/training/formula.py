@@ -10,6 +10,7 @@ from keras import layers
 from lirads_keras.config import CharacterizationSettings, FormulaSettings, TrunkName
 from lirads_keras.io.atomic import replacing
 from lirads_keras.models.trunk import build_trunk
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.preprocessing.formula_images import build_formula_images
 from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables
@@ -18,30 +19,23 @@ from lirads_keras.training.resumable import EpochProgress, fit_resumable
 TRUNK_FILE = "trunk.weights.h5"
 
 
-class FormulaDataset(keras.utils.PyDataset):
-    """Full batches of images (b, y, x, 3) with mean 0 and standard deviation 1, as crops have, and classes (b,).
+class FormulaDataset(EndlessDataset):
+    """Full batches of images (b, y, x, 3) with mean 0 and standard deviation 1, as crops have, and classes (b,), without end.
 
     Each epoch has every image once (but for what does not fill a batch), in an order that depends on (seed, epoch) alone.
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray, *, batch_size: int, seed: int, first_epoch: int = 0) -> None:
-        super().__init__(workers=1, use_multiprocessing=False)
+    def __init__(self, images: np.ndarray, labels: np.ndarray, *, batch_size: int, seed: int) -> None:
+        super().__init__()
         self._images, self._labels, self._batch_size, self._seed = images, labels, batch_size, seed
-        self._first_epoch, self._epochs_ended = first_epoch, 0
-
-    def __len__(self) -> int:
-        return len(self._images) // self._batch_size
 
     @property
-    def epoch(self) -> int:
-        """The epoch whose batches are delivered; Keras ends an epoch once before the first."""
-        return self._first_epoch + max(self._epochs_ended - 1, 0)
+    def batches_per_epoch(self) -> int:
+        return len(self._images) // self._batch_size
 
-    def on_epoch_end(self) -> None:
-        self._epochs_ended += 1
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(len(self._images))
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        epoch, index = divmod(number, self.batches_per_epoch)
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
         chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
         grey = self._images[chosen].astype(np.float32)
         grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) / grey.std(axis=(1, 2), keepdims=True)
@@ -70,10 +64,8 @@ def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images:
     model.compile(FusedAdam(keras.optimizers.schedules.CosineDecay(formula.learning_rate, formula.epochs * steps_per_epoch(formula))),
                   loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
-    def images_from(epoch: int) -> FormulaDataset:
-        return FormulaDataset(images, labels, batch_size=formula.batch_size, seed=formula.seed, first_epoch=epoch)
-
-    fit_resumable(ModelVariables(model, {}), folder, identity, training=images_from, validation=None, epochs=formula.epochs, patience_epochs=formula.epochs,
+    training = FormulaDataset(images, labels, batch_size=formula.batch_size, seed=formula.seed)
+    fit_resumable(ModelVariables(model, {}), folder, identity, training=training, validation=None, epochs=formula.epochs, patience_epochs=formula.epochs,
                   monitor=None, progress=progress)
     with replacing(folder / TRUNK_FILE) as beside:
         features.save_weights(beside)

@@ -11,12 +11,14 @@ import pandas as pd
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import replacing, write_json, write_text
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.training.callbacks import Checkpoint, FiniteLoss, ModelVariables, TrainingState, read_state
+from lirads_keras.training.feed import feed_training, feed_validation
 
 EpochProgress = Callable[[int, dict[str, float]], None]
 
 
-def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, training: Callable[[int], keras.utils.PyDataset],
+def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, training: EndlessDataset,
                   validation: keras.utils.PyDataset | None, epochs: int, patience_epochs: int, monitor: str | None,
                   on_epoch: Callable[[dict[str, float]], None] | None = None, progress: EpochProgress | None = None,
                   patients_of: Callable[[int, int], Sequence[str]] | None = None, tensorboard: bool = False) -> None:
@@ -26,7 +28,7 @@ def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, tra
         variables: of the compiled model; reset to their start where nothing was trained yet.
         folder: gets `state.npz` while training lasts, then `model.keras`, `history.csv` and `training.json`.
         identity: what the result depends on; a folder of another identity is trained anew.
-        training: makes the data set that begins at a given epoch.
+        training: its batches from the first epoch on.
         monitor: metric to be maximised for early stopping and best weights; None: all epochs, last weights.
         on_epoch: sees the logs of each epoch, may add to them.
         progress: called with the number of finished epochs and the last logs.
@@ -56,8 +58,9 @@ def fit_resumable(variables: ModelVariables, folder: Path, identity: str, *, tra
         checkpoint = Checkpoint(state_path, variables, state, epochs=epochs, patience_epochs=patience_epochs, monitor=monitor, on_epoch=on_epoch,
                                 progress=progress)
         checkpoint.best_weights = best
-        model.fit(training(state.epoch), validation_data=validation, initial_epoch=state.epoch, epochs=epochs, shuffle=False, verbose=0,
-                  callbacks=[*callbacks, checkpoint])
+        model.fit(feed_training(training, state.epoch), steps_per_epoch=training.batches_per_epoch,
+                  validation_data=None if validation is None else feed_validation(validation), initial_epoch=state.epoch, epochs=epochs, shuffle=False,
+                  verbose=0, callbacks=[*callbacks, checkpoint])
         best = checkpoint.best_weights
     if best is None:
         raise RuntimeError(f"{folder}: training ended without an epoch")

@@ -73,19 +73,17 @@ class SegmentationTrainer:
         """
         settings, stage = self._settings, self._stage
 
-        def slices_from(epoch: int) -> SliceDataset:
-            return SliceDataset(training, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
-                                samples_per_epoch=stage.samples_per_epoch, seed=self._seed, stream=stream, sampling=settings.sampling,
-                                lesion_fraction=settings.lesion_fraction, augmentation=settings.augmentation, first_epoch=epoch)
-
+        drawn = SliceDataset(training, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
+                             samples_per_epoch=stage.samples_per_epoch, seed=self._seed, stream=stream, sampling=settings.sampling,
+                             lesion_fraction=settings.lesion_fraction, augmentation=settings.augmentation)
         fixed = FixedSlices(validation, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
                             samples=stage.validation_samples)
 
         def patients_of(epoch: int, batch: int) -> list[str]:
-            return sorted({sample.study.patient_id for sample in slices_from(0).samples(epoch, batch)})
+            return sorted({sample.study.patient_id for sample in drawn.samples(epoch * drawn.batches_per_epoch + batch)})
 
         with self._strategy.scope():
-            fit_resumable(self._variables, folder, identity, training=slices_from, validation=fixed, epochs=stage.epochs,
+            fit_resumable(self._variables, folder, identity, training=drawn, validation=fixed, epochs=stage.epochs,
                           patience_epochs=stage.patience_epochs, monitor="val_dice", on_epoch=self._switch_lovasz, progress=progress,
                           patients_of=patients_of, tensorboard=self._tensorboard)
         if self.model is not self._variables.network:

@@ -15,6 +15,7 @@ from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
 from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, stack_slices
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
+from lirads_keras.training.feed import feed_training, feed_validation
 
 MATRIX = 32
 
@@ -85,11 +86,11 @@ def test_raw_slices_are_standardised_as_they_are_read(scale):
 
 def test_whole_slices_without_augmentation_are_the_standardised_neighbours(studies):
     dataset = make_dataset(studies, crop_px=MATRIX, augmentation=None, sampling="uniform")
-    assert len(dataset) == 3
+    assert dataset.batches_per_epoch == 3
     for index in range(3):
         images, labels = dataset[index]
         assert images.shape == (4, MATRIX, MATRIX, 3) and labels.shape == (4, MATRIX, MATRIX, 2) and images.dtype == labels.dtype == np.float32
-        for image, label, sample in zip(images, labels, dataset.samples(0, index)):
+        for image, label, sample in zip(images, labels, dataset.samples(index)):
             np.testing.assert_array_equal(image, np.moveaxis(standardise(sample.study)[sample.z - 1:sample.z + 2], 0, -1))
             lesion = sample.study.segmentation_mask()[sample.z] > 0
             np.testing.assert_array_equal(label[..., 1], lesion)
@@ -99,8 +100,8 @@ def test_whole_slices_without_augmentation_are_the_standardised_neighbours(studi
 def test_a_window_is_cut_from_image_and_labels_alike(studies):
     dataset = make_dataset(studies, augmentation=None, samples_per_epoch=160, sampling="uniform")
     starts = set()
-    for index in range(len(dataset)):
-        for image, label, sample in zip(*dataset[index], dataset.samples(0, index)):
+    for index in range(dataset.batches_per_epoch):
+        for image, label, sample in zip(*dataset[index], dataset.samples(index)):
             whole = np.moveaxis(standardise(sample.study)[sample.z - 1:sample.z + 2], 0, -1)
             found = np.argwhere(whole[..., 1] == image[0, 0, 1])
             matches = [(y, x) for y, x in found if np.array_equal(whole[y:y + 16, x:x + 16], image)]
@@ -115,7 +116,7 @@ def test_a_window_is_cut_from_image_and_labels_alike(studies):
 @pytest.mark.parametrize("augmentation", [None, AugmentationSettings(), AugmentationSettings(rotation_deg=180, shift_fraction=0.8)])
 def test_a_sample_drawn_for_its_lesion_shows_it(studies, augmentation):
     dataset = make_dataset(studies, augmentation=augmentation, samples_per_epoch=120)
-    shown = [label[..., 1].any() for index in range(len(dataset)) for label in dataset[index][1][:2]]
+    shown = [label[..., 1].any() for index in range(dataset.batches_per_epoch) for label in dataset[index][1][:2]]
     assert len(shown) == 60 and all(shown)
 
 
@@ -125,7 +126,7 @@ def test_a_lesion_of_one_pixel_is_never_lost(tmp_path):
     mask[3, 0, 31] = 1
     write_stored_study(tmp_path / "P", {"delayed": study.volume("delayed")}, mask, PreprocessingSettings(matrix_px=MATRIX))
     dataset = make_dataset([read_stored_study(tmp_path / "P")], lesion_fraction=1.0, samples_per_epoch=100)
-    assert all(dataset[index][1][..., 1].any(axis=(1, 2)).all() for index in range(len(dataset)))
+    assert all(dataset[index][1][..., 1].any(axis=(1, 2)).all() for index in range(dataset.batches_per_epoch))
 
 
 def test_three_classes_are_background_liver_and_tumour(tmp_path):
@@ -133,17 +134,17 @@ def test_three_classes_are_background_liver_and_tumour(tmp_path):
     dataset = make_dataset([study], classes=3, crop_px=MATRIX, augmentation=None, samples_per_epoch=4)
     images, labels = dataset[0]
     assert labels.shape == (4, MATRIX, MATRIX, 3)
-    for label, sample in zip(labels, dataset.samples(0, 0)):
+    for label, sample in zip(labels, dataset.samples(0)):
         np.testing.assert_array_equal(label.argmax(axis=-1), study.segmentation_mask()[sample.z])
     cropped = make_dataset([study], classes=3, samples_per_epoch=80)
-    assert all(cropped[index][1][:2, ..., 2].any(axis=(1, 2)).all() for index in range(len(cropped)))
+    assert all(cropped[index][1][:2, ..., 2].any(axis=(1, 2)).all() for index in range(cropped.batches_per_epoch))
 
 
 def test_augmented_padding_is_the_standardised_zero(studies):
     dataset = make_dataset(studies, crop_px=MATRIX, sampling="uniform", augmentation=AugmentationSettings(rotation_deg=0, shift_fraction=0.5))
     scale = {study.patient_id: study.segmentation_scale for study in studies}
     found = 0
-    for image, sample in zip(dataset[0][0], dataset.samples(0, 0)):
+    for image, sample in zip(dataset[0][0], dataset.samples(0)):
         zero = np.float32(-scale[sample.study.patient_id].mean / scale[sample.study.patient_id].standard_deviation)
         assert image.min() >= zero - 1e-5
         found += int(np.isclose(image[[0, -1]], zero, atol=1e-5).all(axis=(1, 2)).any())
@@ -162,7 +163,7 @@ def test_each_slice_may_have_its_own_scale(tmp_path):
     scale = study.segmentation_scale
     zero = -np.array(scale.mean) / np.array(scale.standard_deviation)
     assert len(set(zero)) == 7
-    for moved, whole, sample in zip(shifted[0][0], plain[0][0], plain.samples(0, 0)):
+    for moved, whole, sample in zip(shifted[0][0], plain[0][0], plain.samples(0)):
         z = sample.z
         np.testing.assert_array_equal(whole, np.moveaxis(standardise(study)[z - 1:z + 2], 0, -1))
         # Eq. 1 sends a tenth of the pixels to 0: each channel's lowest value is its own zero, before and after padding.
@@ -171,14 +172,14 @@ def test_each_slice_may_have_its_own_scale(tmp_path):
 
 
 def test_batches_do_not_depend_on_threads_order_or_instance(studies):
-    expected = {(epoch, index): make_dataset(studies).batch(epoch, index) for epoch in (0, 1, 5) for index in range(3)}
+    expected = {number: make_dataset(studies)[number] for number in (0, 1, 2, 3, 4, 15)}
     threaded = make_dataset(studies[::-1], workers=4)
-    for epoch, index in reversed(list(expected)):
-        for got, wanted in zip(threaded.batch(epoch, index), expected[epoch, index]):
+    for number in reversed(list(expected)):
+        for got, wanted in zip(threaded[number], expected[number]):
             np.testing.assert_array_equal(got, wanted)
-    other = make_dataset(studies, stream=3).batch(0, 0)[0]
-    assert not np.array_equal(other, expected[0, 0][0])
-    assert len({images.tobytes() for images, _ in expected.values()}) == 9
+    other = make_dataset(studies, stream=3)[0][0]
+    assert not np.array_equal(other, expected[0][0])
+    assert len({images.tobytes() for images, _ in expected.values()}) == len(expected)
 
 
 def test_unfit_windows_epochs_and_classes_are_refused(studies):
@@ -240,23 +241,24 @@ class Recorder(keras.Model):
         return super().train_step(data)
 
 
-def fit_and_record(dataset, *, epochs, initial_epoch=0, built=True):
+def fit_and_record(dataset, *, epochs, initial_epoch=0, built=True, feed=feed_training):
     model = Recorder()
     if built:
         model(np.zeros((1, 16, 16, 3), np.float32))
     model.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
-    model.fit(dataset, epochs=epochs, initial_epoch=initial_epoch, shuffle=False, verbose=0)
+    model.fit(feed(dataset, initial_epoch), steps_per_epoch=dataset.batches_per_epoch, epochs=epochs, initial_epoch=initial_epoch, shuffle=False, verbose=0)
     return model.seen
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("built", [True, False])
 @pytest.mark.parametrize("samples_per_epoch", [4, 20])
-def test_fit_sees_exactly_the_batches_in_order(studies, workers, built, samples_per_epoch):
-    """One batch an epoch, too: Keras draws the first two batches for their shapes before anything begins."""
+@pytest.mark.parametrize("feed", [feed_training, lambda dataset, first_epoch: dataset], ids=["fed", "plain"])
+def test_fit_sees_exactly_the_batches_in_order(studies, workers, built, samples_per_epoch, feed):
+    """One batch an epoch, too; and with the pipeline that Keras makes of the dataset itself."""
     dataset = make_dataset(studies, workers=workers, samples_per_epoch=samples_per_epoch)
-    seen = fit_and_record(dataset, epochs=3, built=built)
-    expected = [make_dataset(studies, samples_per_epoch=samples_per_epoch).batch(epoch, index) for epoch in range(3) for index in range(len(dataset))]
+    seen = fit_and_record(dataset, epochs=3, built=built, feed=feed)
+    expected = [make_dataset(studies, samples_per_epoch=samples_per_epoch)[number] for number in range(3 * dataset.batches_per_epoch)]
     assert len(seen) == len(expected)
     for images, (wanted, _) in zip(seen, expected):
         np.testing.assert_array_equal(images, wanted)
@@ -266,7 +268,7 @@ def test_fit_sees_exactly_the_batches_in_order(studies, workers, built, samples_
 def test_a_resumed_fit_sees_the_batches_that_were_left(studies, workers):
     uninterrupted = fit_and_record(make_dataset(studies, workers=workers), epochs=4)
     resumed = fit_and_record(make_dataset(studies, workers=workers), epochs=1)
-    resumed += fit_and_record(make_dataset(studies, workers=workers, first_epoch=1), epochs=4, initial_epoch=1)
+    resumed += fit_and_record(make_dataset(studies, workers=workers), epochs=4, initial_epoch=1)
     assert len(resumed) == len(uninterrupted) == 12
     for got, wanted in zip(resumed, uninterrupted):
         np.testing.assert_array_equal(got, wanted)
@@ -276,9 +278,10 @@ def test_validation_between_epochs_changes_nothing(studies):
     model = Recorder()
     model.compile("sgd", "categorical_crossentropy")
     fixed = FixedSlices(studies, classes=2, crop_px=16, batch_size=4, samples=8)
-    model.fit(make_dataset(studies, workers=2), validation_data=fixed, epochs=3, shuffle=False, verbose=0)
+    model.fit(feed_training(make_dataset(studies, workers=2), 0), steps_per_epoch=3, validation_data=feed_validation(fixed), epochs=3, verbose=0)
+    assert len(model.seen) == 9
     for position, images in enumerate(model.seen):
-        np.testing.assert_array_equal(images, make_dataset(studies).batch(*divmod(position, 3))[0])
+        np.testing.assert_array_equal(images, make_dataset(studies)[position][0])
 
 
 REPLICAS = """
@@ -288,6 +291,7 @@ import numpy as np, tensorflow as tf, keras
 from lirads_keras.config import AugmentationSettings
 from lirads_keras.preprocessing.slices import SliceDataset
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.training.feed import feed_training
 
 class Recorder(keras.Model):
     def __init__(self):
@@ -309,11 +313,11 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     model = Recorder()
     model(np.zeros((1, 16, 16, 3), np.float32))
     model.compile("sgd", "categorical_crossentropy")
-    model.fit(make_dataset(), epochs=3, shuffle=False, verbose=0)
+    model.fit(feed_training(make_dataset(), 0), steps_per_epoch=5, epochs=3, verbose=0)
 halves = [[images for number, images in model.seen if number == replica] for replica in (0, 1)]
 assert len(halves[0]) == len(halves[1]) == 15, len(model.seen)
 for position, parts in enumerate(zip(*halves)):
-    np.testing.assert_array_equal(np.concatenate(parts), make_dataset().batch(*divmod(position, 5))[0])
+    np.testing.assert_array_equal(np.concatenate(parts), make_dataset()[position][0])
 """
 
 

@@ -35,8 +35,8 @@ def make_crops(lesions: int = 5, *, absent: tuple[tuple[int, int], ...] = (), cr
     return LesionCrops(images, present, generator.integers(0, 2, (lesions, 3)).astype(np.float32), np.arange(lesions) % 3, np.arange(lesions) + 1.0)
 
 
-def make_dataset(crops, *, mode="adaptive", batch_size=4, augmentation=STILL, seed=1, stream=0, first_epoch=0) -> CropDataset:
-    return CropDataset(crops, mode=mode, batch_size=batch_size, augmentation=augmentation, seed=seed, stream=stream, first_epoch=first_epoch)
+def make_dataset(crops, *, mode="adaptive", batch_size=4, augmentation=STILL, seed=1, stream=0) -> CropDataset:
+    return CropDataset(crops, mode=mode, batch_size=batch_size, augmentation=augmentation, seed=seed, stream=stream)
 
 
 def names_of(images) -> list[tuple[int, int]]:
@@ -44,14 +44,9 @@ def names_of(images) -> list[tuple[int, int]]:
     return [divmod(int(value) - 100, 10) for value in images[:, 0, 0, 0]]
 
 
-def epoch_of(dataset) -> list[tuple[int, int]]:
-    return [name for index in range(len(dataset)) for name in names_of(dataset[index][0])]
-
-
-def end_epochs(dataset, count: int) -> None:
-    """As Keras does: once more before the first epoch."""
-    for _ in range(count + 1):
-        dataset.on_epoch_end()
+def numbers_of(dataset, epoch: int = 0) -> range:
+    """The numbers of an epoch's batches."""
+    return range(epoch * dataset.batches_per_epoch, (epoch + 1) * dataset.batches_per_epoch)
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 100])
@@ -59,12 +54,9 @@ def test_every_crop_comes_once_an_epoch_in_another_order_each_time(batch_size):
     crops = make_crops(absent=((1, 0), (3, 1), (3, 2)))
     dataset = make_dataset(crops, batch_size=batch_size)
     expected = sorted((int(lesion), int(phase)) for lesion, phase in np.argwhere(crops.present))
-    assert len(expected) == 12 and len(dataset) == -(-12 // batch_size)
-    orders = []
-    for _ in range(3):
-        dataset.on_epoch_end()
-        orders.append(epoch_of(dataset))
-        assert sorted(orders[-1]) == expected
+    assert len(expected) == 12 and dataset.batches_per_epoch == -(-12 // batch_size)
+    orders = [[name for number in numbers_of(dataset, epoch) for name in names_of(dataset[number][0])] for epoch in range(3)]
+    assert all(sorted(order) == expected for order in orders)
     assert orders[0] != orders[1] != orders[2] != orders[0]
 
 
@@ -73,8 +65,8 @@ def test_labels_and_weights_are_those_of_eq_4(mode):
     crops = make_crops()
     crops.features[2, 1] = np.nan
     dataset = make_dataset(crops, mode=mode)
-    for index in range(len(dataset)):
-        images, labels, weights = dataset[index]
+    for number in numbers_of(dataset):
+        images, labels, weights = dataset[number]
         assert set(labels) == set(weights) == set(HEADS)
         for row, (lesion, phase) in enumerate(names_of(images)):
             for column, head in enumerate(HEADS):
@@ -89,24 +81,20 @@ def test_labels_and_weights_are_those_of_eq_4(mode):
 def test_a_batch_is_a_function_of_seed_stream_and_epoch():
     crops = make_crops(3)
 
-    def images_of(epoch, *, resumed_at=0, **key):
-        dataset = make_dataset(crops, augmentation=MOVING, first_epoch=resumed_at, **key)
-        end_epochs(dataset, epoch - resumed_at)
-        assert dataset.epoch == epoch
-        return np.concatenate([dataset[index][0] for index in range(len(dataset))])
+    def images_of(epoch, **key):
+        dataset = make_dataset(crops, augmentation=MOVING, **key)
+        return np.concatenate([dataset[number][0] for number in numbers_of(dataset, epoch)])
 
     reference = images_of(2)
     np.testing.assert_array_equal(images_of(2), reference)
-    np.testing.assert_array_equal(images_of(2, resumed_at=1), reference)
-    np.testing.assert_array_equal(images_of(2, resumed_at=2), reference)
     for other in (images_of(1), images_of(2, seed=2), images_of(2, stream=1)):
         assert not np.array_equal(other, reference)
 
 
 def test_batches_can_be_taken_in_any_order():
     dataset = make_dataset(make_crops(), augmentation=MOVING)
-    backwards = {index: dataset[index][0] for index in reversed(range(len(dataset)))}
-    assert all(np.array_equal(backwards[index], dataset[index][0]) for index in range(len(dataset)))
+    backwards = {number: dataset[number][0] for number in reversed(range(7))}
+    assert all(np.array_equal(backwards[number], dataset[number][0]) for number in range(7))
 
 
 def test_crops_that_do_not_belong_together_are_refused():

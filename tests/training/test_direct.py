@@ -26,15 +26,15 @@ def make_crops(lesions: int = 5, *, absent: tuple[tuple[int, int], ...] = ()) ->
     return LesionCrops(images, present, np.zeros((lesions, 3), np.float32), np.arange(lesions) % 3, np.arange(lesions) + 1.0)
 
 
-def make_dataset(crops, *, with_size=True, batch_size=4, augmentation=STILL, seed=1, stream=0, first_epoch=0) -> DirectDataset:
-    return DirectDataset(crops, with_size=with_size, batch_size=batch_size, augmentation=augmentation, seed=seed, stream=stream, first_epoch=first_epoch)
+def make_dataset(crops, *, with_size=True, batch_size=4, augmentation=STILL, seed=1, stream=0) -> DirectDataset:
+    return DirectDataset(crops, with_size=with_size, batch_size=batch_size, augmentation=augmentation, seed=seed, stream=stream)
 
 
 def test_an_epoch_is_as_long_as_that_of_a_feature_network_and_shows_each_lesion_once_a_phase():
     crops = make_crops(absent=((1, 0), (3, 1), (3, 2)))
     dataset = make_dataset(crops)
     features = CropDataset(crops, mode="adaptive", batch_size=4, augmentation=STILL, seed=1, stream=0)
-    assert len(dataset) == len(features) == 3
+    assert dataset.batches_per_epoch == features.batches_per_epoch == 3
     lesions = [int(name) for index in range(3) for name in (dataset[index][0]["image"].max(axis=-1)[:, 0, 0] - 100) // 10]
     assert sorted(lesions) == [0, 0, 0, 1, 1, 2, 2, 2, 3, 4, 4, 4]
 
@@ -42,7 +42,7 @@ def test_an_epoch_is_as_long_as_that_of_a_feature_network_and_shows_each_lesion_
 def test_phases_sizes_and_categories_belong_to_their_lesion():
     crops = make_crops(absent=((2, 0),))
     dataset = make_dataset(crops)
-    for index in range(len(dataset)):
+    for index in range(dataset.batches_per_epoch):
         inputs, categories = dataset[index]
         lesions = np.rint(inputs["image"][:, 0, 0, 1] - 101).astype(int) // 10
         for row, lesion in enumerate(lesions):
@@ -55,15 +55,13 @@ def test_phases_sizes_and_categories_belong_to_their_lesion():
 def test_a_batch_is_a_function_of_seed_stream_and_epoch():
     crops = make_crops(3)
 
-    def images_of(epoch, *, resumed_at=0, **key):
-        dataset = make_dataset(crops, augmentation=MOVING, first_epoch=resumed_at, **key)
-        for _ in range(epoch - resumed_at + 1):
-            dataset.on_epoch_end()
-        assert dataset.epoch == epoch
-        return np.concatenate([dataset[index][0]["image"] for index in range(len(dataset))])
+    def images_of(epoch, **key):
+        dataset = make_dataset(crops, augmentation=MOVING, **key)
+        first = epoch * dataset.batches_per_epoch
+        return np.concatenate([dataset[number][0]["image"] for number in range(first, first + dataset.batches_per_epoch)])
 
     reference = images_of(2)
-    np.testing.assert_array_equal(images_of(2, resumed_at=2), reference)
+    np.testing.assert_array_equal(images_of(2), reference)
     for other in (images_of(1), images_of(2, seed=2), images_of(2, stream=1)):
         assert not np.array_equal(other, reference)
     # The same lesion comes with another augmentation each time.

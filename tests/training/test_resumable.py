@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from lirads_keras.errors import InputError
+from lirads_keras.preprocessing.endless import EndlessDataset
 from lirads_keras.training.callbacks import ModelVariables, read_state
 from lirads_keras.training.metrics import PooledDice
 from lirads_keras.training.resumable import fit_resumable, is_trained
@@ -21,31 +22,30 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-class Batches(keras.utils.PyDataset):
-    """Two batches an epoch that depend on the epoch."""
+class Batches(EndlessDataset):
+    """Two batches an epoch, each another one."""
 
-    def __init__(self, first_epoch: int) -> None:
+    batches_per_epoch = 2
+
+    def __init__(self, seed: int = 0) -> None:
         super().__init__()
-        self._first_epoch, self._ended = first_epoch, 0
+        self._seed = seed
 
-    def __len__(self) -> int:
-        return 2
-
-    def on_epoch_end(self) -> None:
-        self._ended += 1
-
-    def __getitem__(self, index):
-        generator = np.random.default_rng([self._first_epoch + max(self._ended - 1, 0), index])
+    def __getitem__(self, number):
+        generator = np.random.default_rng([self._seed, number])
         image = generator.normal(size=(4, 8, 8, 3)).astype(np.float32)
         lesion = (image[..., :1] > 0.5).astype(np.float32)
         return image, np.concatenate([1 - lesion, lesion], axis=-1)
 
 
-class FixedBatches(Batches):
-    """The same batches every time, for validation."""
+class FixedBatches(keras.utils.PyDataset):
+    """Two batches in all, for validation."""
 
-    def on_epoch_end(self) -> None:
-        pass
+    def __getitem__(self, number):
+        return Batches(100)[number]
+
+    def __len__(self) -> int:
+        return 2
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def run(trained, folder: Path, *, stop_after: int | None = None, identity: str =
         if done == stop_after:
             raise Killed
 
-    fit_resumable(variables, folder, identity, training=Batches, validation=FixedBatches(100), epochs=EPOCHS, patience_epochs=patience, monitor=monitor,
+    fit_resumable(variables, folder, identity, training=Batches(), validation=FixedBatches(), epochs=EPOCHS, patience_epochs=patience, monitor=monitor,
                   on_epoch=turn_switch, progress=count)
 
 
@@ -151,12 +151,12 @@ def test_a_loss_that_is_not_finite_names_batch_and_patients_and_keeps_the_state_
     variables, _ = trained
 
     class Broken(Batches):
-        def __getitem__(self, index):
-            image, labels = super().__getitem__(index)
-            return image, np.full_like(labels, value) if (self._first_epoch + max(self._ended - 1, 0), index) == (2, 1) else labels
+        def __getitem__(self, number):
+            image, labels = super().__getitem__(number)
+            return image, np.full_like(labels, value) if number == 2 * 2 + 1 else labels
 
     with pytest.raises(InputError) as caught:
-        fit_resumable(variables, tmp_path, "a", training=Broken, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
+        fit_resumable(variables, tmp_path, "a", training=Broken(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
                       patients_of=lambda epoch, batch: [f"P{epoch}", f"Q{batch}"])
     problem, = caught.value.problems
     assert problem.where == f"{tmp_path}, epoch 2, batch 1, patients P2, Q1"
@@ -173,7 +173,7 @@ def test_weights_that_are_not_finite_are_not_written(trained, tmp_path):
         variables.model.layers[1].kernel.assign(np.full(variables.model.layers[1].kernel.shape, np.inf))
 
     with pytest.raises(InputError, match="epoch 0: expected finite weights.*nothing is kept yet"):
-        fit_resumable(variables, tmp_path, "a", training=Batches, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, on_epoch=spoil)
+        fit_resumable(variables, tmp_path, "a", training=Batches(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, on_epoch=spoil)
     assert not (tmp_path / "state.npz").exists()
 
 
@@ -184,7 +184,7 @@ def test_a_validation_that_is_not_finite_is_refused(trained, tmp_path):
             return image, labels * np.nan
 
     with pytest.raises(InputError, match="epoch 0: expected a finite val_loss, found nan"):
-        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=Broken(100), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
+        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=Broken(), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
 
 
 def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
@@ -195,7 +195,7 @@ def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
             if done == stop_after:
                 raise Killed
 
-        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=FixedBatches(100), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
+        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=FixedBatches(), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
                       progress=count, tensorboard=True)
 
     with pytest.raises(Killed):
@@ -211,7 +211,7 @@ def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
 def test_tensorboard_without_its_package_is_refused(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("lirads_keras.training.resumable.find_spec", lambda name: None)
     with pytest.raises(InputError, match="workflow.tensorboard: expected the package tensorboard"):
-        fit_resumable(trained[0], tmp_path, "a", training=Batches, validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, tensorboard=True)
+        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, tensorboard=True)
     assert not any(tmp_path.iterdir())
 
 

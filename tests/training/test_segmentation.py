@@ -149,7 +149,7 @@ def test_scores_that_are_not_finite_name_the_patients_of_the_batch(trainer, stud
     with pytest.raises(InputError) as caught:
         trainer.train(studies[:3], studies[3:], tmp_path, "id", stream=0, progress=spoil)
     where = caught.value.problems[0].where
-    drawn = SliceDataset(studies[:3], classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0, sampling="lesion_oversampled").samples(2, 0)
+    drawn = SliceDataset(studies[:3], classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0, sampling="lesion_oversampled").samples(2 * 3)
     patients = ", ".join(sorted({sample.study.patient_id for sample in drawn}))
     assert where == f"{tmp_path}, epoch 2, batch 0, patients {patients}"
     found = read_state(tmp_path / "state.npz", "id")

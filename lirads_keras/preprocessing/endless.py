@@ -1,0 +1,29 @@
+"""Training batches without end, of which every epoch takes its share."""
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import keras
+
+
+class EndlessDataset(keras.utils.PyDataset):
+    """`dataset[n]` is batch n from the start of the training on, a pure function of n: a training that is resumed at epoch e goes on with batch
+    e · batches_per_epoch. `fit` needs `steps_per_epoch=batches_per_epoch`, and `shuffle=False`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(workers=1, use_multiprocessing=False)
+
+    @property
+    def num_batches(self) -> None:
+        """None: what Keras asks of a dataset that has no end."""
+
+    @property
+    @abstractmethod
+    def batches_per_epoch(self) -> int:
+        ...
+
+    @abstractmethod
+    def __getitem__(self, number: int) -> Any:
+        """Batch `number`, from 0 across epochs."""
