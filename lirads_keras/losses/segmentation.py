@@ -60,7 +60,9 @@ def compute_lovasz_softmax(y: Any, p: Any, *, classes: Literal["all", "present"]
     channels = y.shape[-1]
     positive = ops.reshape(ops.transpose(y, (3, 0, 1, 2)), (channels, -1))
     error = ops.abs(positive - ops.reshape(ops.transpose(p, (3, 0, 1, 2)), (channels, -1)))
-    order = ops.argsort(-ops.stop_gradient(error), axis=-1)
+    # The probabilities of two classes have one sum: where one is wrong the other is as wrong, and one order serves both.
+    ranked = error[1:] if channels == 2 else error
+    order = ops.broadcast_to(ops.argsort(-ops.stop_gradient(ranked), axis=-1), ops.shape(error))
     error, positive = ops.take_along_axis(error, order, axis=-1), ops.take_along_axis(positive, order, axis=-1)
     positives = ops.sum(positive, axis=-1, keepdims=True)
     intersection, union = positives - ops.cumsum(positive, axis=-1), positives + ops.cumsum(1 - positive, axis=-1)

@@ -90,6 +90,8 @@ build_segmentation_figures <- function(analysis) {
 #' @param analysis List as of [run_analysis()].
 build_feature_figures <- function(analysis) {
   label <- analysis$label
+  losses <- select_metric(analysis$training_history, "loss")
+  dice <- select_metric(analysis$training_history, "dice")
   list(
     figure_features = draw_if(
       any(!is.na(analysis$feature_table$value)), plot_feature_auc(analysis$feature_table, label),
@@ -102,10 +104,13 @@ build_feature_figures <- function(analysis) {
       "features.csv has no row that can be scored"
     ),
     figure_training_history = draw_if(
-      any(!is.na(analysis$training_history$value)), plot_training(analysis$training_history, label),
+      nrow(losses) > 0, plot_training(losses, "loss", "Loss (no unit)", "Training history", label),
       "Loss by epoch for each training stage and variant", 8,
-      1.6 + 2 * ceiling((2 + count_variants(analysis$training_history$variant)) / 3), analysis$training_history,
-      "training_history.csv has no value"
+      1.6 + 2 * ceiling((2 + count_variants(losses$variant)) / 3), losses, "training_history.csv has no loss"
+    ),
+    figure_learning_curve = draw_if(
+      nrow(dice) > 0, plot_training(dice, "dice", "Dice of the training windows (no unit)", "Learning curve", label),
+      "Dice by epoch on training and on early-stopping patients", 8, 3.6, dice, "training_history.csv has no Dice"
     )
   )
 }

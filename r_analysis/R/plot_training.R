@@ -1,12 +1,13 @@
-#' Loss by epoch, for each stage and variant.
+#' A metric by epoch, for each stage and variant that has it.
 #'
 #' @param history Data frame as training_history.csv.
+#' @param metric Name of the metric in it, without val_.
+#' @param axis Title of the vertical axis.
+#' @param title Title of the figure.
 #' @param label Cohort label.
 #' @return A ggplot.
-plot_training <- function(history, label) {
-  base <- sub("^val_", "", history$metric)
-  shown <- if ("loss" %in% base) "loss" else sort(unique(base), method = "radix")[1]
-  rows <- history[base == shown & !is.na(history$value), ]
+plot_training <- function(history, metric, axis, title, label) {
+  rows <- select_metric(history, metric)
   rows$source <- factor(
     ifelse(startsWith(rows$metric, "val_"), "early-stopping patients", "training"), names(figure_colours()$source)
   )
@@ -24,8 +25,17 @@ plot_training <- function(history, label) {
     ggplot2::scale_colour_manual(values = figure_colours()$source, name = NULL) +
     ggplot2::scale_x_continuous(breaks = function(limits) unique(round(pretty(limits, 4)))) +
     ggplot2::labs(
-      title = "Training history", x = "Epoch", y = paste0(shown, " (no unit)"),
+      title = title, x = "Epoch", y = axis,
       caption = figure_caption(label, "Thin: a fold. Thick: mean of the folds that reached the epoch.")
     ) +
     theme_report()
+}
+
+#' The rows of a metric that have a value, on training and on early-stopping patients.
+#'
+#' @param history Data frame as training_history.csv.
+#' @param metric Name of the metric, without val_.
+#' @return Rows of `history`.
+select_metric <- function(history, metric) {
+  history[sub("^val_", "", history$metric) == metric & !is.na(history$value), ]
 }

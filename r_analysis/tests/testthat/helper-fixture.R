@@ -141,8 +141,11 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
     value <- start * exp(-0.4 * rows$epoch) + 0.1 * startsWith(rows$metric, "val_") + rnorm(nrow(rows), 0, 0.02)
     data.frame(stage, variant, fold, epoch = rows$epoch, metric = rows$metric, value)
   }
+  with_dice <- function(rows) {
+    rbind(rows, transform(rows, metric = sub("loss", "dice", rows$metric), value = 0.9 - 0.4 * rows$value))
+  }
   losses <- c("loss", "val_loss")
-  finetune <- lapply(seq_len(folds) - 1, function(fold) history("finetune", NA, fold, 4, losses, 1))
+  finetune <- lapply(seq_len(folds) - 1, function(fold) with_dice(history("finetune", NA, fold, 4, losses, 1)))
   characterization <- unlist(lapply(variants, function(variant) {
     lapply(seq_len(folds) - 1, function(fold) history("characterization", variant, fold, 5, losses, 0.7))
   }), recursive = FALSE)
@@ -163,9 +166,10 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
     ),
     pixel_counts = counts, lesion_detection = lesion_detection, patient_detection = patient_detection,
     features = do.call(rbind, lapply(both, `[[`, "features")),
-    categories = do.call(rbind, lapply(both, `[[`, "categories")),
-    training_history = do.call(rbind, c(list(history("pretrain", NA, NA, 3, losses, 1.2)), finetune, characterization))
+    categories = do.call(rbind, lapply(both, `[[`, "categories"))
   )
+  pretrain <- with_dice(history("pretrain", NA, NA, 3, losses, 1.2))
+  results$training_history <- do.call(rbind, c(list(pretrain), finetune, characterization))
   results$durations <- data.frame(stage = c("cohort", "folds"), seconds = c(90, 1410))
   c(
     results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories),

@@ -47,7 +47,8 @@ test_that("the script writes a whole report from a checkout that cannot be writt
     "figure_13_detection", "figure_14_confusion_vgg16_adaptive", "figure_16_confusion_variants",
     "figure_best_threshold", "figure_calibration", "figure_contrast_signal_over_liver",
     "figure_contrast_signal_over_precontrast", "figure_contrasts", "figure_detection_by_size",
-    "figure_detection_model", "figure_features", "figure_sizes", "figure_table_05_accuracy", "figure_training_history"
+    "figure_detection_model", "figure_features", "figure_sizes", "figure_table_05_accuracy", "figure_training_history",
+    "figure_learning_curve"
   ))
   for (other in c("svg", "csv")) {
     # The screenshot is a picture only.
@@ -105,7 +106,8 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   gaps <- names(figures)[vapply(figures, function(figure) is.null(figure$plot), logical(1))]
   pictures <- c("figure_08_examples", "figure_11_small_lesions")
   lacking <- c(
-    "figure_14_confusion_vgg16_adaptive", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history"
+    "figure_14_confusion_vgg16_adaptive", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history",
+    "figure_learning_curve"
   )
   expect_setequal(gaps, c(pictures, lacking))
   expect_match(figures$figure_14_confusion_vgg16_adaptive$gap, "no lesion of vgg16-adaptive")
