@@ -20,7 +20,7 @@ def serve_network(network: str, kernels: str, threads: int) -> None:
     import keras
 
     from lirads_keras.config import read_profile
-    from lirads_keras.models.batch_norm import FusedBatchNormalization
+    from lirads_keras.models.batch_norm import BatchNormalization
     from lirads_keras.training.adam import FusedAdam
     from lirads_keras.training.runtime import configure_tensorflow
 
@@ -28,7 +28,7 @@ def serve_network(network: str, kernels: str, threads: int) -> None:
     from turns import serve
 
     def unfuse(layer: keras.layers.Layer) -> keras.layers.Layer:
-        cls = keras.layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
+        cls = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
         return cls.from_config(layer.get_config())
 
     model, loss, data = _build(network, read_profile(PROFILE))

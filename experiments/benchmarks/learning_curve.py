@@ -1,8 +1,8 @@
 """Does the budget limit the segmentation, or the method? Folds of a finished run are trained again with fractions and multiples of the profile's windows.
 
-python experiments/benchmarks/learning_curve.py --run runs/cpu [--factors 0.5 1 2] [--folds 0 1]. Dice of whole volumes, at the threshold that is best on the
-early-stopping patients, of these and of as many training patients; the test patients are not looked at. Where both rise with the windows the budget limits;
-where they part, the number of patients or the method. Nothing is written into the run.
+python experiments/benchmarks/learning_curve.py --run runs/cpu [--factors 0.25 0.5 1 2] [--folds 0 1]. Dice of whole volumes, at the threshold that is best
+on the early-stopping patients, of these and of as many training patients; the test patients are not looked at. Where both rise with the windows the budget
+limits; where they part, or neither rises, the number of patients or the method. Nothing is written into the run.
 """
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def train_and_score(run: Path, factor: float, folds: Sequence[int]) -> list[obje
 
     plan = read_plan(run)
     settings, thresholds = plan.profile.segmentation, plan.profile.evaluation.thresholds
-    stage = settings.finetune.model_copy(update={"samples_per_epoch": max(round(factor * settings.finetune.samples_per_epoch), settings.finetune.batch_size)})
+    stage = settings.finetune.model_copy(update={"patience_epochs": settings.finetune.epochs,
+                                                 "samples_per_epoch": max(round(factor * settings.finetune.samples_per_epoch), settings.finetune.batch_size)})
     trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=plan.profile.seed, pretrained=run / "segmentation" / "pretrain" / "model.keras")
     predictor = build_predictor(trainer.model, plan.profile.inference.engine, plan.profile.workflow.threads)
 
@@ -95,15 +96,16 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         profile = check_run(arguments.run, arguments.folds)
+        from lirads_keras.training.runtime import configure_tensorflow
+
+        configure_tensorflow(threads=profile.workflow.threads, precision=profile.segmentation.precision)
+        rows = [train_and_score(arguments.run, factor, arguments.folds) for factor in arguments.factors]
     except InputError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
         return 2
-    from lirads_keras.training.runtime import configure_tensorflow
-
-    configure_tensorflow(threads=profile.workflow.threads, precision=profile.segmentation.precision)
-    rows = [train_and_score(arguments.run, factor, arguments.folds) for factor in arguments.factors]
-    print(format_table(["of the profile's", "windows a fold", "s a fold", "Dice, training patients", "Dice, early-stopping patients", "patients"], rows))
+    print(format_table(["of the profile's", "windows a fold", "s a fold, with its share of tracing", "Dice, training patients",
+                        "Dice, early-stopping patients", "patients"], rows))
     return 0
 
 

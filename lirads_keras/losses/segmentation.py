@@ -52,6 +52,8 @@ def compute_focal(y: Any, p: Any, *, alpha_lesion: float, gamma: float) -> Any:
 def compute_lovasz_softmax(y: Any, p: Any, *, classes: Literal["all", "present"]) -> Any:
     """Eq. 3 for each sample (n,): the Lovász extension of the Jaccard loss of the batch's pixels, averaged over the classes. ≥ 0; all samples carry one value.
 
+    y and p of a pixel must sum to 1 over the classes, as one-hot labels and a softmax do.
+
     Berman M, Triki AR, Blaschko MB. The Lovász-Softmax loss. CVPR 2018, Eqs. 8, 9 and 12 and Algorithm 1 (reference 11 of the paper).
     Errors m = |y − p| are sorted so that they fall; the extension is Σ m_(k) (J_k − J_(k−1)), where J_k = 1 − I_k / U_k is the Jaccard loss with the k largest
     errors wrong. The differences are taken in closed form, 1 / U_k at a pixel of the class and I_k / (U_k U_(k−1)) at another, because the difference of

@@ -11,17 +11,18 @@ MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable(package="lirads_keras")
-class FusedBatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer for images (n, y, x, c), whose training step is one kernel each way.
 
-    Keras composes mean, variance and scaling of a dozen operations, each a pass over the feature maps; without them a training step of the narrow UNet++ takes
-    a sixth less time on a CPU (experiments/benchmarks/fused_kernels.py). Arguments, weights, moving averages and outputs are Keras' up to rounding. What the
-    kernel does not do is left to Keras: inference, the common batch of several replicas, masks, renormalisation, another axis than the last.
+    Keras composes mean, variance and scaling of a dozen operations, each a pass over the feature maps. Arguments, weights, moving averages and outputs are
+    Keras' up to rounding, and so is the class's name, by which files of weights call its group. What the kernel does not do is left to Keras: inference, the
+    common batch of several replicas, masks, renormalisation, float64, another axis than the last. experiments/benchmarks/fused_kernels.py measures it.
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         last = self.axis in (-1, len(inputs.shape) - 1)
-        if not (training and self.trainable and last and len(inputs.shape) == 4) or mask is not None or self.synchronized or self.renorm:
+        kernel_does_it = last and len(inputs.shape) == 4 and self.compute_dtype != "float64" and mask is None and not self.synchronized and not self.renorm
+        if not (training and self.trainable and kernel_does_it):
             return super().call(inputs, training=training, mask=mask)
         channels = self.moving_mean.shape
         gamma = tf.cast(self.gamma, tf.float32) if self.scale else tf.ones(channels)
@@ -42,4 +43,4 @@ def build_batch_norm(name: str, **options: Any) -> keras.layers.BatchNormalizati
     Built in the scope of a strategy with several replicas it normalises by the batch of all of them, so that their number changes no result but its rounding.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return FusedBatchNormalization(momentum=MOMENTUM, synchronized=replicas > 1, name=name, **options)
+    return BatchNormalization(momentum=MOMENTUM, synchronized=replicas > 1, name=name, **options)

@@ -1,7 +1,6 @@
 """Training batches without end, of which every epoch takes its share."""
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -9,7 +8,7 @@ import keras
 
 class EndlessDataset(keras.utils.PyDataset):
     """`dataset[n]` is batch n from the start of the training on, a pure function of n: a training that is resumed at epoch e goes on with batch
-    e · batches_per_epoch. `fit` needs `steps_per_epoch=batches_per_epoch`, and `shuffle=False`.
+    e · batches_per_epoch. `training.feed` is the way to feed it; handed to `fit` as it is, it needs `steps_per_epoch=batches_per_epoch`, and `shuffle=False`.
     """
 
     def __init__(self) -> None:
@@ -20,10 +19,9 @@ class EndlessDataset(keras.utils.PyDataset):
         """None: what Keras asks of a dataset that has no end."""
 
     @property
-    @abstractmethod
     def batches_per_epoch(self) -> int:
-        ...
+        raise NotImplementedError
 
-    @abstractmethod
     def __getitem__(self, number: int) -> Any:
         """Batch `number`, from 0 across epochs."""
+        raise NotImplementedError

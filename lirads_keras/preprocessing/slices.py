@@ -52,8 +52,8 @@ class SliceDataset(EndlessDataset):
     matrices of the profiles the transform is too cheap for cutting first to pay. The window is uniform over the slice; for a sample
     drawn for its lesion it holds at least one lesion pixel.
 
-    Threads share out the samples of a batch here, and not batches in Keras's enqueuer, which under MirroredStrategy hands out a batch twice and shifts all
-    others.
+    Threads share out the samples of a batch; batches are drawn one after another (Keras' enqueuer of several workers hands out a batch twice under
+    MirroredStrategy, and shifts all others).
 
     Args:
         studies: of the training patients, in any order.

@@ -11,8 +11,8 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """Keras' Adam, up to rounding, with its options, state and file format; the update of a weight is one kernel and not fifteen operations.
 
-    A narrow ResNet-50 has 161 weights: half of the time to trace its training step went into those operations, and some of every step
-    (experiments/benchmarks/fused_kernels.py). AMSGrad is left to Keras.
+    A narrow ResNet-50 has 161 weights, and tracing and running those operations is a part of every small training (experiments/benchmarks/fused_kernels.py
+    measures the running). AMSGrad is left to Keras.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
@@ -26,7 +26,7 @@ class FusedAdam(keras.optimizers.Adam):
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable), m=_handle(self._momentums[place]), v=_handle(self._velocities[place]), beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step), lr=tf.cast(learning_rate, dtype), beta1=beta_1, beta2=beta_2, epsilon=tf.constant(self.epsilon, dtype),
-            grad=tf.cast(gradient, dtype))
+            grad=tf.cast(tf.convert_to_tensor(gradient), dtype))
 
 
 def _handle(variable: Any) -> tf.Tensor:

@@ -109,7 +109,7 @@ build_feature_figures <- function(analysis) {
       1.6 + 2 * ceiling((2 + count_variants(losses$variant)) / 3), losses, "training_history.csv has no loss"
     ),
     figure_learning_curve = draw_if(
-      nrow(dice) > 0, plot_training(dice, "dice", "Dice of windows (no unit)", "Learning curve", label),
+      nrow(dice) > 0, plot_training(dice, "dice", "Dice of samples (no unit)", "Learning curve", label),
       "Dice by epoch on training and on early-stopping patients", 8, 3.6, dice, "training_history.csv has no Dice"
     )
   )

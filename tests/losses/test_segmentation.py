@@ -156,6 +156,23 @@ def test_lovasz_gradient_equals_finite_differences(classes: Any) -> None:
         assert gradient[index] == pytest.approx((brute_force_lovasz(y, up, classes) - brute_force_lovasz(y, down, classes)) / (2 * h), rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("classes", ["all", "present"])
+def test_lovasz_gradient_of_two_classes_equals_finite_differences_of_the_lesions_probability(classes: Any) -> None:
+    """With two classes only such moves exist as keep their sum: the derivative by the lesion's probability is that of its channel less the background's."""
+    y, p = random_batch((2, 3, 4, 2))
+    with tf.GradientTape() as tape:
+        tape.watch(probability := tf.constant(p))
+        loss = tf.reduce_mean(compute_lovasz_softmax(y, probability, classes=classes))
+    gradient = np.asarray(tape.gradient(loss, probability))
+    h = 1e-6
+    for index in np.ndindex(p.shape[:3]):
+        up, down = p.astype(float), p.astype(float)
+        up[index] += (-h, h)
+        down[index] -= (-h, h)
+        expected = (brute_force_lovasz(y, up, classes) - brute_force_lovasz(y, down, classes)) / (2 * h)
+        assert gradient[index][1] - gradient[index][0] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
 def test_lovasz_over_a_million_pixels_keeps_its_digits() -> None:
     rng = np.random.default_rng(0)
     y = np.eye(2, dtype="float32")[(rng.random((1, 1024, 1024)) < 0.001).astype(int)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lirads_keras.models.batch_norm import MOMENTUM, FusedBatchNormalization, build_batch_norm
+from lirads_keras.models.batch_norm import MOMENTUM, BatchNormalization, build_batch_norm
 
 
 @pytest.fixture()
@@ -37,7 +37,7 @@ def _run(layer: keras.layers.Layer, images: np.ndarray, training: bool) -> tuple
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"epsilon": 2e-5}, {"axis": 3}], ids=str)
 @pytest.mark.parametrize("training", [True, False])
 def test_it_does_what_keras_does(images: np.ndarray, options: dict[str, object], training: bool):
-    fused, plain = (_run(cls(momentum=0.8, **options), images, training) for cls in (FusedBatchNormalization, keras.layers.BatchNormalization))
+    fused, plain = (_run(cls(momentum=0.8, **options), images, training) for cls in (BatchNormalization, keras.layers.BatchNormalization))
     np.testing.assert_allclose(fused[0], plain[0], rtol=1e-4, atol=1e-5)
     for of_fused, of_plain in zip(fused[1] + fused[2], plain[1] + plain[2], strict=True):
         np.testing.assert_allclose(of_fused, of_plain, rtol=1e-4, atol=1e-4)
@@ -55,7 +55,7 @@ def test_its_moving_averages_are_those_of_a_definition_in_float64(images: np.nda
 
 @pytest.mark.parametrize("channels_of", [lambda images: images[:, 0, 0], lambda images: images[:, 0]], ids=["vectors", "sequences"])
 def test_what_is_no_image_is_left_to_keras(images: np.ndarray, channels_of):
-    fused, plain = (_run(cls(), channels_of(images), True) for cls in (FusedBatchNormalization, keras.layers.BatchNormalization))
+    fused, plain = (_run(cls(), channels_of(images), True) for cls in (BatchNormalization, keras.layers.BatchNormalization))
     np.testing.assert_array_equal(fused[0], plain[0])
     for of_fused, of_plain in zip(fused[2], plain[2], strict=True):
         np.testing.assert_array_equal(of_fused, of_plain)
@@ -63,14 +63,47 @@ def test_what_is_no_image_is_left_to_keras(images: np.ndarray, channels_of):
 
 @pytest.mark.parametrize("options", [{"axis": 1}, {"renorm": True}], ids=str)
 def test_another_axis_and_renormalisation_are_left_to_keras(images: np.ndarray, options: dict[str, object]):
-    fused, plain = (_run(cls(**options), images, True)[0] for cls in (FusedBatchNormalization, keras.layers.BatchNormalization))
+    fused, plain = (_run(cls(**options), images, True)[0] for cls in (BatchNormalization, keras.layers.BatchNormalization))
     np.testing.assert_array_equal(fused, plain)
+
+
+def test_float64_is_left_to_keras(images: np.ndarray):
+    fused, plain = (_run(cls(dtype="float64"), images, True)[0] for cls in (BatchNormalization, keras.layers.BatchNormalization))
+    np.testing.assert_array_equal(fused, plain)
+
+
+def test_in_a_graph_it_does_what_it_does_outside(images: np.ndarray):
+    """Training runs in graphs, which TensorFlow rewrites: a ReLU behind the layer joins its kernel."""
+    outputs, layers = [], [build_batch_norm("norm") for _ in range(2)]
+    for layer, wrap in zip(layers, (tf.function, lambda function: function), strict=True):
+        layer.build(images.shape)
+        _fill(layer)
+        outputs.append(np.asarray(wrap(lambda x, layer=layer: tf.nn.relu(layer(x, training=True)))(tf.constant(images))))
+    np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
+    for in_graph, outside in zip(layers[0].get_weights(), layers[1].get_weights(), strict=True):
+        np.testing.assert_allclose(in_graph, outside, rtol=1e-5)
+
+
+def test_files_of_keras_layers_can_be_read(tmp_path, images: np.ndarray):
+    """A run's weights stay readable, whichever class wrote them."""
+    def build(cls: type[keras.layers.Layer]) -> keras.Model:
+        image = keras.Input(images.shape[1:])
+        return keras.Model(image, cls(name="norm")(image))
+
+    written, read = build(keras.layers.BatchNormalization), build(BatchNormalization)
+    _fill(written.get_layer("norm"))
+    for name in ("model.keras", "model.weights.h5"):
+        (written.save if name == "model.keras" else written.save_weights)(tmp_path / name)
+        read.load_weights(tmp_path / name)
+        for ours, theirs in zip(read.get_weights(), written.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        read.set_weights([np.zeros_like(weight) for weight in read.get_weights()])
 
 
 def test_a_mask_is_left_to_keras(images: np.ndarray):
     mask = np.random.default_rng(4).random(images.shape[:3]) < 0.5
     outputs = []
-    for layer in (FusedBatchNormalization(), keras.layers.BatchNormalization()):
+    for layer in (BatchNormalization(), keras.layers.BatchNormalization()):
         outputs.append(np.asarray(layer(images, training=True, mask=tf.constant(mask))))
     np.testing.assert_array_equal(*outputs)
 
@@ -102,5 +135,5 @@ def test_it_is_loaded_without_naming_it(tmp_path, images: np.ndarray):
     _fill(model.get_layer("norm"))
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert type(loaded.get_layer("norm")) is FusedBatchNormalization
+    assert type(loaded.get_layer("norm")) is BatchNormalization
     np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))

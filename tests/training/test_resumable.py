@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from lirads_keras.errors import InputError
+from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.preprocessing.endless import EndlessDataset
+from lirads_keras.training.adam import FusedAdam
 from lirads_keras.training.callbacks import ModelVariables, read_state
 from lirads_keras.training.metrics import PooledDice
 from lirads_keras.training.resumable import fit_resumable, is_trained
@@ -53,11 +55,11 @@ def trained():
     """A small segmentation network, compiled, with a switch variable that the callbacks turn on."""
     keras.utils.set_random_seed(3)
     image = keras.Input((8, 8, 3))
-    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image))
+    x = build_batch_norm("norm")(keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image))
     model = keras.Model(image, keras.layers.Conv2D(2, 1, activation="softmax")(x))
     switch = keras.Variable(0.0, trainable=False, name="switch")
     schedule = keras.optimizers.schedules.CosineDecay(0.01, 2 * EPOCHS)
-    model.compile(optimizer=keras.optimizers.Adam(schedule), loss="categorical_crossentropy", metrics=[PooledDice(2)])
+    model.compile(optimizer=FusedAdam(schedule), loss="categorical_crossentropy", metrics=[PooledDice(2)])
     return ModelVariables(model, {"switch": switch}), switch
 
 
