@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import statistics
+import warnings
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,10 @@ def _yes_or_no(flag: bool) -> str:
 
 def _load(model: keras.Model, weights: Path) -> None:
     try:
-        model.load_weights(weights)
+        with warnings.catch_warnings():
+            # Of another network's file Keras warns layer by layer, and raises at the end.
+            warnings.simplefilter("ignore", UserWarning)
+            model.load_weights(weights)
     # Keras passes on what zipfile and h5py raise, and tells other shapes by ValueError.
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         found = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -137,7 +137,7 @@ def test_an_engine_that_is_not_installed_is_told(run, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "of another network"])
-def test_damaged_weights_are_named(run, models, tmp_path, damage):
+def test_damaged_weights_are_named_in_one_sentence(run, models, tmp_path, damage, recwarn):
     source = models.files.segmentation[0]
     broken = tmp_path / "model.keras"
     if damage == "of another network":
@@ -150,3 +150,4 @@ def test_damaged_weights_are_named(run, models, tmp_path, damage):
     if damage != "of another network":
         with pytest.raises(InputError, match=f"{broken}: expected the weights"):
             damaged.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))
+    assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
