@@ -15,6 +15,7 @@ import keras, numpy as np, tensorflow as tf
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from lirads_keras.config import SegmentationSettings
+from lirads_keras.models.batch_norm import BatchNormalization
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.training import segmentation
 from lirads_keras.training.callbacks import read_state
@@ -51,6 +52,8 @@ def train(name, stop_after, epochs):
 two = train("two", 1, 2)
 assert two._strategy.num_replicas_in_sync == 2
 segmentation.build_strategy = tf.distribute.get_strategy
+# One device's kernel rounds otherwise than what Keras composes for two; tests/models/test_batch_norm.py holds one against the other.
+BatchNormalization.call = keras.layers.BatchNormalization.call
 one = train("one", 1, 2)
 assert one._strategy.num_replicas_in_sync == 1
 tolerance = {"float32": 1e-3, "mixed_float16": 0.1}[precision]
