@@ -1,7 +1,7 @@
 """Batches of a PyDataset as the tf.data pipeline that `fit` draws from, without the pipeline that Keras makes of one.
 
-Keras lets tf.data tune that pipeline. Its tuning thread is asleep when an epoch or a validation ends, and the end waits for it, up to two seconds each time:
-half of the time of a small training.
+Keras lets tf.data tune that pipeline. Its tuning thread is asleep when an epoch or a validation ends, and the end may wait for it, up to two seconds
+each time (experiments/benchmarks/feed.py).
 """
 from __future__ import annotations
 
