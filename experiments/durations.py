@@ -13,18 +13,17 @@ Interval = tuple[float, float]
 def measure_durations(plan: Plan) -> dict[str, float]:
     """Wall-clock seconds of each stage that has a record, all its parts together.
 
-    A moment at which several stages were at work counts for the first of them, so that the sum is the time in which anything was. A part that was resumed
+    Of a moment at which several stages were at work each counts its share, so that the sum is the time in which anything was. A part that was resumed
     counts its last start only; a virtual cohort that was there already counts as built.
     """
-    durations: dict[str, float] = {}
-    counted: list[Interval] = []
-    for stage in STAGES:
-        own = [interval for part in plan.parts(stage) if (interval := _read_interval(plan.done_file(stage, part)))]
-        if own:
-            together = _merge(counted + own)
-            durations[stage] = round(_total(together) - _total(counted), 1)
-            counted = together
-    return durations
+    intervals = {stage: [interval for part in plan.parts(stage) if (interval := _read_interval(plan.done_file(stage, part)))] for stage in STAGES}
+    seconds = {stage: 0.0 for stage, own in intervals.items() if own}
+    moments = sorted({moment for own in intervals.values() for interval in own for moment in interval})
+    for start, end in zip(moments, moments[1:]):
+        at_work = [stage for stage in seconds if any(first <= start and end <= last for first, last in intervals[stage])]
+        for stage in at_work:
+            seconds[stage] += (end - start) / len(at_work)
+    return {stage: round(value, 1) for stage, value in seconds.items()}
 
 
 def _read_interval(done: Path) -> Interval | None:
@@ -33,18 +32,3 @@ def _read_interval(done: Path) -> Interval | None:
         return float(record["started"]), float(record["started"]) + float(record["seconds"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _merge(intervals: list[Interval]) -> list[Interval]:
-    """The same moments as intervals that do not overlap."""
-    merged: list[Interval] = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _total(intervals: list[Interval]) -> float:
-    return sum(end - start for start, end in intervals)

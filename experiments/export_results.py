@@ -80,7 +80,7 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diam
                              plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", plan.profile,
                              dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}))
     groups = dict(zip(manifest.patients["patient_id"].astype(str), manifest.patients["group"]))
-    with ProcessPoolExecutor(plan.profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         for done, (patient_id, future) in enumerate(zip(fold_of, [pool.submit(task) for task in tasks], strict=True), start=1):
             for table, found in future.result().items():
                 shared = {"patient_id": patient_id, "fold": fold_of[patient_id], "group": groups[patient_id]}

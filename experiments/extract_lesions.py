@@ -76,7 +76,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
                              thresholds[fold], profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
                              {label: None if pd.isna(value) else float(value) for label, value in zip(labels, lesions["diameter_mm"])}))
     rows, images, present = [], [], []
-    with ProcessPoolExecutor(profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         for done, (patient_id, future) in enumerate(zip(positives, [pool.submit(task) for task in tasks], strict=True), start=1):
             patient_rows, patient_images, patient_present = future.result()
             rows += [{"patient_id": patient_id, "fold": fold_of[patient_id]} | row for row in patient_rows]

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 from filelock import FileLock, Timeout
 from preflight import check_paper_profile, gpu_memory_gb
 from progress_bar import ProgressBar, format_duration
@@ -112,6 +113,9 @@ def _reproduce(plan: Plan) -> int:
             with ProgressBar(plan, stages) as bar:
                 while workflow.poll() is None:
                     bar.update()
+                    if problems.exists():
+                        # What runs beside the stage that met bad input goes on another time where it was.
+                        stop_jobs(workflow.pid)
                     time.sleep(0.5)
                 bar.update()
         except KeyboardInterrupt:
@@ -126,8 +130,21 @@ def _reproduce(plan: Plan) -> int:
 
 def _snakemake(plan: Plan, until: str) -> list[str]:
     return [sys.executable, "-m", "snakemake", "--snakefile", str(EXPERIMENTS / "Snakefile"), "--directory", str(plan.run),
-            "--cores", str(max(plan.profile.workflow.jobs * plan.profile.workflow.threads, 1)), "--rerun-incomplete",
+            "--cores", str(plan.profile.workflow.cores), "--rerun-incomplete",
             "--rerun-triggers", "input", "params", "--nocolor", "--config", f"until={until}"]
+
+
+def stop_jobs(workflow: int) -> None:
+    """Ends all processes that the workflow has started, but not the workflow, which then fails."""
+    try:
+        jobs = psutil.Process(workflow).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for job in jobs:
+        try:
+            job.terminate()
+        except psutil.NoSuchProcess:
+            continue
 
 
 def _where(plan: Plan, until: str) -> str:

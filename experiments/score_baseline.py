@@ -37,7 +37,7 @@ def score_intensity_baseline(plan: Plan, fold_of: dict[str, int]) -> list[dict[s
         return []
     # The scales alone give the range of intensities: no test voxel has a part in it.
     edges = build_edges(*find_range([scale for folder in folders.values() for scale in _list_scales(read_stored_study(folder))]))
-    with ProcessPoolExecutor(plan.profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         histograms = dict(zip(folders, pool.map(partial(count_patient, edges=edges), folders.values()), strict=True))
         intervals = choose_intervals(histograms, fold_of, plan.profile.segmentation.folds, edges)
         scored = {patient_id: intervals[fold_of[patient_id]] for patient_id in folders if fold_of[patient_id] in intervals}

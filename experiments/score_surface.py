@@ -37,6 +37,6 @@ def score_surfaces(plan: Plan, fold_of: dict[str, int]) -> list[dict[str, Any]]:
     thresholds = {fold: json.loads((folder / "fold.json").read_text())["threshold_chosen"] for fold, folder in folders.items()}
     tasks = [partial(score_surface, plan.run / "store" / patient_id, folders[fold] / "predictions" / f"{patient_id}.npy", thresholds[fold])
              for patient_id, fold in fold_of.items()]
-    with ProcessPoolExecutor(plan.profile.workflow.threads, mp_context=get_context("forkserver")) as pool:
+    with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         found = [pool.submit(task) for task in tasks]
         return [{"patient_id": patient_id, "fold": fold, **future.result()} for (patient_id, fold), future in zip(fold_of.items(), found, strict=True)]

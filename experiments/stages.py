@@ -31,6 +31,7 @@ class Stage:
 
 
 _IO = ("lirads_keras/io", "lirads_keras/entities.py")
+_STORE = (*_IO, *(f"lirads_keras/preprocessing/{name}.py" for name in ("store", "integers", "intensity", "resample")), "experiments/store_studies.py")
 _NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirads_keras/training/segmentation.py", "lirads_keras/training/callbacks.py",
             "lirads_keras/training/resumable.py", "lirads_keras/training/feed.py", "lirads_keras/training/adam.py", "lirads_keras/training/metrics.py",
             "lirads_keras/training/runtime.py", "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/endless.py",
@@ -40,18 +41,17 @@ _NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirad
 STAGES = {
     "cohort": Stage(("cohort",), ("lirads_keras/phantom", "lirads_keras/lesions.py", "lirads_keras/lirads", *_IO)),
     "ct": Stage(("ct",), ("lirads_keras/phantom", *_IO)),
-    "store": Stage(("preprocessing",), (*_IO, "lirads_keras/preprocessing/store.py", "lirads_keras/preprocessing/integers.py",
-                                        "lirads_keras/preprocessing/intensity.py", "lirads_keras/preprocessing/resample.py",
-                                        "lirads_keras/preprocessing/study.py", "lirads_keras/preprocessing/registration.py",
-                                        "experiments/build_store.py"), ("cohort", "ct")),
+    "ct_store": Stage(("preprocessing",), (*_STORE, "experiments/build_ct_store.py"), ("ct",), without=("preprocessing.registration",)),
+    "store": Stage(("preprocessing",), (*_STORE, "lirads_keras/preprocessing/study.py", "lirads_keras/preprocessing/registration.py",
+                                        "experiments/build_store.py"), ("cohort",)),
     "pretrain": Stage(("seed", "segmentation", "workflow.threads"),
-                      (*_NETWORK, "lirads_keras/evaluation/overlap.py", "experiments/score_pretraining.py", "experiments/pretrain.py"), ("store",),
+                      (*_NETWORK, "lirads_keras/evaluation/overlap.py", "experiments/score_pretraining.py", "experiments/pretrain.py"), ("ct_store",),
                       without=("segmentation.finetune", "segmentation.folds")),
     "folds": Stage(("segmentation", "inference", "evaluation.thresholds"),
                    ("lirads_keras/inference/segmentation.py", "lirads_keras/inference/body_box.py", "lirads_keras/inference/halves.py",
                     "lirads_keras/inference/predictors.py", "lirads_keras/inference/openvino_predictor.py", "lirads_keras/evaluation/overlap.py",
                     "lirads_keras/evaluation/classification.py", "lirads_keras/cross_validation.py", "experiments/train_folds.py"),
-                   ("pretrain",), without=("inference.folds",)),
+                   ("store", "pretrain"), without=("inference.folds",)),
     "lesions": Stage((
         "lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
                      ("lirads_keras/lesions.py", "lirads_keras/preprocessing/crops.py", "lirads_keras/evaluation/detection.py",

@@ -259,9 +259,14 @@ class WorkflowSettings(Settings):
     folds_per_job: PositiveInt = Field(description="folds trained by one process, which traces the graph once")
     variants_per_job: PositiveInt = Field(description="characterisation variants trained by one process")
     jobs: PositiveInt = Field(1, description="workflow jobs at a time")
-    threads: PositiveInt = Field(2, description="threads of a TensorFlow process; part of what bit-identity depends on")
+    threads: PositiveInt = Field(2, description="threads of a job: of TensorFlow, where they are part of what bit-identity depends on, or processes")
     tensorboard: bool = Field(False, description="TensorBoard's event files beside each history.csv; needs the package tensorboard")
     expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage; of what runs side by side, its share of the time")
+
+    @property
+    def cores(self) -> int:
+        """What all jobs together may use, and a stage that runs alone."""
+        return self.jobs * self.threads
 
 
 class Profile(Settings):

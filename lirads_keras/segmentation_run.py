@@ -30,9 +30,9 @@ def train_all_folds(studies: Mapping[str, StoredStudy], positives: Sequence[str]
     unfinished = [fold for fold in range(settings.folds) if not is_finished(out / f"fold-{fold}" / "fold.json", f"{identity}-{fold}")]
     if not unfinished:
         return
-    configure_tensorflow(threads=profile.workflow.threads, precision=settings.precision)
+    configure_tensorflow(threads=profile.workflow.cores, precision=settings.precision)
     trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=profile.seed, pretrained=None)
-    predictor = build_predictor(trainer.model, profile.inference.engine, profile.workflow.threads)
+    predictor = build_predictor(trainer.model, profile.inference.engine, profile.workflow.cores)
     for fold in unfinished:
         def tell_fold(share: float, detail: str) -> None:
             tell(fold + share, f"fold {fold + 1} of {settings.folds}, {detail}")

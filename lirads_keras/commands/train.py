@@ -63,7 +63,7 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
 
     check_engine(profile.inference.engine)
     with tqdm(total=len(manifest.patients), unit="patient", desc="images") as bar:
-        studies = store_segmentation_set(manifest, labels, parsed.out / "store", profile.preprocessing, jobs=profile.workflow.threads,
+        studies = store_segmentation_set(manifest, labels, parsed.out / "store", profile.preprocessing, jobs=profile.workflow.cores,
                                          progress=follow(bar))
     # Who is positive is a matter of the label that is asked for.
     patients = manifest.patients.assign(group=["positive" if studies[str(name)].lesion_slices else "negative" for name in manifest.patients["patient_id"]])
@@ -119,7 +119,7 @@ def _identify(files: list[Any], labels: tuple[int, ...], profile: Profile) -> st
 
     dump = profile.model_dump(mode="json")
     parts = [files, labels, package_versions(), dump["seed"], dump["preprocessing"], dump["segmentation"], dump["inference"],
-             dump["evaluation"]["thresholds"], dump["workflow"]["threads"]]
+             dump["evaluation"]["thresholds"], profile.workflow.cores]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -78,11 +78,11 @@ format_table <- function(table, label) {
 #' HTML of a figure that was written, or the sentence that says why it was not.
 #'
 #' @param figure Element of [build_figures()], NULL for nothing.
-#' @param path Its PNG, which is put into the page.
+#' @param name Its name; the page refers to NAME.png, which [embed_pictures()] puts into it.
 #' @param caption Caption without the cohort.
 #' @param label Cohort label.
 #' @return HTML that knitr takes as it is.
-format_figure <- function(figure, path, caption, label) {
+format_figure <- function(figure, name, caption, label) {
   if (is.null(figure)) {
     return(invisible(NULL))
   }
@@ -90,7 +90,7 @@ format_figure <- function(figure, path, caption, label) {
     return(knitr::asis_output(paste0("\n<p class=\"notice\">", label, ". ", figure$gap, ".</p>\n\n")))
   }
   image <- sprintf(
-    "<img src=\"%s\" alt=\"%s\" style=\"width:%.0fpx\"/>", knitr::image_uri(path), figure$alt, 110 * figure$width
+    "<img src=\"%s.png\" alt=\"%s\" style=\"width:%.0fpx\"/>", name, figure$alt, 110 * figure$width
   )
   caption <- sprintf("<figcaption>%s. %s</figcaption>", label, caption)
   knitr::asis_output(paste0("\n<figure>", image, caption, "</figure>\n\n"))

@@ -7,7 +7,9 @@ import build_store
 import numpy as np
 import pandas as pd
 import pytest
-from build_store import ct_pairs, store_ct, store_patient
+import store_studies
+from build_ct_store import ct_pairs, store_ct
+from build_store import store_patient
 
 from lirads_keras.entities import Phase, Series, Volume
 from lirads_keras.errors import InputError, Problem
@@ -140,19 +142,17 @@ def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp
 
 
 def test_studies_that_are_no_longer_listed_leave_the_store(plan, monkeypatch):
-    plan.ct.mkdir(parents=True)
     (plan.run / "store" / "P9").mkdir(parents=True)
     (plan.run / "store" / "notes.txt").touch()
     monkeypatch.setattr(build_store, "read_manifest",
                         lambda folder: Manifest(folder, pd.DataFrame({"patient_id": ["P0"]}), pd.DataFrame(), pd.DataFrame()))
     monkeypatch.setattr(build_store, "store_patient", lambda folder, *arguments: folder.mkdir())
-    monkeypatch.setattr(build_store, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(store_studies, "ProcessPoolExecutor", Pool)
     build_store.work(plan, lambda done, total, detail: None, "")
     assert [path.name for path in (plan.run / "store").iterdir()] == ["P0"]
 
 
 def test_all_patients_are_read_before_their_problems_are_told(plan, monkeypatch):
-    plan.ct.mkdir(parents=True)
     manifest = Manifest(plan.manifest, pd.DataFrame({"patient_id": ["P0", "P1", "P2", "P3"]}), pd.DataFrame(), pd.DataFrame())
     read: list[str] = []
     bad = {"P1", "P3"}
@@ -164,7 +164,7 @@ def test_all_patients_are_read_before_their_problems_are_told(plan, monkeypatch)
 
     monkeypatch.setattr(build_store, "read_manifest", lambda folder: manifest)
     monkeypatch.setattr(build_store, "store_patient", store)
-    monkeypatch.setattr(build_store, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(store_studies, "ProcessPoolExecutor", Pool)
     told: list[tuple[float, float]] = []
     with pytest.raises(InputError) as caught:
         build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")

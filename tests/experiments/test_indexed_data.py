@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from build_store import SOURCE_FILE, store_patient
+from build_store import store_patient
+from store_studies import SOURCE_FILE
 
 from lirads_keras.evaluation.export import COHORT_TABLES
 from lirads_keras.io.manifests import read_manifest

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-KILLS = {"pretrain": 4, "folds-0": 6}
-SCRIPTS = {"pretrain": ["pretrain.py"], "folds-0": ["train_folds.py", "--part", "0"]}
+KILLS = {"pretrain": 4, "folds-0": 4, "folds-1": 2}
+SCRIPTS = {"pretrain": ["pretrain.py"], "folds-0": ["train_folds.py", "--part", "0"], "folds-1": ["train_folds.py", "--part", "1"]}
+FOLDERS = {"pretrain": ["pretrain"], "folds-0": ["fold-0", "fold-1"], "folds-1": ["fold-2"]}
 SEED = 5
 
 
@@ -62,8 +63,8 @@ def test_ten_random_kills_change_no_bit(smoke_run, tmp_path):
             met |= {path.name for path in run.glob("segmentation/*/*")}
             if job.returncode == 0 and kills:
                 # It ended before its last kill: once more from its beginning.
-                for folder in run.glob("segmentation/pretrain" if stage == "pretrain" else "segmentation/fold-*"):
-                    shutil.rmtree(folder)
+                for name in FOLDERS[stage]:
+                    shutil.rmtree(run / "segmentation" / name)
         job = start_stage(stage, run)
         _, error = job.communicate()
         assert job.returncode == 0, error.decode()[-3000:]

@@ -124,6 +124,26 @@ def test_a_run_killed_in_a_fold_ends_with_the_same_results(smoke_run, tmp_path):
     assert results_of(run) == results_of(smoke_run)
 
 
+@pytest.mark.slow
+def test_bad_input_ends_what_runs_beside_it(smoke_run, tmp_path):
+    cohort = next((smoke_run.parent.parent / "data" / "cohorts").glob("*/patients.csv")).parent
+    shutil.copytree(cohort, tmp_path / "mine")
+    first = sorted((tmp_path / "mine" / "dicom").iterdir())[0]
+    broken = sorted(path for path in first.rglob("*") if path.is_file())[0]
+    broken.write_bytes(broken.read_bytes()[:2000])
+    # Pre-training runs beside the store that meets the file, and would take an hour.
+    content = json.loads((smoke_run / "profile.yaml").read_text())
+    content["segmentation"]["pretrain"] |= {"epochs": 1000, "patience_epochs": 1000}
+    (tmp_path / "mine.yaml").write_text(json.dumps(content | {"name": "mine"}))
+    job = start_reproduce(tmp_path, "--manifest", str(tmp_path / "mine"), profile=str(tmp_path / "mine.yaml"))
+    try:
+        _, err = job.communicate(timeout=300)
+    finally:
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+    assert job.returncode == 2 and str(broken) in err and "Traceback" not in err, err
+
+
 def wait_for(condition, job: subprocess.Popen, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not condition():

@@ -123,6 +123,20 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   expect_match(html, "no screenshot of the reader")
 })
 
+test_that("pictures are put into the page where they stood, and nothing else is", {
+  folder <- tempfile()
+  dir.create(folder)
+  for (name in c("one", "two")) writeBin(charToRaw(name), file.path(folder, paste0(name, ".png")))
+  page <- c(
+    "<p>one.png</p>", "<img src=\"one.png\" alt=\"1\"/><img src=\"two.png\"/>", "<a href=\"two.png\">",
+    "<img src=\"data:image/png;base64,eA==.png\"/>"
+  )
+  expect_identical(embed_pictures(page, folder), c(
+    page[1], "<img src=\"data:image/png;base64,b25l\" alt=\"1\"/><img src=\"data:image/png;base64,dHdv\"/>", page[3:4]
+  ))
+  expect_error(embed_pictures("<img src=\"three.png\"/>", folder))
+})
+
 test_that("a run without any category or feature still has its other parts", {
   results <- make_fixture_results()
   for (name in c("features", "categories", "training_history")) {

@@ -117,6 +117,7 @@ test_that("the chapter is there on a virtual cohort with its tables, and left ou
   expect_match(html, "below the lower limit 83.0", fixed = TRUE)
   expect_match(html, "Montage of patients and phases")
   expect_match(html, "Patients in rows, phases in columns")
+  expect_no_match(html, "(src|href)=\"[^\"#:]+\"", perl = TRUE)
 
   results[c("cohort_summary", "cohort_realism", "contrast_curves", "reader_ceiling")] <- NULL
   results$run$value[results$run$key == "cohort"] <- "my hospital"
