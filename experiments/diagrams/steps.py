@@ -16,15 +16,13 @@ ENTRY = "analyse_study"
 
 
 def describe_workflow() -> Diagram:
-    """Stages in rows, each below all that it needs; one that needs none stands just above the first that needs it."""
+    """Stages in rows, each just above the first that needs it."""
     purposes = read_purposes()
     rows: dict[str, int] = {}
-    for name, stage in STAGES.items():
-        rows[name] = max((rows[need] + 1 for need in stage.needs), default=0)
-    for name, stage in STAGES.items():
-        if not stage.needs:
-            rows[name] = min((rows[other] for other, later in STAGES.items() if name in later.needs), default=1) - 1
-    nodes = [Node(name, name, "step", sum(rows[other] == rows[name] for other in list(STAGES)[:index]), -rows[name], purposes[name])
+    for name in reversed(STAGES):
+        rows[name] = min((rows[later] for later, stage in STAGES.items() if name in stage.needs), default=0) - 1
+    top = min(rows.values())
+    nodes = [Node(name, name, "step", sum(rows[other] == rows[name] for other in list(STAGES)[:index]), top - rows[name], purposes[name])
              for index, name in enumerate(STAGES)]
     return Diagram(nodes, [Edge(need, name) for name, stage in STAGES.items() for need in stage.needs])
 

@@ -125,6 +125,20 @@ def test_a_run_killed_in_a_fold_ends_with_the_same_results(smoke_run, tmp_path):
 
 
 @pytest.mark.slow
+def test_jobs_and_groups_change_no_result(smoke_run, tmp_path):
+    shutil.copytree(smoke_run.parent.parent / "data", tmp_path / "data")
+    content = json.loads((smoke_run / "profile.yaml").read_text())
+    content["workflow"] |= {"jobs": 3, "folds_per_job": 1, "variants_per_job": 4}
+    (tmp_path / "mine.yaml").write_text(json.dumps(content))
+    _, err = (job := start_reproduce(tmp_path, profile=str(tmp_path / "mine.yaml"))).communicate()
+    assert job.returncode == 0, err
+    found, expected = results_of(tmp_path / "runs" / "smoke"), results_of(smoke_run)
+    assert found.keys() == expected.keys()
+    # run.csv tells the settings' digest.
+    assert [name for name in expected if found[name] != expected[name]] == ["run.csv"]
+
+
+@pytest.mark.slow
 def test_bad_input_ends_what_runs_beside_it(smoke_run, tmp_path):
     cohort = next((smoke_run.parent.parent / "data" / "cohorts").glob("*/patients.csv")).parent
     shutil.copytree(cohort, tmp_path / "mine")

@@ -17,8 +17,10 @@ def test_the_workflow_has_every_stage_with_its_needs_and_purpose():
     assert len({(node.x, node.y) for node in diagram.nodes}) == len(STAGES)
     places = {node.node_id: (node.x, node.y) for node in diagram.nodes}
     assert all(places[need][1] > places[name][1] for name, stage in STAGES.items() for need in stage.needs)
-    # What nothing comes before stands right above the stage that needs it.
-    assert places["cohort"] == (0, 0) and places["ct"] == (1, 0) and places["trunks"][1] == places["characterization"][1] + 1
+    # Each stands right above the first stage that needs it: where nothing comes before it, too.
+    assert all(places[name][1] == max(places[later][1] for later, stage in STAGES.items() if name in stage.needs) + 1 for name in STAGES if name != "report")
+    assert places["ct"] == (0, 0) and places["cohort"] == (0, -1) and places["ct_store"] == (1, -1)
+    assert places["trunks"] == (1, places["lesions"][1])
     assert read_purposes().keys() == STAGES.keys()
     assert all(node.detail and not node.detail.startswith("Stage") and not node.detail.endswith(".") for node in diagram.nodes)
 
