@@ -26,7 +26,7 @@ class ProgressBar:
         self._started = time.time()
         self._interactive = sys.stderr.isatty()
         self._last_line, self._last_stage = 0.0, ""
-        self._bar = tqdm(total=100, file=sys.stderr, bar_format="{percentage:3.0f} % |{bar:20}| {desc}", disable=not self._interactive)
+        self._bar = tqdm(total=100, file=sys.stderr, bar_format="{percentage:3.0f} % |{bar:10}| {desc}", disable=not self._interactive)
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -45,7 +45,8 @@ class ProgressBar:
         waiting = next((name for name, part in self._shares if (name, part) not in finished), "")
         words = "; ".join(f"{name}: {state['detail'] or 'starting'}" for (name, _), state in running.items())
         words = words or (f"{waiting}: starting" if waiting else "finished")
-        line = f"{words} · {format_duration(time.time() - self._started)} gone, about {format_duration(left)} left"
+        # A narrow terminal cuts the end.
+        line = f"about {format_duration(left)} left · {words} · {format_duration(time.time() - self._started)} gone"
         if self._interactive:
             self._bar.n = percent
             self._bar.set_description_str(line)
