@@ -175,7 +175,7 @@ def test_a_worker_that_is_killed_in_a_job_fails_it_and_the_next_one_works(fresh)
     worker = next(child for child in psutil.Process(fresh.process.pid).children(recursive=True) if "spawn_main" in " ".join(child.cmdline()))
     reader.post("run", 202)
     # A worker that dies before it has the job is replaced, and the job is done; this one has begun.
-    while (job := reader.look()["job"])["message"] in ("", "starting"):
+    while (job := reader.look()["job"])["message"] in ("waiting for its turn", "starting"):
         time.sleep(0.001)
     worker.kill()
     while (job := reader.look()["job"])["state"] != "failed":
