@@ -61,7 +61,7 @@ def weights_of(path: Path) -> dict[str, np.ndarray]:
 @pytest.mark.slow
 def test_ten_random_kills_change_no_bit(smoke_run, tmp_path):
     """Every other kill comes at a random moment of the stage's usual duration: in tracing, an epoch, a write or a prediction; the rest soon after the end of
-    an epoch, since epochs are short at this size. Five minutes."""
+    an epoch, since epochs are short at this size. Ten minutes beside other tests."""
     run = tmp_path / "run"
     run.mkdir()
     for name in ("profile.yaml", "inputs.json"):
