@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from filelock import FileLock
-from stage import Progress, fold_of_patients, run_stage
+from stage import Progress, run_stage
+from stage_data import fold_of_patients
 from stages import Plan
 
 from lirads_keras.errors import InputError, Problem, raise_if_any

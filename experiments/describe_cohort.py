@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage import read_table
+from stage_data import read_table
 from stages import Plan
 
 from lirads_keras.entities import ENHANCED_PHASES

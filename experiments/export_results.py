@@ -19,7 +19,8 @@ from overlay_figures import write_overlay_figures
 from score_baseline import score_intensity_baseline
 from score_surface import score_surfaces
 from score_variants import score_variants
-from stage import Progress, fold_of_patients, read_table, run_stage
+from stage import Progress, run_stage
+from stage_data import fold_of_patients, read_table
 from stages import STAGES, Plan
 from trainings import list_trainings
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage import Progress, fold_of_patients, fresh_folder, run_stage
+from stage import Progress, run_stage
+from stage_data import fold_of_patients, fresh_folder
 from stages import Plan
 
 from lirads_keras.config import Profile

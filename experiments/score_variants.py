@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage import REGION_KEY, read_table
+from stage_data import REGION_KEY, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 

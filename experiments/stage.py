@@ -2,22 +2,15 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 from stages import Plan, read_plan
 
 from lirads_keras.errors import InputError
-from lirads_keras.io.atomic import write_json, write_text
-from lirads_keras.io.manifests import read_manifest
-from lirads_keras.preprocessing.manifest_folds import read_folds
-
-REGION_KEY = ["roi", "patient_id", "lesion_id", "fold"]
-"""Columns that name a row of the stages' tables: a reference lesion, by its own region or by the predicted one."""
+from lirads_keras.io.atomic import write_json
 
 
 class Progress:
@@ -58,24 +51,3 @@ def run_stage(name: str, work: Callable[[Plan, Progress, str], None]) -> None:
     write_json(plan.done_file(name, arguments.part), {
         "digest": plan.digest(name, arguments.part), "started": round(started, 1), "seconds": round(time.time() - started, 1)})
     progress.close()
-
-
-def fresh_folder(folder: Path, identity: str) -> None:
-    """Makes `folder`, emptied first if what is in it was made under another identity."""
-    mark = folder / "identity.txt"
-    if not mark.exists() or mark.read_text() != identity:
-        # The mark goes first, and what cannot be deleted is an error: a folder that is emptied in part must not pass for fresh.
-        mark.unlink(missing_ok=True)
-        if folder.exists():
-            shutil.rmtree(folder)
-        write_text(mark, identity)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A table of an earlier stage; ids stay the text they are, "007" and "NA" too, and only an empty cell is missing."""
-    return pd.read_csv(path, dtype={"patient_id": str, "lesion_id": str}, keep_default_na=False, na_values=[""])
-
-
-def fold_of_patients(plan: Plan) -> tuple[list[str], dict[str, int]]:
-    """The positive patients, and the test fold of every patient, in the manifest's order."""
-    return read_folds(read_manifest(plan.manifest).patients, plan.profile.segmentation.folds, plan.profile.seed)

@@ -50,7 +50,7 @@ STAGES = {
     "folds": Stage(("segmentation", "inference", "evaluation.thresholds"),
                    ("lirads_keras/inference/segmentation.py", "lirads_keras/inference/body_box.py", "lirads_keras/inference/halves.py",
                     "lirads_keras/inference/predictors.py", "lirads_keras/inference/openvino_predictor.py", "lirads_keras/evaluation/overlap.py",
-                    "lirads_keras/evaluation/classification.py", "lirads_keras/cross_validation.py", "experiments/train_folds.py"),
+                    "lirads_keras/evaluation/classification.py", "lirads_keras/cross_validation.py", "experiments/stage_data.py", "experiments/train_folds.py"),
                    ("store", "pretrain"), without=("inference.folds",)),
     "lesions": Stage((
         "lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),

@@ -1,7 +1,8 @@
 """Stage folds: fine-tunes on the delayed phase, chooses each fold's threshold, predicts its test patients (§2.4, §2.5.1)."""
 from __future__ import annotations
 
-from stage import Progress, fold_of_patients, run_stage
+from stage import Progress, run_stage
+from stage_data import fold_of_patients
 from stages import Plan
 
 from lirads_keras.cross_validation import train_fold

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from stage import REGION_KEY, Progress, read_table, run_stage
+from stage import Progress, run_stage
+from stage_data import REGION_KEY, read_table
 from stages import Plan
 from trainings import Training, is_tested, list_trainings
 

@@ -25,7 +25,7 @@ from lirads_keras.errors import InputError, Problem  # noqa: E402
 
 def train_and_score(run: Path, factor: float, folds: Sequence[int]) -> list[object]:
     """A row of the table: factor, windows a fold, seconds of training, mean Dice of the training and of the early-stopping patients."""
-    from stage import fold_of_patients
+    from stage_data import fold_of_patients
     from stages import read_plan
 
     from lirads_keras.evaluation.classification import choose_threshold

@@ -5,7 +5,7 @@ import dataclasses
 import build_cohort
 import pandas as pd
 import pytest
-import stage
+import stage_data
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.manifests import Manifest
@@ -16,7 +16,7 @@ def use(monkeypatch, plan, tmp_path, groups: str, lesions: int):
     patients = pd.DataFrame({"patient_id": [f"P{number}" for number in range(len(groups))],
                              "group": [{"p": "positive", "n": "negative"}[group] for group in groups]})
     manifest = Manifest(tmp_path, patients, pd.DataFrame(), pd.DataFrame({"patient_id": ["P0"] * lesions}))
-    for module in (build_cohort, stage):
+    for module in (build_cohort, stage_data):
         monkeypatch.setattr(module, "read_manifest", lambda folder: manifest)
     return dataclasses.replace(plan, user_manifest=tmp_path)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from extract_lesions import crop_patient
 from score_variants import score_variants
-from stage import REGION_KEY
+from stage_data import REGION_KEY
 from trainings import list_trainings
 
 from lirads_keras.entities import SCORED_CATEGORIES

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from score_variants import score_variants
-from stage import read_table
+from stage_data import read_table
 from trainings import list_trainings
 
 from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table

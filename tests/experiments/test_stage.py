@@ -7,7 +7,9 @@ import sys
 
 import pytest
 import stage
-from stage import Progress, fold_of_patients, fresh_folder, read_table, run_stage
+import stage_data
+from stage import Progress, run_stage
+from stage_data import fold_of_patients, fresh_folder, read_table
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
@@ -143,7 +145,7 @@ def test_folds_are_those_of_the_manifests_patients(plan, monkeypatch, tmp_path):
     import pandas as pd
 
     patients = pd.DataFrame({"patient_id": ["B", "A", "D", "C"], "group": ["positive", "negative", "positive", "positive"]})
-    monkeypatch.setattr(stage, "read_manifest", lambda folder: Manifest(tmp_path, patients, patients, patients))
+    monkeypatch.setattr(stage_data, "read_manifest", lambda folder: Manifest(tmp_path, patients, patients, patients))
     positives, fold_of = fold_of_patients(plan)
     assert positives == ["B", "D", "C"] and list(fold_of) == ["B", "A", "D", "C"]
     assert {fold_of[name] for name in positives} == {0, 1} and set(fold_of.values()) == {0, 1}

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from stage import read_table
+from stage_data import read_table
 from train_variants import graph_of, read_crops, train_variants
 from trainings import list_trainings
 
