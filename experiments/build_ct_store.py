@@ -4,23 +4,28 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from stage import Progress, run_stage
+import numpy as np
+from stage import run_stage
 from stages import Plan, compute_code_digest
-from store_studies import SOURCE_FILE, identify, store_studies, write_study
 
 from lirads_keras.config import PreprocessingSettings
+from lirads_keras.entities import Volume
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti
-from lirads_keras.io.records import is_finished
+from lirads_keras.preprocessing.store import CT
+from lirads_keras.preprocessing.study_store import identify, store_studies, store_study
+from lirads_keras.progress import Progress
 from lirads_keras.provenance import compute_sha256
 
 
 def store_ct(folder: Path, image: Path, segmentation: Path, settings: PreprocessingSettings, code: str = "") -> None:
     identity = identify([compute_sha256(image), compute_sha256(segmentation), settings.digest(), code])
-    if is_finished(folder / SOURCE_FILE, identity):
-        return
-    volume = read_nifti(image)
-    write_study(folder, identity, {"ct": volume}, read_mask_on_grid(segmentation, volume), settings)
+
+    def read() -> tuple[dict[str, Volume], np.ndarray]:
+        volume = read_nifti(image)
+        return {CT: volume}, read_mask_on_grid(segmentation, volume)
+
+    store_study(folder, identity, read, settings)
 
 
 def ct_pairs(folder: Path) -> list[tuple[str, Path, Path]]:
@@ -36,8 +41,9 @@ def ct_pairs(folder: Path) -> list[tuple[str, Path, Path]]:
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
-    settings, code, store = plan.profile.preprocessing, compute_code_digest("ct_store"), plan.run / "store-ct"
-    store_studies(plan, store, {name: partial(store_ct, store / name, image, labels, settings, code) for name, image, labels in ct_pairs(plan.ct)}, progress)
+    settings, code, store = plan.profile.preprocessing, compute_code_digest("ct_store"), plan.run.ct_stores
+    tasks = {name: partial(store_ct, store / name, image, labels, settings, code) for name, image, labels in ct_pairs(plan.ct)}
+    store_studies(store, tasks, jobs=plan.profile.workflow.threads, progress=progress)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,19 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from stage import Progress, run_stage
+import numpy as np
+from stage import run_stage
 from stages import Plan, compute_code_digest
-from store_studies import SOURCE_FILE, identify, store_studies, write_study
 
 from lirads_keras.config import PreprocessingSettings
-from lirads_keras.entities import Phase
+from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import raise_if_any
 from lirads_keras.io.manifest_checks import find_label_problems
 from lirads_keras.io.manifests import Manifest, read_manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
-from lirads_keras.io.records import is_finished
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.preprocessing.study_store import identify, store_studies, store_study
+from lirads_keras.progress import Progress
 from lirads_keras.provenance import compute_sha256
 
 
@@ -26,19 +27,21 @@ def store_patient(folder: Path, manifest: Manifest, patient_id: str, settings: P
     images = [[str(phase), one.temporal_index, one.frames, [compute_sha256(path) for path in dict.fromkeys(one.files)]]
               for phase, one in sorted(series.items())]
     identity = identify([images, compute_sha256(mask_path) if mask_path else None, labels, settings.digest(), code])
-    if is_finished(folder / SOURCE_FILE, identity):
-        return
-    volumes = read_aligned_phases(series, settings.registration)
-    mask = read_mask_on_grid(mask_path, volumes[Phase.DELAYED]) if mask_path else None
-    raise_if_any(find_label_problems(manifest.folder, manifest.lesions, patient_id, mask, mask_path))
-    write_study(folder, identity, {str(phase): volume for phase, volume in volumes.items()}, mask, settings)
+
+    def read() -> tuple[dict[str, Volume], np.ndarray | None]:
+        volumes = read_aligned_phases(series, settings.registration)
+        mask = read_mask_on_grid(mask_path, volumes[Phase.DELAYED]) if mask_path else None
+        raise_if_any(find_label_problems(manifest.folder, manifest.lesions, patient_id, mask, mask_path))
+        return {str(phase): volume for phase, volume in volumes.items()}, mask
+
+    store_study(folder, identity, read, settings)
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest, settings, code = read_manifest(plan.manifest), plan.profile.preprocessing, compute_code_digest("store")
-    store = plan.run / "store"
-    store_studies(plan, store, {patient_id: partial(store_patient, store / patient_id, manifest, patient_id, settings, code)
-                                for patient_id in manifest.patients["patient_id"]}, progress)
+    tasks = {patient_id: partial(store_patient, plan.run.store(patient_id), manifest, patient_id, settings, code)
+             for patient_id in manifest.patients["patient_id"]}
+    store_studies(plan.run.stores, tasks, jobs=plan.profile.workflow.threads, progress=progress)
 
 
 if __name__ == "__main__":

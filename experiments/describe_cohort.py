@@ -23,11 +23,11 @@ def describe_cohort(plan: Plan) -> None:
         return
     for name in COHORT_TABLES:
         table = pd.read_csv(plan.manifest / f"{name}.csv", dtype=str, keep_default_na=False)
-        write_results_table(plan.run / "results", name, table)
+        write_results_table(plan.run.results, name, table)
     patients, lesions, confounders = (_read(plan, name) for name in ("patients", "lesions", "confounders"))
     rows = [_cut(plan, case) for case in choose_montage_cases(patients, lesions, confounders)]
     figure = plot_montage(rows, patients[0]["cohort"])
-    write_bytes(plan.run / "results" / "cohort_montage.png",
+    write_bytes(plan.run.results / "cohort_montage.png",
                 lambda file: figure.savefig(file, format="png", dpi=MONTAGE_DPI, metadata={"Software": None}))
 
 
@@ -36,5 +36,5 @@ def _read(plan: Plan, name: str) -> list[dict[Any, Any]]:
 
 
 def _cut(plan: Plan, case: MontageCase) -> MontageRow:
-    study = read_stored_study(plan.run / "store" / case.patient_id)
+    study = read_stored_study(plan.run.store(case.patient_id))
     return cut_montage_row(case, [study.image(str(phase)) for phase in ENHANCED_PHASES], np.asarray(study.mask()), study.spacing_mm, study.affine)

@@ -1,10 +1,9 @@
 """How long the stages of a run took."""
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 from stages import STAGES, Plan
+
+from lirads_keras.io.records import Record
 
 Interval = tuple[float, float]
 """Start and end, in seconds since the epoch."""
@@ -16,7 +15,7 @@ def measure_durations(plan: Plan) -> dict[str, float]:
     Of a moment at which several stages were at work each counts its share, so that the sum is the time in which anything was. A part that was resumed
     counts its last start only; a virtual cohort that was there already counts as built.
     """
-    intervals = {stage: [interval for part in plan.parts(stage) if (interval := _read_interval(plan.done_file(stage, part)))] for stage in STAGES}
+    intervals = {stage: [interval for part in plan.parts(stage) if (interval := _read_interval(plan.done(stage, part)))] for stage in STAGES}
     seconds = {stage: 0.0 for stage, own in intervals.items() if own}
     moments = sorted({moment for own in intervals.values() for interval in own for moment in interval})
     for start, end in zip(moments, moments[1:]):
@@ -26,9 +25,9 @@ def measure_durations(plan: Plan) -> dict[str, float]:
     return {stage: round(value, 1) for stage, value in seconds.items()}
 
 
-def _read_interval(done: Path) -> Interval | None:
+def _read_interval(done: Record) -> Interval | None:
+    record = done.read()
     try:
-        record = json.loads(done.read_text())
         return float(record["started"]), float(record["started"]) + float(record["seconds"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None

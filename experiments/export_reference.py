@@ -38,18 +38,18 @@ def export_reference(run: Path, out: Path = REFERENCE) -> list[Path]:
         problems.append(Problem(str(run), "a run whose results are finished", "results that are not"))
     if not plan.is_virtual:
         problems.append(Problem(str(run), "a run on the virtual cohort", f"a run on {plan.user_manifest}"))
-    provenance = json.loads((plan.run / "provenance.json").read_text())
+    provenance = json.loads(plan.run.provenance.read_text())
     if provenance["dirty"] is not False:
-        problems.append(Problem(str(plan.run / "provenance.json"), "a run of committed code", f"dirty: {provenance['dirty']}"))
-    tables = {path.name: path.read_bytes() for path in sorted((plan.run / "results").glob("*.csv"))}
+        problems.append(Problem(str(plan.run.provenance), "a run of committed code", f"dirty: {provenance['dirty']}"))
+    tables = {path.name: path.read_bytes() for path in sorted(plan.run.results.glob("*.csv"))}
     # No time of packing in the file: the same run gives the same bytes.
     files = {f"{name}.gz": gzip.compress(content, mtime=0) for name, content in tables.items() if len(content) >= PACKED_FROM_BYTES}
     files |= {name: content for name, content in tables.items() if len(content) < PACKED_FROM_BYTES}
     size = sum(map(len, files.values()))
     if size > MOST_BYTES:
-        problems.append(Problem(str(plan.run / "results"), f"tables of at most {MOST_BYTES} bytes", f"{size}"))
+        problems.append(Problem(str(plan.run.results), f"tables of at most {MOST_BYTES} bytes", f"{size}"))
     raise_if_any(problems)
-    files |= {path.name: path.read_bytes() for path in sorted((plan.run / "results").glob("*.png"))}
+    files |= {path.name: path.read_bytes() for path in sorted(plan.run.results.glob("*.png"))}
     for old in out.glob("*"):
         if old.suffix in {".csv", ".gz", ".png", ".json"}:
             old.unlink()

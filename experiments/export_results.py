@@ -19,7 +19,7 @@ from overlay_figures import write_overlay_figures
 from score_baseline import score_intensity_baseline
 from score_surface import score_surfaces
 from score_variants import score_variants
-from stage import Progress, run_stage
+from stage import run_stage
 from stage_data import fold_of_patients, read_table
 from stages import STAGES, Plan
 from trainings import list_trainings
@@ -33,7 +33,9 @@ from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.progress import Progress
 from lirads_keras.provenance import compute_sha256
+from lirads_keras.run import NetworkFolder
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -73,12 +75,12 @@ def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids
 
 def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diameters_mm: dict[tuple[str, str], float], progress: Progress) -> Rows:
     rows: Rows = {}
+    variant = plan.profile.segmentation.variants[0]
     lesions = manifest.lesions.astype({"patient_id": str, "lesion_id": str, "mask_label": str})
     tasks = []
     for patient_id, fold in fold_of.items():
         own = lesions[lesions["patient_id"] == patient_id]
-        tasks.append(partial(score_patient, plan.run / "store" / patient_id,
-                             plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", plan.profile,
+        tasks.append(partial(score_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), plan.profile,
                              dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}))
     groups = dict(zip(manifest.patients["patient_id"].astype(str), manifest.patients["group"]))
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
@@ -87,15 +89,15 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diam
                 shared = {"patient_id": patient_id, "fold": fold_of[patient_id], "group": groups[patient_id]}
                 wanted = {column.name for column in TABLES[table]}
                 rows.setdefault(table, []).extend({name: value for name, value in (shared | row).items() if name in wanted} for row in found)
-            progress(done, len(tasks), f"scoring patient {done} of {len(tasks)}")
+            progress(done / len(tasks), f"scoring patient {done} of {len(tasks)}")
     return rows
 
 
-def list_histories(plan: Plan) -> list[tuple[str, str | None, int | None, Path]]:
+def list_histories(plan: Plan) -> list[tuple[str, str | None, int | None, NetworkFolder]]:
     """Stage, variant, fold and folder of every network whose history is told: the half split and further seeds are not."""
-    settings = plan.profile.characterization
-    return [("pretrain", None, None, plan.run / "segmentation" / "pretrain"),
-            *(("finetune", None, fold, plan.run / "segmentation" / f"fold-{fold}") for fold in range(plan.profile.segmentation.folds)),
+    settings, segmentation = plan.profile.characterization, plan.profile.segmentation
+    return [("pretrain", None, None, plan.run.pretraining),
+            *(("finetune", None, fold, plan.run.fold(segmentation.variants[0], fold)) for fold in range(segmentation.folds)),
             *(("characterization", variant, training.fold, training.folder) for variant in settings.variants
               for training in list_trainings(plan, variant) if training.fold is not None and training.seed == settings.seeds[0])]
 
@@ -104,7 +106,7 @@ def read_history(plan: Plan) -> list[dict[str, Any]]:
     """Rows of training_history.csv."""
     return [{"stage": stage, "variant": variant, "fold": fold, "epoch": row["epoch"], "metric": metric, "value": row[metric]}
             for stage, variant, fold, folder in list_histories(plan)
-            for row in pd.read_csv(folder / "history.csv").to_dict("records") for metric in row if metric != "epoch"]
+            for row in pd.read_csv(folder.history).to_dict("records") for metric in row if metric != "epoch"]
 
 
 def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
@@ -112,12 +114,12 @@ def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
     folders = [folder for stage, _, _, folder in list_histories(plan) if stage != "characterization"]
     folders += [training.folder for variant in plan.profile.characterization.variants for training in list_trainings(plan, variant)]
     return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
-            "weights": {str((folder / "model.keras").relative_to(plan.run)): compute_sha256(folder / "model.keras") for folder in folders}}
+            "weights": {str(folder.weights.relative_to(plan.run.path)): compute_sha256(folder.weights) for folder in folders}}
 
 
 def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     """Rows of run.csv; nothing in it changes when the same run is made again."""
-    provenance = json.loads((plan.run / "provenance.json").read_text())
+    provenance = json.loads(plan.run.provenance.read_text())
     settings = plan.profile.characterization
     cohort = " + ".join(sorted(set(manifest.patients["cohort"].astype(str))))
     values = {
@@ -133,16 +135,16 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest = read_manifest(plan.manifest)
     _, fold_of = fold_of_patients(plan)
-    index = read_table(plan.run / "characterization" / "crops" / "index.csv")
+    index = read_table(plan.run.crops.index)
     # The manifest's diameter, or the mask's where it has none: chosen once, when the lesions were cut out.
     diameters_mm = {(row["patient_id"], row["lesion_id"]): row["diameter_mm"] for row in index.to_dict("records") if row["roi"] == "reference_roi"}
-    present = np.load(plan.run / "characterization" / "crops" / "present.npy")
+    present = np.load(plan.run.crops.present)
     rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_variants(plan, index, present)
     rows["training_history"] = read_history(plan)
     rows["run"] = describe_run(plan, manifest)
+    folds = {fold: plan.run.fold(plan.profile.segmentation.variants[0], fold) for fold in range(plan.profile.segmentation.folds)}
     rows["fold_thresholds"] = [
-        {"fold": fold, **{name: json.loads((plan.run / "segmentation" / f"fold-{fold}" / "fold.json").read_text())[name]
-                          for name in ("threshold_chosen", "dice_validation")}} for fold in range(plan.profile.segmentation.folds)]
+        {"fold": fold, "threshold_chosen": folder.threshold, "dice_validation": folder.validation_dice} for fold, folder in folds.items()]
     lesions = manifest.lesions.astype({"patient_id": str})
     counts = lesions["patient_id"].value_counts()
     rows["patients"] = [
@@ -159,17 +161,17 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     # Of the stages before this one: the only table that changes when the same run is made again.
     durations = measure_durations(plan)
     rows["durations"] = [{"stage": stage, "seconds": durations[stage]} for stage in STAGES if stage not in {"results", "report"}]
-    dice = read_table(plan.run / "segmentation" / "pretrain" / "dice.csv")
+    dice = read_table(plan.run.pretraining_dice)
     rows["pretrain_dice"] = [{str(name): value for name, value in row.items()} for row in dice.to_dict("records")]
     # Imported here: the pools' workers import this script, too, and have no use for TensorFlow.
     from diagrams.tables import list_diagrams
     rows |= list_diagrams(plan.profile)
     for name in TABLES:
         if name not in COHORT_TABLES:
-            write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))
+            write_results_table(plan.run.results, name, build_results_table(name, rows.get(name, [])))
     describe_cohort(plan)
     write_overlay_figures(plan, rows, {(row["patient_id"], str(row["lesion_id"])): row["mask_label"] for row in lesions.to_dict("records")})
-    write_json(plan.run / "checksums.json", compute_checksums(plan))
+    write_json(plan.run.checksums, compute_checksums(plan))
 
 
 if __name__ == "__main__":

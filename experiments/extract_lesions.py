@@ -1,7 +1,6 @@
 """Stage lesions: reference and predicted lesions of every patient, their diameters and their crops (§2.4)."""
 from __future__ import annotations
 
-import json
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage import Progress, run_stage
+from stage import run_stage
 from stage_data import fold_of_patients, fresh_folder
 from stages import Plan
 
@@ -23,6 +22,7 @@ from lirads_keras.io.manifests import read_manifest
 from lirads_keras.lesions import extract_lesions, measure_lesions
 from lirads_keras.preprocessing.crops import crop_lesions
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
+from lirads_keras.progress import Progress
 
 
 def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profile, reference_ids: dict[str, str],
@@ -63,18 +63,17 @@ def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, pr
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest, profile = read_manifest(plan.manifest), plan.profile
-    folder = plan.run / "characterization" / "crops"
-    fresh_folder(folder, plan.digests["lesions"])
+    crops, variant = plan.run.crops, profile.segmentation.variants[0]
+    fresh_folder(crops.record, plan.identity("lesions"))
     positives, fold_of = fold_of_patients(plan)
-    thresholds = [json.loads((plan.run / "segmentation" / f"fold-{fold}" / "fold.json").read_text())["threshold_chosen"]
-                  for fold in range(profile.segmentation.folds)]
+    thresholds = [plan.run.fold(variant, fold).threshold for fold in range(profile.segmentation.folds)]
     tasks = []
     for patient_id in positives:
         lesions = manifest.lesions[manifest.lesions["patient_id"] == patient_id]
         labels = [str(label) for label in lesions["mask_label"]]
         fold = fold_of[patient_id]
-        tasks.append(partial(crop_patient, plan.run / "store" / patient_id, plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy",
-                             thresholds[fold], profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
+        tasks.append(partial(crop_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), thresholds[fold],
+                             profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
                              {label: None if pd.isna(value) else float(value) for label, value in zip(labels, lesions["diameter_mm"])}))
     rows, images, present = [], [], []
     with ProcessPoolExecutor(profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
@@ -83,12 +82,12 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
             rows += [{"patient_id": patient_id, "fold": fold_of[patient_id]} | row for row in patient_rows]
             images.append(patient_images)
             present.append(patient_present)
-            progress(done, len(tasks), f"patient {done} of {len(tasks)}")
-    write_array(folder / "images.npy", np.concatenate(images))
-    write_array(folder / "present.npy", np.concatenate(present))
+            progress(done / len(tasks), f"patient {done} of {len(tasks)}")
+    write_array(crops.images, np.concatenate(images))
+    write_array(crops.present, np.concatenate(present))
     reference = manifest.lesions[["patient_id", "lesion_id", "aphe", "washout", "capsule", "category"]].astype({"patient_id": str, "lesion_id": str})
     index = pd.DataFrame(rows).merge(reference, on=["patient_id", "lesion_id"], how="left", validate="many_to_one")
-    write_text(folder / "index.csv", index.to_csv(index=False))
+    write_text(crops.index, index.to_csv(index=False))
 
 
 if __name__ == "__main__":

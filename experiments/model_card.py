@@ -16,6 +16,7 @@ from durations import measure_durations
 from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
+from lirads_keras.run import RunFolder
 
 Row = dict[str, str]
 
@@ -36,8 +37,8 @@ def write_model_card(plan: Plan) -> Path:
     Raises:
         FileNotFoundError: the run has no provenance.json, no result tables or no report.
     """
-    records = json.loads((plan.run / "provenance.json").read_text(encoding="utf-8"))
-    facts = {row["key"]: row["value"] for row in _read(plan.run / "results" / "run.csv")}
+    records = json.loads(plan.run.provenance.read_text(encoding="utf-8"))
+    facts = {row["key"]: row["value"] for row in _read(plan.run.results / "run.csv")}
     label = facts["cohort"]
     virtual = is_virtual(label)
     sections = [
@@ -56,7 +57,7 @@ def write_model_card(plan: Plan) -> Path:
         *_list_figures(plan.run, label, facts.get("pretraining", "CT")),
         "## Limitations", _list_limitations(plan, records, facts),
         "## How to cite", _describe_citation(CHECKOUT / "CITATION.cff")]
-    path = plan.run / "MODEL_CARD.md"
+    path = plan.run.model_card
     write_text(path, "\n\n".join(section for section in sections if section) + "\n")
     return path
 
@@ -104,7 +105,7 @@ def _describe_use() -> str:
 
 
 def _describe_training_data(plan: Plan, label: str, facts: Row) -> str:
-    patients, lesions = (pd.DataFrame(_read(plan.run / "results" / f"{name}.csv")) for name in ("patients", "lesions"))
+    patients, lesions = (pd.DataFrame(_read(plan.run.results / f"{name}.csv")) for name in ("patients", "lesions"))
     groups = patients["group"].value_counts()
     categories = lesions["category_ref"].value_counts().sort_index() if len(lesions) else pd.Series(dtype=int)
     lines = [
@@ -122,7 +123,7 @@ def _describe_training_data(plan: Plan, label: str, facts: Row) -> str:
     return "\n\n".join([*lines, _table([label, "", "unit"], rows)])
 
 
-def _list_figures(run: Path, label: str, pretraining: str) -> list[str]:
+def _list_figures(run: RunFolder, label: str, pretraining: str) -> list[str]:
     """A table of each kind, of those whose table the report has."""
     def show(title: str, name: str, header: list[str], cells: Callable[[Row], list[str] | None], of: str = label) -> list[str]:
         rows = [row for row in map(cells, _read_report(run, name)) if row]
@@ -189,8 +190,8 @@ def _read(path: Path) -> list[Row]:
     return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
 
 
-def _read_report(run: Path, name: str) -> list[Row]:
-    path = run / "report" / "tables" / f"{name}.csv"
+def _read_report(run: RunFolder, name: str) -> list[Row]:
+    path = run.report / "tables" / f"{name}.csv"
     return _read(path) if path.exists() else []
 
 

@@ -35,17 +35,17 @@ def write_overlay_figures(plan: Plan, rows: Rows, mask_labels: Mapping[tuple[str
     cases, table = [], []
     for kind, patient_id in choose_by_dice(dice):
         threshold = thresholds[folds[patient_id]]
-        reference = np.asarray(read_stored_study(plan.run / "store" / patient_id).mask()) > 0
+        reference = np.asarray(read_stored_study(plan.run.store(patient_id)).mask()) > 0
         z = int(np.count_nonzero(reference, axis=(1, 2)).argmax())
         cases.append(_read_case(plan, patient_id, folds[patient_id], threshold, z, f"{kind}: {patient_id}\nDice {dice[patient_id]:.2f}, slice {z}"))
         table.append({"case": kind, "patient_id": patient_id, "fold": folds[patient_id], "slice": z, "threshold": threshold, "dice": dice[patient_id]})
     title = f"Worst, median and best cases by Dice ({cohort}): reference solid red, prediction dashed blue"
-    _write(plan.run / "results", "figure_8", plot_cases(cases, title), table, ["case", "patient_id", "fold", "slice", "threshold", "dice"])
+    _write(plan.run.results, "figure_8", plot_cases(cases, title), table, ["case", "patient_id", "fold", "slice", "threshold", "dice"])
 
     cases, table = [], []
     diameters_mm = {(str(row["patient_id"]), str(row["lesion_id"])): row["diameter_mm"] for row in rows["lesions"] if str(row["patient_id"]) in dice}
     for patient_id, lesion_id in choose_small(diameters_mm):
-        study, threshold, diameter_mm = read_stored_study(plan.run / "store" / patient_id), thresholds[folds[patient_id]], diameters_mm[patient_id, lesion_id]
+        study, threshold, diameter_mm = read_stored_study(plan.run.store(patient_id)), thresholds[folds[patient_id]], diameters_mm[patient_id, lesion_id]
         labels = np.asarray(study.mask())
         lesion = next(found for found in measure_lesions(labels, study.grid()) if found.lesion_id == str(mask_labels[patient_id, lesion_id]))
         z = lesion.largest_slice
@@ -55,14 +55,14 @@ def write_overlay_figures(plan: Plan, rows: Rows, mask_labels: Mapping[tuple[str
         table.append({"patient_id": patient_id, "lesion_id": lesion_id, "diameter_mm": diameter_mm, "fold": folds[patient_id], "slice": z,
                       "threshold": threshold, "dice": dice[patient_id]})
     title = f"Lesions under 2 cm ({cohort}), ringed: reference solid red, prediction dashed blue"
-    _write(plan.run / "results", "figure_11", plot_small_lesions(cases, title), table,
+    _write(plan.run.results, "figure_11", plot_small_lesions(cases, title), table,
            ["patient_id", "lesion_id", "diameter_mm", "fold", "slice", "threshold", "dice"])
 
 
 def _read_case(plan: Plan, patient_id: str, fold: int, threshold: float, z: int, caption: str, ring: tuple[np.ndarray, float] | None = None) -> OverlayCase:
     """A slice of a patient; `ring` is the mask (y, x) of the lesion that gets one, and its diameter in mm."""
-    study = read_stored_study(plan.run / "store" / patient_id)
-    levels = np.load(plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", mmap_mode="r")
+    study = read_stored_study(plan.run.store(patient_id))
+    levels = np.load(plan.run.prediction(plan.profile.segmentation.variants[0], fold, patient_id), mmap_mode="r")
     spacing_mm = (study.spacing_mm[1], study.spacing_mm[2])
     centre_mm = diameter_mm = None
     if ring is not None:

@@ -11,18 +11,17 @@ from stages import find_lits
 
 from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNK_FORWARD_TFLOP_224
 
 FORWARD_TFLOP_512 = 0.147
 """One 512 × 512 slice through the ResNet-34 UNet++ with CBAM (counted, 26 M parameters)."""
-VGG16_FORWARD_TFLOP_224 = 0.031
-RESNET50_FORWARD_TFLOP_224 = 0.008
 GPU_TFLOP_PER_S = 20.0
 """Sustained by a 24 GB card of the paper's generation in mixed precision: an assumption, good to a factor of two."""
 CPU_TFLOP_PER_S = 0.16
 """Sustained by two AVX-512 cores in float32."""
 PAPER_GPU_GB = 20.0
-VGG16_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 RESNET_FILE = "{}_imagenet_1000_no_top.h5"
+TRUNK_FILES = {"vgg16": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "resnet50": RESNET_FILE.format("resnet50")}
 """Names of lirads_keras.models, which are not imported from there: TensorFlow takes seconds."""
 
 
@@ -48,7 +47,7 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     tflop = 3 * trained * per_window + predicted * per_slice
     crops = 3 * 174 * profile.characterization.epochs * segmentation.folds * len(profile.characterization.seeds)
     for variant in profile.characterization.variants:
-        per_crop = RESNET50_FORWARD_TFLOP_224 if variant.startswith("resnet50") else VGG16_FORWARD_TFLOP_224
+        per_crop = TRUNK_FORWARD_TFLOP_224[CHARACTERIZATION_VARIANTS[variant].trunk]
         tflop += 3 * crops * per_crop * (profile.characterization.crop_px / 224) ** 2 * profile.characterization.width_factor ** 2
     voxels = cohort.matrix_px ** 2 * cohort.slices_written * patients
     # 3 phases as DICOM and in the store (2 bytes each), mask and prediction (1 byte each); CT once more.
@@ -63,7 +62,7 @@ def list_weight_files(profile: Profile) -> list[Path]:
     if profile.segmentation.encoder_weights == "imagenet":
         names.add(RESNET_FILE.format(profile.segmentation.encoder))
     if profile.characterization.weights == "imagenet":
-        names |= {RESNET_FILE.format("resnet50") if variant.startswith("resnet50") else VGG16_FILE for variant in profile.characterization.variants}
+        names |= {TRUNK_FILES[CHARACTERIZATION_VARIANTS[variant].trunk] for variant in profile.characterization.variants}
     cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "models"
     return [cache / name for name in sorted(names)]
 

@@ -3,35 +3,34 @@ from __future__ import annotations
 
 import pandas as pd
 from score_pretraining import build_label_predictor, score_ct
-from stage import Progress, run_stage
+from stage import run_stage
 from stages import Plan
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_text
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.progress import Progress
 from lirads_keras.training.runtime import configure_tensorflow
 from lirads_keras.training.segmentation import CT_CLASSES, PRETRAIN_STREAM, SegmentationTrainer
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
-    settings, seed = plan.profile.segmentation, plan.profile.seed
+    settings, folder = plan.profile.segmentation, plan.run.pretraining
     configure_tensorflow(threads=plan.profile.workflow.threads, precision=settings.precision)
-    studies = {folder.name: read_stored_study(folder) for folder in sorted((plan.run / "store-ct").iterdir()) if folder.is_dir()}
+    studies = {folder.name: read_stored_study(folder) for folder in sorted(plan.run.ct_stores.iterdir()) if folder.is_dir()}
     if len(studies) < 2:
         raise InputError(Problem(str(plan.ct), "two CT volumes or more, one for early stopping", f"{len(studies)}"))
-    held_out = set(validation_patients(list(studies), settings.validation_fraction, seed, PRETRAIN_STREAM))
-    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=seed, pretrained=None,
+    held_out = set(validation_patients(list(studies), settings.validation_fraction, plan.profile.seed, PRETRAIN_STREAM))
+    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=settings.seeds[0], pretrained=None,
                                   tensorboard=plan.profile.workflow.tensorboard)
-    epochs, folder = settings.pretrain.epochs, plan.run / "segmentation" / "pretrain"
-    progress(0, epochs, "compiling")
+    progress(0, "compiling")
     trainer.train([study for name, study in studies.items() if name not in held_out], [studies[name] for name in sorted(held_out)],
-                  folder, plan.digests["pretrain"], stream=PRETRAIN_STREAM,
-                  progress=lambda done, logs: progress(done, epochs, f"epoch {done} of {epochs}, Dice {logs['val_dice']:.2f}"))
-    progress(epochs, epochs, "scoring the early-stopping volumes")
+                  folder, plan.digests["pretrain"], stream=PRETRAIN_STREAM, progress=progress)
+    progress(1, "scoring the early-stopping volumes")
     predict = build_label_predictor(trainer.model)
     rows = [row for name in sorted(held_out) for row in score_ct(predict, studies[name], settings.prediction_batch_size)]
-    write_text(folder / "dice.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    write_text(plan.run.pretraining_dice, pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,16 @@
 from __future__ import annotations
 
 from filelock import FileLock
-from stage import Progress, run_stage
+from stage import run_stage
 from stages import Plan
 
-from lirads_keras.config import TrunkName
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.atomic import write_json
-from lirads_keras.io.records import is_finished
+from lirads_keras.io.records import Record
 from lirads_keras.models.trunk import find_imagenet_weights
+from lirads_keras.progress import Progress, part_of
 from lirads_keras.training.formula import build_training_images, pretrain_trunk
 from lirads_keras.training.runtime import configure_tensorflow
+from lirads_keras.variants import TrunkName
 
 
 def find_published_weights(trunks: tuple[TrunkName, ...]) -> None:
@@ -35,25 +35,27 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
         # Runs share trunks; a second run waits for the first to finish training.
         with FileLock(plan.trunk_folder.with_suffix(".lock")):
             train_trunks(plan, trunks, progress)
-    progress(1, 1, settings.weights)
+    progress(1, settings.weights)
 
 
-def train_trunks(plan: Plan, trunks: tuple[TrunkName, ...], tell: Progress) -> None:
+def train_trunks(plan: Plan, trunks: tuple[TrunkName, ...], progress: Progress) -> None:
     """Pre-trains the trunks that are not there yet."""
-    settings, epochs = plan.profile.characterization, plan.profile.characterization.formula.epochs
     identities = {trunk: f"{plan.digests['trunks']}-{trunk}" for trunk in trunks}
-    missing = [trunk for trunk in trunks if not is_finished(plan.trunk_folder / trunk / "trunk.json", identities[trunk])]
+    missing = [trunk for trunk in trunks if not _record(plan, trunk).made_from(identities[trunk])]
     if not missing:
         return
-    tell(0, 1, "making the images")
-    images, labels = build_training_images(settings)
+    progress(0, "making the images")
+    images, labels = build_training_images(plan.profile.characterization)
     for number, trunk in enumerate(missing):
-        def show(done: int, logs: dict[str, float], number: int = number, trunk: TrunkName = trunk) -> None:
-            tell((number + done / epochs) / len(missing), 1, f"{trunk}, epoch {done} of {epochs}, accuracy {logs['accuracy']:.2f}")
+        tell = part_of(progress, number / len(missing), (number + 1) / len(missing), f"{trunk}, ")
+        tell(0, "starting")
+        pretrain_trunk(trunk, plan.profile.characterization, images, labels, plan.trunk(trunk), identities[trunk], tell)
+        _record(plan, trunk).write(identities[trunk])
 
-        tell(number / len(missing), 1, f"{trunk}, starting")
-        pretrain_trunk(trunk, settings, images, labels, plan.trunk_folder / trunk, identities[trunk], progress=show)
-        write_json(plan.trunk_folder / trunk / "trunk.json", {"identity": identities[trunk]})
+
+def _record(plan: Plan, trunk: TrunkName) -> Record:
+    """Written when the trunk's own weights are there, too, without the classes that it was trained on."""
+    return Record(plan.trunk(trunk).path / "trunk.json")
 
 
 if __name__ == "__main__":

@@ -60,9 +60,8 @@ class ProgressBar:
     def _running(self) -> dict[tuple[str, str], dict[str, Any]]:
         running = {}
         for name, part in self._shares:
-            path = self._plan.run / "progress" / f"{name}{'-' + part if part else ''}.json"
             try:
-                running[name, part] = json.loads(path.read_text())
+                running[name, part] = json.loads(self._plan.run.progress(name, part).read_text())
             except (OSError, ValueError):
                 continue
         return running

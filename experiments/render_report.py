@@ -4,15 +4,16 @@ from __future__ import annotations
 import subprocess
 
 from model_card import write_model_card
-from stage import Progress, run_stage
+from stage import run_stage
 from stages import CHECKOUT, Plan
 
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.progress import Progress
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
-    progress(0, 1, "R")
-    command = ["Rscript", str(CHECKOUT / "r_analysis" / "run.R"), "--results", str(plan.run / "results"), "--out", str(plan.run / "report"),
+    progress(0, "R")
+    command = ["Rscript", str(CHECKOUT / "r_analysis" / "run.R"), "--results", str(plan.run.results), "--out", str(plan.run.report),
                "--paper", str(CHECKOUT / "data_manifests" / "paper_results.csv")]
     finished = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if finished.returncode == 2:

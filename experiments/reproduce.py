@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from filelock import FileLock, Timeout
@@ -24,6 +26,8 @@ from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.provenance import run_record
+from lirads_keras.run import RunFolder
+from lirads_keras.training.queue import WORKFLOW_VARIABLE
 
 GPU_PROFILE_FROM_GB = 10
 
@@ -76,8 +80,9 @@ def _choose(arguments: argparse.Namespace) -> tuple[Profile, Path]:
 
 def _refuse_another_run(run: Path, profile: Profile, manifest: Path | None) -> None:
     """A folder that holds a run of another profile or other patients is not written over."""
+    folder = RunFolder(run)
     try:
-        name, of_run = json.loads((run / "profile.yaml").read_text())["name"], json.loads((run / "inputs.json").read_text())["manifest"]
+        name, of_run = json.loads(folder.profile_file.read_text())["name"], folder.inputs.read()["manifest"]
     except (OSError, ValueError, KeyError):
         return
     asked = str(manifest.resolve()) if manifest else None
@@ -97,23 +102,23 @@ def _reproduce(plan: Plan) -> int:
         print(f"This run is finished. {_where(plan, until)}")
         return 0
     for name, part in unfinished:
-        plan.done_file(name, part).unlink(missing_ok=True)
-    problems = plan.run / "problems.json"
-    problems.unlink(missing_ok=True)
-    shutil.rmtree(plan.run / "progress", ignore_errors=True)
-    write_json(plan.run / "provenance.json", run_record(plan.profile, CHECKOUT))
+        plan.done(name, part).remove()
+    run = plan.run
+    run.problems.unlink(missing_ok=True)
+    shutil.rmtree(run.progress_folder, ignore_errors=True)
+    write_json(run.provenance, run_record(plan.profile, CHECKOUT))
     started = time.time()
-    with open(plan.run / "workflow.log", "ab") as log:
-        locks = plan.run / ".snakemake" / "locks"
+    with open(run.workflow_log, "ab") as log:
+        locks = run.path / ".snakemake" / "locks"
         if locks.is_dir() and any(locks.iterdir()):
             # The run's own lock is held here, so a workflow lock is that of a workflow that was killed.
             subprocess.run([*_snakemake(plan, until), "--unlock"], stdout=log, stderr=log, check=True)
-        workflow = subprocess.Popen(_snakemake(plan, until), stdout=log, stderr=log)
+        workflow = subprocess.Popen(_snakemake(plan, until), stdout=log, stderr=log, env={**os.environ, WORKFLOW_VARIABLE: uuid4().hex})
         try:
             with ProgressBar(plan, stages) as bar:
                 while workflow.poll() is None:
                     bar.update()
-                    if problems.exists():
+                    if run.problems.exists():
                         # What runs beside the stage that met bad input goes on another time where it was.
                         stop_jobs(workflow.pid)
                     time.sleep(0.5)
@@ -123,13 +128,13 @@ def _reproduce(plan: Plan) -> int:
             print("stopped; the same command goes on where it was", file=sys.stderr)
             return 130
     if workflow.returncode:
-        return _failure(plan, problems)
+        return _failure(run)
     print(f"Finished in {format_duration(time.time() - started)}. {_where(plan, until)}")
     return 0
 
 
 def _snakemake(plan: Plan, until: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", "--snakefile", str(EXPERIMENTS / "Snakefile"), "--directory", str(plan.run),
+    return [sys.executable, "-m", "snakemake", "--snakefile", str(EXPERIMENTS / "Snakefile"), "--directory", str(plan.run.path),
             "--cores", str(plan.profile.workflow.cores), "--rerun-incomplete",
             "--rerun-triggers", "input", "params", "--nocolor", "--config", f"until={until}"]
 
@@ -149,16 +154,16 @@ def stop_jobs(workflow: int) -> None:
 
 def _where(plan: Plan, until: str) -> str:
     if until == "report":
-        return f"The report: {plan.run / 'report' / 'report.html'}"
+        return f"The report: {plan.run.report / 'report.html'}"
     packages = " ".join((EXPERIMENTS / "r-packages.txt").read_text().split())
-    return (f"The results: {plan.run / 'results'}\nR is not complete here. For the report type:\n"
-            f"sudo apt-get install -y --no-install-recommends r-base-core pandoc {packages} && make analysis RUN={plan.run}")
+    return (f"The results: {plan.run.results}\nR is not complete here. For the report type:\n"
+            f"sudo apt-get install -y --no-install-recommends r-base-core pandoc {packages} && make analysis RUN={plan.run.path}")
 
 
-def _failure(plan: Plan, problems: Path) -> int:
-    log = plan.run / "workflow.log"
-    if problems.exists():
-        for line in json.loads(problems.read_text()):
+def _failure(run: RunFolder) -> int:
+    log = run.workflow_log
+    if run.problems.exists():
+        for line in json.loads(run.problems.read_text()):
             print(f"error: {line}", file=sys.stderr)
         return 2
     print("".join(log.read_text(errors="replace").splitlines(keepends=True)[-30:]), file=sys.stderr)

@@ -31,7 +31,7 @@ DELAYED = str(Phase.DELAYED)
 
 def score_intensity_baseline(plan: Plan, fold_of: dict[str, int]) -> list[dict[str, Any]]:
     """Rows of baseline_segmentation.csv: the patients with lesions, on the delayed grid, where the network's masks are scored, too."""
-    folders = {patient_id: plan.run / "store" / patient_id for patient_id in fold_of}
+    folders = {patient_id: plan.run.store(patient_id) for patient_id in fold_of}
     folders = {patient_id: folder for patient_id, folder in folders.items() if np.any(read_stored_study(folder).mask())}
     if len(folders) < 2:
         return []

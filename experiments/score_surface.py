@@ -1,7 +1,6 @@
 """Surface distances and volumes of a run: each patient's mask at the threshold of its own fold, beside the reference."""
 from __future__ import annotations
 
-import json
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -33,9 +32,9 @@ def score_surface(store: Path, prediction: Path, threshold: float) -> dict[str, 
 
 def score_surfaces(plan: Plan, fold_of: dict[str, int]) -> list[dict[str, Any]]:
     """Rows of surface.csv: every patient, also those without a lesion."""
-    folders = {fold: plan.run / "segmentation" / f"fold-{fold}" for fold in sorted(set(fold_of.values()))}
-    thresholds = {fold: json.loads((folder / "fold.json").read_text())["threshold_chosen"] for fold, folder in folders.items()}
-    tasks = [partial(score_surface, plan.run / "store" / patient_id, folders[fold] / "predictions" / f"{patient_id}.npy", thresholds[fold])
+    folders = {fold: plan.run.fold(plan.profile.segmentation.variants[0], fold) for fold in sorted(set(fold_of.values()))}
+    thresholds = {fold: folder.threshold for fold, folder in folders.items()}
+    tasks = [partial(score_surface, plan.run.store(patient_id), folders[fold].prediction(patient_id), thresholds[fold])
              for patient_id, fold in fold_of.items()]
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         found = [pool.submit(task) for task in tasks]

@@ -10,9 +10,10 @@ from stage_data import REGION_KEY, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 
-from lirads_keras.config import DIRECT_VARIANTS, CharacterizationSettings
+from lirads_keras.config import CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, FeatureProbabilities
 from lirads_keras.lirads.observation import categorize_probabilities
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, CharacterizationVariant
 
 Row = Mapping[Hashable, Any]
 MISSED = {"category_pred": None, "reasons": "missed by the segmentation"}
@@ -31,22 +32,22 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
     settings = plan.profile.characterization
     index = index.assign(phases=pd.Series([[phase for phase, there in zip(ENHANCED_PHASES, row, strict=True) if there] for row in present], index.index))
     rows: dict[str, list[dict[str, Any]]] = {"features": [], "categories": [], "seed_accuracy": [], "half_split": []}
-    for variant in settings.variants:
-        trainings = list_trainings(plan, variant)
+    for name in settings.variants:
+        variant, trainings = CHARACTERIZATION_VARIANTS[name], list_trainings(plan, name)
         for seed in settings.seeds:
             table = _read_scores([training for training in trainings if training.seed == seed and training.fold is not None], index)
             scored = [_score(row, variant, settings) for row in table]
-            rows["seed_accuracy"] += _accuracies(variant, seed, table, scored)
+            rows["seed_accuracy"] += _accuracies(name, seed, table, scored)
             if seed == settings.seeds[0]:
                 for row, category in zip(table, scored, strict=True):
-                    shared = {"variant": variant, **{name: row[name] for name in REGION_KEY}}
-                    if variant not in DIRECT_VARIANTS:
+                    shared = {"variant": name, **{key: row[key] for key in REGION_KEY}}
+                    if variant.reads_features:
                         rows["features"] += [{**shared, "feature": str(feature), "reference": row[f"{feature}_ref"], "probability": row[feature]}
                                              for feature in HEAD_FEATURES]
                     rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
                                                **category})
         for row in _read_scores([training for training in trainings if training.fold is None], index):
-            rows["half_split"].append({"variant": variant, "roi": row["roi"], "patient_id": row["patient_id"], "lesion_id": row["lesion_id"],
+            rows["half_split"].append({"variant": name, "roi": row["roi"], "patient_id": row["patient_id"], "lesion_id": row["lesion_id"],
                                        "category_ref": row["category"], "category_pred": _score(row, variant, settings)["category_pred"]})
     return rows
 
@@ -54,18 +55,18 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
 def _read_scores(trainings: list[Training], index: pd.DataFrame) -> Sequence[Row]:
     """Rows of the index that the trainings tested, with what they said; the references' features are named aphe_ref and so on."""
     # A fold may have no lesion; empty columns have no type to be merged by.
-    tables = [table for table in (read_table(training.scores) for training in trainings) if len(table)]
+    tables = [table for table in (read_table(training.folder.scores) for training in trainings) if len(table)]
     if not tables:
         return []
     named = index.rename(columns={str(feature): f"{feature}_ref" for feature in HEAD_FEATURES})
     return named.merge(pd.concat(tables), on=REGION_KEY, validate="one_to_one").to_dict("records")
 
 
-def _score(row: Row, variant: str, settings: CharacterizationSettings) -> dict[str, Any]:
+def _score(row: Row, variant: CharacterizationVariant, settings: CharacterizationSettings) -> dict[str, Any]:
     """category_pred and reasons of a region."""
     if not row["detected"]:
         return MISSED
-    if variant in DIRECT_VARIANTS:
+    if not variant.reads_features:
         return _describe_direct(row)
     probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
     _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules,

@@ -7,23 +7,22 @@ from pathlib import Path
 import pandas as pd
 from stages import Plan
 
-from lirads_keras.io.atomic import write_text
 from lirads_keras.io.manifests import read_manifest
+from lirads_keras.io.records import Record
 from lirads_keras.preprocessing.manifest_folds import read_folds
 
 REGION_KEY = ["roi", "patient_id", "lesion_id", "fold"]
 """Columns that name a row of the stages' tables: a reference lesion, by its own region or by the predicted one."""
 
 
-def fresh_folder(folder: Path, identity: str) -> None:
-    """Makes `folder`, emptied first if what is in it was made under another identity."""
-    mark = folder / "identity.txt"
-    if not mark.exists() or mark.read_text() != identity:
-        # The mark goes first, and what cannot be deleted is an error: a folder that is emptied in part must not pass for fresh.
-        mark.unlink(missing_ok=True)
-        if folder.exists():
-            shutil.rmtree(folder)
-        write_text(mark, identity)
+def fresh_folder(record: Record, identity: str) -> None:
+    """Makes the folder of a record, emptied first if what is in it was made under another identity."""
+    if not record.made_from(identity):
+        # The record goes first, and what cannot be deleted is an error: a folder that is emptied in part must not pass for fresh.
+        record.remove()
+        if record.path.parent.exists():
+            shutil.rmtree(record.path.parent)
+        record.write(identity)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lirads_keras.config import Profile, TrunkName, read_profile
+from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import describe_files, read_manifest
+from lirads_keras.io.records import Record
+from lirads_keras.run import NetworkFolder, RunFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNKS, TrunkName
 
 EXPERIMENTS = Path(__file__).resolve().parent
 CHECKOUT = EXPERIMENTS.parent
@@ -80,6 +83,10 @@ STAGES = {
 }
 
 
+QUEUED_STAGES = ("folds", "characterization")
+"""Stages whose trainings several processes share out."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """Where a run reads and writes, and the digest of each of its stages.
@@ -88,7 +95,7 @@ class Plan:
     workflow runs does not move its folders.
     """
 
-    run: Path
+    run: RunFolder
     profile: Profile
     data: Path
     user_manifest: Path | None
@@ -110,72 +117,60 @@ class Plan:
         return self.user_manifest is None
 
     @property
-    def fold_groups(self) -> list[list[int]]:
-        """Folds that one process trains."""
-        folds, size = self.profile.segmentation.folds, self.profile.workflow.folds_per_job
-        return [list(range(first, min(first + size, folds))) for first in range(0, folds, size)]
-
-    @property
     def trunks(self) -> tuple[TrunkName, ...]:
-        """The trunks of the profile's characterisation variants; the direct networks stand on VGG16."""
-        variants = self.profile.characterization.variants
-        found: dict[TrunkName, bool] = {"vgg16": not all(name.startswith("resnet50") for name in variants),
-                                        "resnet50": any(name.startswith("resnet50") for name in variants)}
-        return tuple(name for name, used in found.items() if used)
+        """The trunks of the profile's characterisation variants."""
+        used = {CHARACTERIZATION_VARIANTS[name].trunk for name in self.profile.characterization.variants}
+        return tuple(trunk for trunk in TRUNKS if trunk in used)
 
     @property
     def trunk_folder(self) -> Path:
         """Where pre-trained trunks are kept, for all runs that share them."""
         return self.data / "trunks" / self.digests["trunks"]
 
-    @property
-    def variant_groups(self) -> list[tuple[str, ...]]:
-        """Characterisation variants that one process trains."""
-        variants, size = self.profile.characterization.variants, self.profile.workflow.variants_per_job
-        return [variants[first:first + size] for first in range(0, len(variants), size)]
+    def trunk(self, trunk: TrunkName) -> NetworkFolder:
+        """The folder of a pre-trained trunk."""
+        return NetworkFolder(self.trunk_folder / trunk)
 
-    def done_file(self, stage: str, part: str = "") -> Path:
+    def done(self, stage: str, part: str = "") -> Record:
+        """What says that a part of a stage is finished; of a virtual cohort and CT set, for all runs that share them."""
         if stage == "cohort" and self.is_virtual:
-            return self.manifest / "done.json"
+            return Record(self.manifest / "done.json")
         if stage == "ct" and not self.lits:
-            return self.ct / "done.json"
-        return self.run / "done" / f"{stage}{'-' + part if part else ''}.json"
+            return Record(self.ct / "done.json")
+        return self.run.done(stage, part)
 
     def parts(self, stage: str) -> list[str]:
-        """The parts a stage is worked off in; [""] for a stage in one piece."""
-        if stage == "folds":
-            return [str(index) for index in range(len(self.fold_groups))]
-        if stage == "characterization":
-            return [str(index) for index in range(len(self.variant_groups))]
-        return [""]
+        """The parts a stage is worked off in, [""] for a stage in one piece: processes that share one queue, as many as there are jobs."""
+        return [str(worker) for worker in range(self.profile.workflow.jobs)] if stage in QUEUED_STAGES else [""]
 
-    def digest(self, stage: str, part: str = "") -> str:
-        """What this part was made from: the stage's digest, and the trunks, folds or variants that the part stands for."""
+    def identity(self, stage: str, part: str = "") -> str:
+        """What this part was made from: the stage's digest, and which trunks, folds, variants and seeds were asked for.
+
+        A part of a queued stage stands for the whole queue: what it did not do itself, the others did.
+        """
+        segmentation, characterization = self.profile.segmentation, self.profile.characterization
+        asked: tuple[Any, ...] = ()
         if stage == "trunks":
-            return " ".join([self.digests[stage], *self.trunks])
-        if not part:
-            return self.digests[stage]
-        if stage == "folds":
-            return " ".join(map(str, [self.digests[stage], *self.fold_groups[int(part)]]))
-        settings = self.profile.characterization
-        half = ["half"] if settings.half_split else []
-        return " ".join(map(str, [self.digests[stage], *self.variant_groups[int(part)], *settings.seeds, *half]))
+            asked = self.trunks
+        elif stage == "folds":
+            asked = (*segmentation.variants, self.profile.workflow.jobs)
+        elif stage == "characterization":
+            asked = (*characterization.variants, *characterization.seeds, *(["half"] if characterization.half_split else []), self.profile.workflow.jobs)
+        return " ".join(map(str, (self.digests[stage], *asked)))
 
     def is_done(self, stage: str, part: str = "") -> bool:
-        """Whether this part was finished with today's digest."""
-        try:
-            return json.loads(self.done_file(stage, part).read_text())["digest"] == self.digest(stage, part)
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
+        """Whether this part was finished with today's identity."""
+        return self.done(stage, part).made_from(self.identity(stage, part))
 
 
 def write_plan(run: Path, profile: Profile, data: Path, user_manifest: Path | None) -> Plan:
     """Puts the plan's settings into the run folder, where the stages find them."""
-    write_json(run / "profile.yaml", profile.model_dump(mode="json"))
-    lits = find_lits(profile, data)
-    write_json(run / "inputs.json", {
-        "data": str(data.resolve()), "manifest": str(user_manifest.resolve()) if user_manifest else None, "lits": str(lits.resolve()) if lits else None,
-        "digests": _compute_digests(profile, user_manifest, lits)})
+    folder, lits = RunFolder(run), find_lits(profile, data)
+    write_json(folder.profile_file, profile.model_dump(mode="json"))
+    digests = _compute_digests(profile, user_manifest, lits)
+    folder.inputs.write(
+        " ".join(digests.values()), data=str(data.resolve()), manifest=str(user_manifest.resolve()) if user_manifest else None,
+        lits=str(lits.resolve()) if lits else None, digests=digests)
     return read_plan(run)
 
 
@@ -191,12 +186,12 @@ def read_plan(run: Path) -> Plan:
     Raises:
         InputError: the folder holds no run.
     """
-    try:
-        inputs = json.loads((run / "inputs.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(Problem(str(run), "a run folder (made by `make reproduce`)", f"{type(error).__name__}: {error}")) from error
+    folder = RunFolder(run.resolve())
+    inputs = folder.inputs.read()
+    if "digests" not in inputs:
+        raise InputError(Problem(str(run), "a run folder (made by `make reproduce`)", f"{folder.inputs.path.name} that is absent or says nothing of it"))
     manifest, lits = (Path(inputs[name]) if inputs[name] else None for name in ("manifest", "lits"))
-    return Plan(run.resolve(), read_profile(run / "profile.yaml"), Path(inputs["data"]), manifest, lits, inputs["digests"])
+    return Plan(folder, folder.read_profile(), Path(inputs["data"]), manifest, lits, inputs["digests"])
 
 
 def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | None) -> dict[str, str]:

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 from stages import Plan
 
 from lirads_keras.preprocessing.half_split import split_half
+from lirads_keras.run import NetworkFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, CharacterizationVariant
 
 HALF_STREAM = 1_000
 """Random stream of the half split; fold k has stream k."""
@@ -15,12 +16,12 @@ HALF_STREAM = 1_000
 
 @dataclass(frozen=True)
 class Training:
-    """One network. `fold` is None for the half split; `folder` lies below the run."""
+    """One network. `fold` is None for the half split; `folder` lies in the run."""
 
-    variant: str
+    variant: CharacterizationVariant
     seed: int
     fold: int | None
-    folder: Path
+    folder: NetworkFolder
 
     @property
     def stream(self) -> int:
@@ -31,20 +32,20 @@ class Training:
         return "half split" if self.fold is None else f"fold {self.fold + 1}"
 
     @property
-    def scores(self) -> Path:
-        """The table of what the network says about its test lesions."""
-        return self.folder / ("categories.csv" if self.variant.startswith("direct-") else "features.csv")
+    def name(self) -> str:
+        """Of a file that belongs to this training alone."""
+        return f"{self.variant.name}-seed-{self.seed}-{'half' if self.fold is None else self.fold}"
 
 
 def list_trainings(plan: Plan, variant: str) -> list[Training]:
     """The folds of the first seed, the half split if the profile has it, and the folds of the other seeds."""
-    settings, folder = plan.profile.characterization, plan.run / "characterization" / variant
+    settings, run, which = plan.profile.characterization, plan.run, CHARACTERIZATION_VARIANTS[variant]
     first, *others = settings.seeds
     folds = range(plan.profile.segmentation.folds)
-    trainings = [Training(variant, first, fold, folder / f"fold-{fold}") for fold in folds]
+    trainings = [Training(which, first, fold, run.fold(variant, fold)) for fold in folds]
     if settings.half_split:
-        trainings.append(Training(variant, first, None, folder / "half"))
-    return trainings + [Training(variant, seed, fold, folder / f"seed-{seed}" / f"fold-{fold}") for seed in others for fold in folds]
+        trainings.append(Training(which, first, None, run.half(variant)))
+    return trainings + [Training(which, seed, fold, run.fold(variant, fold, further_seed=seed)) for seed in others for fold in folds]
 
 
 def half_patients(plan: Plan, index: pd.DataFrame) -> list[str]:

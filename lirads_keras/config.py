@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Seeds = Annotated[tuple[NonNegativeInt, ...], AfterValidator(lambda seeds: _each_once("seeds", seeds))]
+SegmentationNames = Annotated[tuple[str, ...], AfterValidator(lambda names: _known_once(names, SEGMENTATION_VARIANTS))]
+CharacterizationNames = Annotated[tuple[str, ...], AfterValidator(lambda names: _known_once(names, CHARACTERIZATION_VARIANTS))]
 
 
 class Settings(BaseModel):
@@ -29,6 +34,20 @@ class Settings(BaseModel):
     def digest(self) -> str:
         """12 hex digits that change when any setting of this section changes."""
         return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _each_once(what: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError(f"{what} needs one or more, each once, not {', '.join(map(str, values)) or 'none'}")
+    return values
+
+
+def _known_once(names: tuple[str, ...], registry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of a registry of `variants.py`."""
+    unknown = [name for name in _each_once("variants", names) if name not in registry]
+    if unknown:
+        raise ValueError(f"variants are of {', '.join(registry)}, not {', '.join(unknown)}")
+    return names
 
 
 class CohortSettings(Settings):
@@ -134,6 +153,8 @@ class TrainingSettings(Settings):
 class SegmentationSettings(Settings):
     """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the delayed phase."""
 
+    variants: SegmentationNames = Field(("delayed",), description="the first is the one whose lesions are characterised")
+    seeds: Seeds = Field(description="of initial weights, order and augmentation, in pre-training too; not reported")
     encoder: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet34", description="depth not reported: ledger item 8")
     encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the encoder's channels; 1 is the paper's network")
@@ -155,6 +176,8 @@ class SegmentationSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> SegmentationSettings:
+        if len(self.seeds) > 1:
+            raise ValueError(f"seeds needs exactly one (runs with different seeds tell how far they move), not {', '.join(map(str, self.seeds))}")
         if self.training_crop_px % 32:
             raise ValueError(f"training_crop_px must be a multiple of 32, not {self.training_crop_px}")
         if len(self.decoder_filters) != 5:
@@ -183,14 +206,6 @@ class LesionSettings(Settings):
     minimum_overlap_iou: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
 
 
-FeatureVariant = Literal["vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain"]
-DirectVariant = Literal["direct-frozen", "direct-finetuned", "direct-finetuned-size"]
-Variant = Literal[FeatureVariant, DirectVariant]
-TrunkName = Literal["vgg16", "resnet50"]
-FEATURE_VARIANTS: tuple[FeatureVariant, ...] = get_args(FeatureVariant)
-DIRECT_VARIANTS: tuple[DirectVariant, ...] = get_args(DirectVariant)
-
-
 class FormulaSettings(Settings):
     """Pre-training of the trunks on formula-generated images (Kataoka 2020), for `weights: formula`; our choice, for minutes on a CPU."""
 
@@ -211,14 +226,14 @@ class FormulaSettings(Settings):
 class CharacterizationSettings(Settings):
     """§2.5.2 and Table 5: three heads on one trunk, trained with Eq. 4 ("adaptive") or without the phase switch ("plain"), and Fig. 15's direct networks."""
 
-    variants: tuple[Variant, ...] = (*FEATURE_VARIANTS, *DIRECT_VARIANTS)
+    variants: CharacterizationNames = tuple(CHARACTERIZATION_VARIANTS)
     crop_px: Annotated[int, Field(ge=32)] = Field(224, description="§2.4; the trunks halve it five times")
     margin_fraction: Annotated[float, Field(ge=0)] = Field(0.25, description="added around the bounding box; not reported: our choice")
     channels: Literal["repeat", "neighbours"] = Field("repeat", description="ledger item 12")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the trunk's channels; 1 is the paper's network")
     weights: Literal["imagenet", "formula", "random"] = Field("imagenet", description="§2.5.2: pre-trained on ImageNet")
     formula: FormulaSettings
-    seeds: tuple[NonNegativeInt, ...] = Field(description="of initial weights, order and augmentation; the first is the main analysis, all give the spread")
+    seeds: Seeds = Field(description="of initial weights, order and augmentation; the first is the main analysis, all give the spread")
     half_split: bool = Field(description="train once more on half of the patients and test on the half with about 88 of 174 lesions: ledger item 2")
     head_units: PositiveInt = Field(description="units of the fully connected layer under the heads; not reported")
     epochs: PositiveInt = Field(description="not reported: our choice; the same for every variant")
@@ -230,10 +245,6 @@ class CharacterizationSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> CharacterizationSettings:
-        if not self.variants or len(set(self.variants)) < len(self.variants):
-            raise ValueError(f"variants needs one or more, each once, not {', '.join(self.variants) or 'none'}")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds needs one or more, each once, not {', '.join(map(str, self.seeds)) or 'none'}")
         if self.weights == "imagenet" and self.width_factor != 1:
             raise ValueError(f"weights: imagenet needs width_factor 1, not {self.width_factor:g}: there are no other weights")
         return self
@@ -256,9 +267,7 @@ class EvaluationSettings(Settings):
 class WorkflowSettings(Settings):
     """How the workflow spreads over the machine; changes no result."""
 
-    folds_per_job: PositiveInt = Field(description="folds trained by one process, which traces the graph once")
-    variants_per_job: PositiveInt = Field(description="characterisation variants trained by one process")
-    jobs: PositiveInt = Field(1, description="workflow jobs at a time")
+    jobs: PositiveInt = Field(1, description="workflow jobs at a time; so many processes share out the folds, and then the characterisation networks")
     threads: PositiveInt = Field(2, description="threads of a job: of TensorFlow, where they are part of what bit-identity depends on, or processes")
     tensorboard: bool = Field(False, description="TensorBoard's event files beside each history.csv; needs the package tensorboard")
     expected_seconds: dict[str, PositiveFloat] = Field(description="usual duration of each stage; of what runs side by side, its share of the time")
@@ -273,7 +282,7 @@ class Profile(Settings):
     """All settings of a run."""
 
     name: str = Field(pattern=r"^\w[\w.-]*$", description="also of the run's folder, unless RUN names another")
-    seed: NonNegativeInt = Field(description="seed of splits, initial weights, sampling and augmentation")
+    seed: NonNegativeInt = Field(description="of the splits: folds, early-stopping patients, half split; what is trained has seeds of its own")
     cohort: CohortSettings
     ct: CtSettings
     preprocessing: PreprocessingSettings

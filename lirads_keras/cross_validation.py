@@ -1,7 +1,8 @@
-"""One fold of the segmentation: trains, chooses the threshold on the early-stopping patients, predicts the test patients (§2.4, §2.5.1)."""
+"""The segmentation, fold by fold: trains, chooses the threshold on the early-stopping patients, predicts the test patients (§2.4, §2.5.1)."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,48 +10,91 @@ import numpy as np
 from lirads_keras.config import Profile
 from lirads_keras.evaluation.classification import choose_threshold
 from lirads_keras.evaluation.overlap import compute_pixel_counts
-from lirads_keras.inference.predictors import Predictor
+from lirads_keras.inference.openvino_predictor import check_engine
+from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.segmentation import predict_levels
-from lirads_keras.io.atomic import write_array, write_json
+from lirads_keras.io.atomic import write_array
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import StoredStudy
-from lirads_keras.training.segmentation import SegmentationTrainer
+from lirads_keras.progress import Progress, part_of
+from lirads_keras.run import NetworkFolder, RunFolder
+from lirads_keras.training.queue import take_in_turn
+from lirads_keras.training.runtime import configure_tensorflow
+from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.variants import SegmentationVariant
 
 
-def train_fold(trainer: SegmentationTrainer, predictor: Predictor, profile: Profile, studies: Mapping[str, StoredStudy], positives: Sequence[str],
-               fold_of: Mapping[str, int], fold: int, folder: Path, identity: str, tell: Callable[[float, str], None]) -> None:
-    """Leaves weights, history, `predictions/<patient_id>.npy` (levels) and, last, `fold.json` in `folder`.
+@dataclass(frozen=True, eq=False)
+class CrossValidation:
+    """What is cross-validated.
 
-    Args:
-        trainer: of `profile.segmentation.finetune`; goes on where an earlier call was stopped.
-        predictor: of the trainer's model.
-        profile: segmentation, inference, thresholds and seed.
-        studies: of all patients, by patient id.
-        positives: patients with lesions, the only ones that are trained on.
-        fold_of: the test fold of every patient.
-        fold: the one that is not trained on.
-        folder: of this fold alone.
-        identity: what the result depends on; `fold.json` bears it.
-        tell: called with the share that is done, from 0 to 1, and what is being done.
+    `studies` and `fold_of` (the test fold) are of all patients by id, `positives` those with lesions, the only ones that are trained on. `pretrained` is the
+    network that the folds start from, None for the profile's encoder weights. `identity` names all that the results depend on.
     """
-    settings, epochs = profile.segmentation, profile.segmentation.finetune.epochs
+
+    run: RunFolder
+    profile: Profile
+    variant: SegmentationVariant
+    studies: Mapping[str, StoredStudy]
+    positives: Sequence[str]
+    fold_of: Mapping[str, int]
+    pretrained: Path | None
+    identity: str
+    threads: int
+
+    @property
+    def folds(self) -> range:
+        return range(self.profile.segmentation.folds)
+
+    def folder(self, fold: int) -> NetworkFolder:
+        return self.run.fold(self.variant.name, fold)
+
+    def identity_of(self, fold: int) -> str:
+        return f"{self.identity}-{self.variant.name}-{fold}"
+
+    def is_finished(self, fold: int) -> bool:
+        return self.folder(fold).tested.made_from(self.identity_of(fold))
+
+
+def train_folds(job: CrossValidation, progress: Progress) -> None:
+    """Trains the folds that are not finished and that no other process is at; each leaves weights, history, predictions and, last, its record.
+
+    Raises:
+        InputError: the prediction engine is not installed, or as `SegmentationTrainer` and its training.
+    """
+    if all(map(job.is_finished, job.folds)):
+        return
+    settings, inference = job.profile.segmentation, job.profile.inference
+    check_engine(inference.engine)
+    configure_tensorflow(threads=job.threads, precision=settings.precision)
+    trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=job.pretrained,
+                                  tensorboard=job.profile.workflow.tensorboard)
+    predictor = build_predictor(trainer.model, inference.engine, job.threads)
+    count = len(job.folds)
+    for fold in take_in_turn(job.folds, name=lambda fold: f"{job.variant.name}-fold-{fold}", is_finished=job.is_finished, locks=job.run.locks):
+        before = sum(map(job.is_finished, job.folds))
+        train_fold(job, fold, trainer, predictor, part_of(progress, before / count, (before + 1) / count, f"fold {fold + 1} of {count}, "))
+
+
+def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, predictor: Predictor, progress: Progress) -> None:
+    """Trains, scores and predicts one fold, which `trainer` and `predictor` (of the trainer's model) serve as all others; goes on where it was stopped."""
+    profile, settings, folder, identity = job.profile, job.profile.segmentation, job.folder(fold), job.identity_of(fold)
 
     def predict(study: StoredStudy) -> np.ndarray:
         return predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(), profile.inference,
                               batch_size=settings.prediction_batch_size)
 
-    tell(0, "starting")
-    training_ids = [patient_id for patient_id in positives if fold_of[patient_id] != fold]
+    progress(0, "starting")
+    training_ids = [patient_id for patient_id in job.positives if job.fold_of[patient_id] != fold]
     held_out = validation_patients(training_ids, settings.validation_fraction, profile.seed, fold)
-    trainer.train([studies[name] for name in training_ids if name not in set(held_out)], [studies[name] for name in held_out], folder, identity,
-                  stream=fold, progress=lambda done, logs: tell(0.7 * done / epochs, f"epoch {done} of {epochs}, Dice {logs['val_dice']:.2f}"))
-    tell(0.7, "choosing the threshold")
+    trainer.train([job.studies[name] for name in training_ids if name not in set(held_out)], [job.studies[name] for name in held_out], folder, identity,
+                  stream=fold, progress=part_of(progress, 0, 0.7))
+    progress(0.7, "choosing the threshold")
     predictor.take_weights()
-    counts = [compute_pixel_counts(predict(studies[name]), np.asarray(studies[name].mask()) > 0) for name in held_out]
+    counts = [compute_pixel_counts(predict(job.studies[name]), np.asarray(job.studies[name].mask()) > 0) for name in held_out]
     choice = choose_threshold({threshold: [count.dice(threshold) for count in counts] for threshold in profile.evaluation.thresholds})
-    test_ids = [patient_id for patient_id in fold_of if fold_of[patient_id] == fold]
+    test_ids = [patient_id for patient_id in job.fold_of if job.fold_of[patient_id] == fold]
     for number, patient_id in enumerate(test_ids, start=1):
-        write_array(folder / "predictions" / f"{patient_id}.npy", predict(studies[patient_id]))
-        tell(0.8 + 0.2 * number / len(test_ids), f"predicting patient {number} of {len(test_ids)}")
-    write_json(folder / "fold.json", {"identity": identity, "threshold_chosen": choice.threshold, "dice_validation": choice.mean_dice,
-                                      "validation_patients": held_out})
+        write_array(folder.prediction(patient_id), predict(job.studies[patient_id]))
+        progress(0.8 + 0.2 * number / len(test_ids), f"predicting patient {number} of {len(test_ids)}")
+    folder.tested.write(identity, threshold_chosen=choice.threshold, dice_validation=choice.mean_dice, validation_patients=held_out)

@@ -55,6 +55,10 @@ class Category(StrEnum):
 SCORED_CATEGORIES = (Category.LR_3, Category.LR_4, Category.LR_5)
 
 
+VIRTUAL_COHORT = "virtual cohort"
+"""Name of the simulated patients, in every table, report and result that is of them or of networks which were trained on them."""
+
+
 @dataclass(frozen=True)
 class Series:
     """Files of one time point of one DICOM series, sorted along the slice normal, and the phase it was given.

@@ -13,6 +13,8 @@ from lirads_keras.errors import InputError, Problem
 TrunkName = Literal["vgg16", "resnet50"]
 TRUNKS: tuple[TrunkName, ...] = get_args(TrunkName)
 TRUNK_WORDS: dict[TrunkName, str] = {"vgg16": "VGG16", "resnet50": "ResNet-50"}
+TRUNK_FORWARD_TFLOP_224: dict[TrunkName, float] = {"vgg16": 0.031, "resnet50": 0.008}
+"""Of one 224 × 224 image through the trunk at full width."""
 Mode = Literal["adaptive", "plain"]
 """Training with the phase switch of Eq. 4 ("adaptive"), or every feature from every phase ("plain")."""
 Kind = Literal["segmentation", "features", "direct"]
@@ -92,7 +94,8 @@ def find_characterization_variant(name: str) -> CharacterizationVariant:
 def list_variants() -> list[dict[str, str | int]]:
     """Rows of variants.csv; what does not apply to a variant is empty."""
     rows: list[dict[str, str | int]] = []
-    for variant in (*SEGMENTATION_VARIANTS.values(), *CHARACTERIZATION_VARIANTS.values()):
+    variants: tuple[SegmentationVariant | CharacterizationVariant, ...] = (*SEGMENTATION_VARIANTS.values(), *CHARACTERIZATION_VARIANTS.values())
+    for variant in variants:
         row: dict[str, str | int] = {"variant": variant.name, "kind": variant.kind, "trunk": "", "mode": "", "frozen": "", "size_input": ""}
         if isinstance(variant, CharacterizationVariant):
             row |= {"trunk": variant.trunk, "mode": variant.mode or "", "frozen": int(variant.frozen), "size_input": int(variant.size_input)}

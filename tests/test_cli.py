@@ -147,7 +147,7 @@ def test_a_run_without_weights(smoke_run, virtual_study, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(smoke_run / "profile.yaml", tmp_path / "run")
     finished = lirads("predict", virtual_study, "--run", tmp_path / "run", "--out", tmp_path / "result")
-    assert refused(finished, "segmentation/fold-0/model.keras", "characterization/vgg16-adaptive/fold-2/model.keras")
+    assert refused(finished, "segmentation/delayed/fold-0/model.keras", "characterization/vgg16-adaptive/fold-2/model.keras")
     assert refused(lirads("predict", virtual_study, "--run", tmp_path / "absent", "--out", tmp_path / "result"), "absent")
     assert not (tmp_path / "result").exists()
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lirads_keras.config import DIRECT_VARIANTS, FEATURE_VARIANTS, read_profile
+from lirads_keras.config import read_profile
 from lirads_keras.errors import InputError
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 PROFILES = Path(__file__).parent.parent / "experiments" / "profiles"
 
@@ -46,7 +47,7 @@ def test_cohorts_have_the_size_that_the_paper_prints(name):
 @pytest.mark.parametrize("name", ["cpu", "gpu", "paper"])
 def test_every_variant_of_the_paper_and_the_direct_networks_are_trained(name):
     settings = read_profile(PROFILES / f"{name}.yaml").characterization
-    assert set(settings.variants) == {*FEATURE_VARIANTS, *DIRECT_VARIANTS} and settings.half_split
+    assert set(settings.variants) == set(CHARACTERIZATION_VARIANTS) and settings.half_split
     assert len(settings.seeds) >= (1 if name == "cpu" else 3)
     assert settings.weights == ("formula" if name == "cpu" else "imagenet")
 
@@ -79,6 +80,10 @@ def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
     ({"segmentation": {"loss": {"dice": "per_pixel", "lovasz_below_loss": -1.4}}}, "above -1"),
     ({"cohort": {"seed": -1}}, "greater than or equal to 0"),
     ({"characterization": {"variants": ["vgg19"]}}, "vgg16-adaptive"),
+    ({"segmentation": {"variants": ["arterial"]}}, "variants are of delayed, not arterial"),
+    ({"segmentation": {"seeds": [1, 2]}}, "exactly one .*, not 1, 2"),
+    ({"segmentation": {"seeds": []}}, "one or more, each once, not none"),
+    ({"characterization": {"variants": ["vgg16-plain", "vgg16-plain"]}}, "each once, not vgg16-plain, vgg16-plain"),
     ({"characterization": {"variants": []}}, "one or more, each once, not none"),
     ({"characterization": {"seeds": []}}, "one or more, each once, not none"),
     ({"characterization": {"seeds": [7, 8, 7]}}, "each once, not 7, 8, 7"),

@@ -25,6 +25,7 @@ from lirads_keras.evaluation.detection import match_lesions
 from lirads_keras.evaluation.overlap import LEVELS, PixelCounts, compute_pixel_counts
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.run import RunFolder
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from extract_lesions import predicted_lesions  # noqa: E402
@@ -81,8 +82,9 @@ def compare_levels(slices: int, rounds: int) -> None:
         ["precision_recall_curve", statistics.median(theirs), f"{ratio:.0f} × as long, at least {LEAST_RATIO:g} asked for"]]))
 
 
-def match_run(run: Path, profile: Profile) -> None:
-    with open(run / "results" / "patients.csv", newline="", encoding="utf-8") as file:
+def match_run(run: RunFolder, profile: Profile) -> None:
+    variant = profile.segmentation.variants[0]
+    with open(run.results / "patients.csv", newline="", encoding="utf-8") as file:
         fold_of = {row["patient_id"]: row["fold"] for row in csv.DictReader(file)}
     seconds = dict.fromkeys(("levels", "components", "matching"), 0.0)
     components = 0
@@ -94,8 +96,8 @@ def match_run(run: Path, profile: Profile) -> None:
         return result
 
     for patient_id, fold in fold_of.items():
-        study = read_stored_study(run / "store" / patient_id)
-        prediction = run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy"
+        study = read_stored_study(run.store(patient_id))
+        prediction = run.prediction(variant, int(fold), patient_id)
         labels = np.asarray(study.mask())
         timed("levels", lambda: compute_pixel_counts(np.load(prediction, mmap_mode="r"), labels > 0))
         reference = measure_lesions(labels, study.grid())
@@ -117,7 +119,8 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, help="thresholds and what a lesion is; of the run, if not given")
     arguments = parser.parse_args()
     if arguments.run:
-        match_run(arguments.run, read_profile(arguments.profile or arguments.run / "profile.yaml"))
+        run = RunFolder(arguments.run)
+        match_run(run, read_profile(arguments.profile) if arguments.profile else run.read_profile())
     compare_levels(arguments.slices, arguments.rounds)
 
 

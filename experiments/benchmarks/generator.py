@@ -29,7 +29,7 @@ def serve_generator(profile_name: str, threads: int) -> None:
 
     from lirads_keras.config import read_profile
     from lirads_keras.entities import Volume
-    from lirads_keras.preprocessing.slices import SliceDataset
+    from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
     from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 
     profile = read_profile(PROFILES / f"{profile_name}.yaml")
@@ -41,9 +41,8 @@ def serve_generator(profile_name: str, threads: int) -> None:
             mask[15:25, side // 3:side // 2, side // 3:side // 2] = 1
             volume = Volume(image, (4.4, 2.4, 2.4), np.diag([4.4, 2.4, 2.4, 1.0]))
             write_stored_study(Path(folder) / f"N{number}", {"delayed": volume}, mask, profile.preprocessing)
-        dataset = SliceDataset([read_stored_study(path) for path in sorted(Path(folder).iterdir())], classes=2, crop_px=settings.training_crop_px,
-                               batch_size=settings.finetune.batch_size, samples_per_epoch=settings.finetune.samples_per_epoch, seed=0, stream=0,
-                               sampling=settings.sampling, lesion_fraction=settings.lesion_fraction, augmentation=settings.augmentation, workers=threads)
+        dataset = SliceDataset([read_stored_study(path) for path in sorted(Path(folder).iterdir())],
+                               SliceDraw.of_stage(settings, settings.finetune, classes=2, seed=0, stream=0), workers=threads)
         batches = iter(range(10**9))
         serve(f"{settings.finetune.batch_size}", lambda: dataset[next(batches)])
 

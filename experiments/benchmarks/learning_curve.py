@@ -34,17 +34,18 @@ def train_and_score(run: Path, factor: float, folds: Sequence[int]) -> list[obje
     from lirads_keras.inference.segmentation import predict_levels
     from lirads_keras.preprocessing.splits import validation_patients
     from lirads_keras.preprocessing.store import read_stored_study
+    from lirads_keras.run import NetworkFolder
     from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
 
     plan = read_plan(run)
     settings, thresholds = plan.profile.segmentation, plan.profile.evaluation.thresholds
     stage = settings.finetune.model_copy(update={"patience_epochs": settings.finetune.epochs,
                                                  "samples_per_epoch": max(round(factor * settings.finetune.samples_per_epoch), settings.finetune.batch_size)})
-    trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=plan.profile.seed, pretrained=run / "segmentation" / "pretrain" / "model.keras")
+    trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=plan.run.pretraining.weights)
     predictor = build_predictor(trainer.model, plan.profile.inference.engine, plan.profile.workflow.threads)
 
     def count(patient_id: str) -> PixelCounts:
-        study = read_stored_study(run / "store" / patient_id)
+        study = read_stored_study(plan.run.store(patient_id))
         levels = predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(),
                                 plan.profile.inference, batch_size=settings.prediction_batch_size)
         return compute_pixel_counts(levels, np.asarray(study.mask()) > 0)
@@ -57,8 +58,8 @@ def train_and_score(run: Path, factor: float, folds: Sequence[int]) -> list[obje
         trained_on = [name for name in ids if name not in set(held_out)]
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            trainer.train([read_stored_study(run / "store" / name) for name in trained_on], [read_stored_study(run / "store" / name) for name in held_out],
-                          Path(folder), "learning curve", stream=fold)
+            trainer.train([read_stored_study(plan.run.store(name)) for name in trained_on], [read_stored_study(plan.run.store(name)) for name in held_out],
+                          NetworkFolder(Path(folder)), "learning curve", stream=fold)
         seconds += time.perf_counter() - started
         predictor.take_weights()
         counts = [count(name) for name in held_out]
@@ -77,9 +78,10 @@ def check_run(run: Path, folds: Sequence[int]) -> Profile:
     """
     from stages import read_plan
 
-    profile = read_plan(run).profile
+    plan = read_plan(run)
+    profile = plan.profile
     problems = [Problem("--folds", f"0 to {profile.segmentation.folds - 1}", str(fold)) for fold in folds if not 0 <= fold < profile.segmentation.folds]
-    weights = run / "segmentation" / "pretrain" / "model.keras"
+    weights = plan.run.pretraining.weights
     if not weights.is_file():
         problems.append(Problem(str(weights), "a finished pre-training", "no such file"))
     if problems:

@@ -24,6 +24,7 @@ from lirads_keras.inference.run_files import find_run_files
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.crops import crop_mask
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.run import RunFolder
 
 BAND_FRACTION = 0.1
 CAPSULE = HEAD_FEATURES.index(Feature.CAPSULE)
@@ -51,7 +52,7 @@ def measure_fold(run: Path, variant: str, fold: int, index: pd.DataFrame, images
     files = find_run_files(run, variant=variant, fold=fold)
     models, settings = read_run_models(files), files.profile.characterization
     for patient_id, rows in index[(index["fold"] == fold) & (index["roi"] == "reference_roi")].groupby("patient_id"):
-        study = read_stored_study(run / "store" / str(patient_id))
+        study = read_stored_study(files.run.store(str(patient_id)))
         # The rows of a patient's reference regions stand in the order of the labels.
         for row, lesion in zip(rows.index, measure_lesions(np.asarray(study.mask()), study.grid()), strict=True):
             outline = crop_mask(lesion, study.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)
@@ -71,9 +72,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--variant", default="vgg16-adaptive")
     parsed = parser.parse_args()
-    crops = parsed.run / "characterization" / "crops"
-    index = pd.read_csv(crops / "index.csv", dtype={"patient_id": str, "lesion_id": str})
-    images, present = np.load(crops / "images.npy", mmap_mode="r"), np.load(crops / "present.npy")
+    crops = RunFolder(parsed.run).crops
+    index = pd.read_csv(crops.index, dtype={"patient_id": str, "lesion_id": str})
+    images, present = np.load(crops.images, mmap_mode="r"), np.load(crops.present)
     found = pd.DataFrame([row for fold in sorted(index["fold"].unique())
                           for row in measure_fold(parsed.run, parsed.variant, int(fold), index, images, present)])
     print(f"Virtual cohort, {parsed.variant}, lesions with a core of their own: {len(found)} of {(index['roi'] == 'reference_roi').sum()}\n")

@@ -23,9 +23,10 @@ from turns import format_table, median_ratio
 
 from lirads_keras.config import Engine, InferenceSettings, read_profile
 from lirads_keras.entities import Volume
-from lirads_keras.errors import InputError, Problem
+from lirads_keras.errors import InputError
 from lirads_keras.evaluation.overlap import compute_dice, compute_level
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
+from lirads_keras.run import RunFolder
 
 PAPER_PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "paper.yaml"
 MATRIX_PX, SLICES, BLOCK = 512, 300, 10
@@ -101,16 +102,16 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
     from lirads_keras.preprocessing.store import read_stored_study
     from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
 
-    profile = read_profile(run / "profile.yaml")
-    fold = run / "segmentation" / "fold-0"
-    if not (fold / "fold.json").is_file():
-        raise InputError(Problem(str(fold / "fold.json"), "a finished fold", "no such file"))
-    level = compute_level(json.loads((fold / "fold.json").read_text())["threshold_chosen"])
+    folder = RunFolder(run)
+    profile = folder.read_profile()
+    fold = folder.fold(profile.segmentation.variants[0], 0)
+    level = compute_level(fold.threshold)
     model = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
-    model.load_weights(fold / "model.keras")
+    model.load_weights(fold.weights)
     predictors: dict[str, Predictor] = {"keras, whole slices": KerasPredictor(model)}
     predictors |= {engine: build_predictor(model, engine, threads) for engine in ENGINES}
-    studies = [study for path in sorted((fold / "predictions").glob("*.npy")) if (study := read_stored_study(run / "store" / path.stem)).lesion_slices]
+    tested = [read_stored_study(store) for store in sorted(folder.stores.iterdir()) if fold.prediction(store.name).is_file()]
+    studies = [study for study in tested if study.lesion_slices]
     counts: dict[str, list[tuple[int, int, int]]] = {engine: [] for engine in ENGINES}
     for study in studies[:patients]:
         masks = {name: predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(),

@@ -15,6 +15,7 @@ from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.direct import build_direct
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 
 def list_diagrams(profile: Profile) -> dict[str, list[dict[str, Any]]]:
@@ -23,9 +24,9 @@ def list_diagrams(profile: Profile) -> dict[str, list[dict[str, Any]]]:
     # Networks that are only looked at stay off the GPU.
     with tf.device("CPU"):
         unet = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
-        multitask = build_characterization_network(settings, "resnet50" if settings.variants[0].startswith("resnet50") else "vgg16")
-        direct = build_direct(crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights="random", frozen=False,
-                              with_size=False)
+        multitask = build_characterization_network(settings, CHARACTERIZATION_VARIANTS[settings.variants[0]].trunk)
+        direct = build_direct("vgg16", crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights="random",
+                              frozen=False, with_size=False)
         attention = next(layer for layer in unet.layers if isinstance(layer, CBAM))
         _, *size = keras.Model(unet.input, attention.output).compute_output_shape((1, matrix_px, matrix_px, unet.input.shape[-1]))
         segmented = find_segmented_phase()

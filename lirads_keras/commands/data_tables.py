@@ -117,14 +117,14 @@ def _import(parsed: argparse.Namespace) -> None:
 def _export_nnunet(parsed: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from lirads_keras.config import read_profile
     from lirads_keras.io.manifests import read_manifest
     from lirads_keras.preprocessing.manifest_folds import count_folds
     from lirads_keras.preprocessing.nnunet_export import export_nnunet
+    from lirads_keras.run import RunFolder
 
     if parsed.run and (parsed.folds or parsed.seed is not None):
         raise InputError(Problem("--run", "either --run, or --folds and --seed", "both"))
-    profile = read_profile(parsed.run / "profile.yaml") if parsed.run else None
+    profile = RunFolder(parsed.run).read_profile() if parsed.run else None
     segmentation_only = _is_segmentation_set(parsed.manifest)
     manifest = read_manifest(parsed.manifest, segmentation_only=segmentation_only)
     folds = profile.segmentation.folds if profile else parsed.folds or count_folds(manifest.patients, DEFAULT_FOLDS)

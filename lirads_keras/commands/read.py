@@ -60,7 +60,7 @@ def find_newest_run(runs: Path, fold: int | str | None) -> RunFiles:
             continue
     if not finished:
         raise InputError(Problem("--run", f"a finished run (none is in {runs}/; `make reproduce` makes one)", "not given"))
-    return max(finished, key=lambda files: max(path.stat().st_mtime for path in files.characterization))
+    return max(finished, key=lambda files: max(path.stat().st_mtime for path in files.characterization_weights))
 
 
 def _read(parsed: argparse.Namespace) -> None:
@@ -76,7 +76,7 @@ def _read(parsed: argparse.Namespace) -> None:
     if parsed.background_cutoff is not None:
         preprocessing = files.profile.preprocessing.model_copy(update={"background_cutoff": parsed.background_cutoff})
         files = replace(files, profile=files.profile.model_copy(update={"preprocessing": preprocessing}))
-    out = parsed.out or files.run / "reader"
+    out = parsed.out or files.run.reader
     check_out(out)
     from lirads_keras.inference.openvino_predictor import check_engine
     from lirads_keras.reader.assets import check_assets

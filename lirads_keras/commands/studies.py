@@ -54,7 +54,7 @@ def describe_call(parsed: argparse.Namespace, files: RunFiles) -> dict[str, str]
     """What the results depend on beside the studies: the options, and the checksums of the weights and the phase map."""
     from lirads_keras.provenance import compute_sha256
 
-    weights = (*files.segmentation, *files.characterization)
+    weights = (*files.segmentation_weights, *files.characterization_weights)
     options = {name: str(value) for name, value in vars(parsed).items() if name not in NOT_OF_THE_RESULT}
     phase_map = [parsed.phase_map] if parsed.phase_map and parsed.phase_map.is_file() else []
     return options | {f"{CHECKSUM}{path}": compute_sha256(path) for path in (*weights, *phase_map)}

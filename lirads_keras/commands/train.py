@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from lirads_keras.preprocessing.store import StoredStudy
 
 
+VARIANT = "delayed"
+"""One image a patient is read: the delayed phase, or the only one."""
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command to the parser's commands."""
     train = commands.add_parser("train", help="a part of the workflow on your own data").add_subparsers(required=True, metavar="COMMAND")
@@ -60,24 +64,28 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
     from lirads_keras.inference.openvino_predictor import check_engine
     from lirads_keras.preprocessing.manifest_folds import read_folds
     from lirads_keras.preprocessing.segmentation_store import store_segmentation_set
+    from lirads_keras.run import RunFolder
+    from lirads_keras.variants import SEGMENTATION_VARIANTS
 
     check_engine(profile.inference.engine)
     with tqdm(total=len(manifest.patients), unit="patient", desc="images") as bar:
-        studies = store_segmentation_set(manifest, labels, parsed.out / "store", profile.preprocessing, jobs=profile.workflow.cores,
+        studies = store_segmentation_set(manifest, labels, RunFolder(parsed.out).stores, profile.preprocessing, jobs=profile.workflow.cores,
                                          progress=follow(bar))
     # Who is positive is a matter of the label that is asked for.
     patients = manifest.patients.assign(group=["positive" if studies[str(name)].lesion_slices else "negative" for name in manifest.patients["patient_id"]])
     positives, fold_of = read_folds(patients, profile.segmentation.folds, profile.seed)
     print("loading TensorFlow", file=sys.stderr)
-    from lirads_keras.segmentation_run import train_all_folds
+    from lirads_keras.cross_validation import CrossValidation, train_folds
 
+    job = CrossValidation(RunFolder(parsed.out), profile, SEGMENTATION_VARIANTS[VARIANT], studies, positives, fold_of, pretrained=None, identity=identity,
+                          threads=profile.workflow.cores)
     with tqdm(total=profile.segmentation.folds, unit="fold", bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}{postfix}]") as bar:
-        def tell(done: float, detail: str) -> None:
-            bar.update(done - bar.n)
-            bar.set_postfix_str(detail)
+        def tell(fraction: float | None, message: str) -> None:
+            bar.update((fraction or 0.0) * profile.segmentation.folds - bar.n)
+            bar.set_postfix_str(message)
 
-        train_all_folds(studies, positives, fold_of, profile, parsed.out / "segmentation", identity, tell)
-        tell(profile.segmentation.folds, "done")
+        train_folds(job, tell)
+        tell(1, "done")
     cohort = " + ".join(sorted({text for text in manifest.patients["cohort"] if text})) or "not named"
     print(write_segmentation_report(
         parsed.out, _score(parsed.out, studies, fold_of, profile), title=f"Segmentation of {parsed.label}: {cohort}",
@@ -89,11 +97,12 @@ def _score(out: Path, studies: dict[str, StoredStudy], fold_of: dict[str, int], 
     import numpy as np
 
     from lirads_keras.evaluation.segmentation_report import score_fold
+    from lirads_keras.run import RunFolder
 
     rows = []
     for fold in range(profile.segmentation.folds):
         tested = [studies[name] for name, of in fold_of.items() if of == fold]
-        rows += score_fold(out / "segmentation" / f"fold-{fold}", fold, (
+        rows += score_fold(RunFolder(out).fold(VARIANT, fold), fold, (
             (study.patient_id, np.asarray(study.mask()) > 0, float(np.prod(study.spacing_mm)) / 1000) for study in tested))
     return rows
 
@@ -129,12 +138,11 @@ def _claim(out: Path, content: dict[str, Any]) -> None:
     Raises:
         InputError: it holds a run of something else.
     """
-    from lirads_keras.io.atomic import write_json
-    from lirads_keras.io.records import is_finished
+    from lirads_keras.run import RunFolder
 
-    path = out / "inputs.json"
-    if is_finished(path, content["identity"]):
+    inputs = RunFolder(out).inputs
+    if inputs.made_from(content["identity"]):
         return
     if any(entry.name != ".lock" for entry in out.iterdir()):
         raise InputError(Problem(f"--out {out}", "a new folder, or a run of these images, label, profile and package versions", "something else"))
-    write_json(path, content)
+    inputs.write(**content)

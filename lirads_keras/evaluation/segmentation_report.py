@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from lirads_keras.evaluation.overlap import compute_pixel_counts
 from lirads_keras.io.atomic import write_text
+from lirads_keras.run import NetworkFolder
 
 COLUMNS = {
     "patient_id": "", "fold": "test fold, from 0", "has_reference": "1 if the label occurs in the patient's mask",
@@ -19,18 +19,18 @@ COLUMNS = {
 """Columns of dice.csv."""
 
 
-def score_fold(folder: Path, fold: int, references: Iterable[tuple[str, np.ndarray, float]]) -> list[dict[str, object]]:
+def score_fold(folder: NetworkFolder, fold: int, references: Iterable[tuple[str, np.ndarray, float]]) -> list[dict[str, object]]:
     """Rows of dice.csv for the test patients of a fold.
 
     Args:
-        folder: of the fold, with `fold.json` and `predictions/<patient_id>.npy` (uint8 levels (z, y, x)).
+        folder: of the fold, which is finished.
         fold: its number.
         references: patient id, mask bool (z, y, x) and volume of a voxel in ml of each test patient; one at a time is held in memory.
     """
-    threshold = float(json.loads((folder / "fold.json").read_text(encoding="utf-8"))["threshold_chosen"])
+    threshold = folder.threshold
     rows: list[dict[str, object]] = []
     for patient_id, reference, voxel_ml in references:
-        counts = compute_pixel_counts(np.load(folder / "predictions" / f"{patient_id}.npy", mmap_mode="r"), reference)
+        counts = compute_pixel_counts(np.load(folder.prediction(patient_id), mmap_mode="r"), reference)
         at = counts.at(threshold)
         volumes = ((at["tp"] + at["fn"]) * voxel_ml, (at["tp"] + at["fp"]) * voxel_ml)
         rows.append(dict(zip(COLUMNS, (patient_id, fold, int(at["tp"] + at["fn"] > 0), threshold, counts.dice(threshold), *volumes), strict=True)))

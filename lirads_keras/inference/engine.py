@@ -10,17 +10,18 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
+from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
 from lirads_keras.inference.predictors import Predictor, build_predictor
-from lirads_keras.inference.run_files import RunFiles, read_training_cohort
+from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.inference.segmentation import predict_slices
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.provenance import compute_sha256, package_versions
-from lirads_keras.training.characterization import build_characterization_network, split_variant
+from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.variants import Mode
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +50,12 @@ class RunModels:
             InputError: a weight file is damaged or of another network.
         """
         total = np.zeros(image.shape, np.float32)
-        for weights in self.files.segmentation:
+        for weights in self.files.segmentation_weights:
             _load(self.segmentation, weights)
             self.predictor.take_weights()
             for first, probability in predict_slices(self.predictor, image, scale, self.files.profile.inference, batch_size=batch_size):
                 total[first:first + len(probability)] += probability
-        total /= np.float32(len(self.files.segmentation))
+        total /= np.float32(len(self.files.segmentation_weights))
         return image.with_array(total)
 
     def predict_features(self, images: np.ndarray, present: np.ndarray) -> list[FeatureProbabilities]:
@@ -65,11 +66,10 @@ class RunModels:
         """
         if not len(images):
             return []
-        _, mode = split_variant(self.files.variant)
         by_fold = []
-        for weights in self.files.characterization:
+        for weights in self.files.characterization_weights:
             _load(self.characterization, weights)
-            by_fold.append(predict_features(self.characterization, images, present, mode))
+            by_fold.append(predict_features(self.characterization, images, present, self._mode))
         return [_mean(of_lesion) for of_lesion in zip(*by_fold, strict=True)]
 
     def explain_features(self, images: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -78,12 +78,17 @@ class RunModels:
         Raises:
             InputError: a weight file is damaged or of another network.
         """
-        _, mode = split_variant(self.files.variant)
         total = np.zeros((*images.shape[:2], len(HEAD_FEATURES), *images.shape[2:4]), np.float32)
-        for weights in self.files.characterization if len(images) else ():
+        for weights in self.files.characterization_weights if len(images) else ():
             _load(self.characterization, weights)
-            total += compute_activation_maps(self.characterization, images, present, mode)
-        return total / np.float32(len(self.files.characterization))
+            total += compute_activation_maps(self.characterization, images, present, self._mode)
+        return total / np.float32(len(self.files.characterization_weights))
+
+    @property
+    def _mode(self) -> Mode:
+        mode = self.files.characterization.mode
+        assert mode is not None, "find_run_files takes networks of features only"
+        return mode
 
 
 def read_run_models(files: RunFiles) -> RunModels:
@@ -94,19 +99,18 @@ def read_run_models(files: RunFiles) -> RunModels:
     """
     profile = files.profile
     inference = profile.inference
-    trunk, _ = split_variant(files.variant)
-    cohort = read_training_cohort(files.run)
-    versions = ({"trained on": cohort} if cohort else {}) | package_versions() | {
-        "profile": profile.name, "variant": files.variant, "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
+    versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | package_versions() | {
+        "profile": profile.name, "variant": files.characterization.name, "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
         "segmentation threshold": f"{files.threshold:g}", "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
         "flip augmentation": _yes_or_no(inference.flip_augmentation)}
-    versions |= {f"weights sha256 {path.relative_to(files.run)}": compute_sha256(path) for path in (*files.segmentation, *files.characterization)}
+    weights = (*files.segmentation_weights, *files.characterization_weights)
+    versions |= {f"weights sha256 {path.relative_to(files.run.path)}": compute_sha256(path) for path in weights}
     segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
     return RunModels(
         files=files,
         segmentation=segmentation,
         predictor=build_predictor(segmentation, inference.engine),
-        characterization=build_characterization_network(profile.characterization.model_copy(update={"weights": "random"}), trunk),
+        characterization=build_characterization_network(profile.characterization.model_copy(update={"weights": "random"}), files.characterization.trunk),
         versions=versions,
     )
 

@@ -1,31 +1,35 @@
 """What a finished run left for reading new studies; checked here without Keras, so that a wrong path is told before TensorFlow is imported."""
 from __future__ import annotations
 
-import json
 import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
-from lirads_keras.config import FEATURE_VARIANTS, Profile, read_profile
+from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.phantom.cohort import COHORT_LABEL
+from lirads_keras.run import NetworkFolder, RunFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
 class RunFiles:
     """The chosen folds of a run.
 
-    `segmentation` and `characterization` are weights, one file a fold. `threshold` is the median of those that the folds chose on their
+    `segmentation_weights` and `characterization_weights` are one file a fold. `threshold` is the median of those that the folds chose on their
     early-stopping patients; of an even number of folds the lower of the middle two, so that it is one of the thresholds at which masks were scored.
     """
 
-    run: Path
+    run: RunFolder
     profile: Profile
-    variant: str
+    segmentation: SegmentationVariant
+    characterization: CharacterizationVariant
     folds: tuple[int, ...]
-    segmentation: tuple[Path, ...]
-    characterization: tuple[Path, ...]
+    segmentation_weights: tuple[Path, ...]
+    characterization_weights: tuple[Path, ...]
     threshold: float
 
 
@@ -40,52 +44,54 @@ def find_run_files(run: Path, *, variant: str | None = None, fold: int | Literal
     Raises:
         InputError: no run folder, an unknown variant or fold, or weights or thresholds that are missing (each is named).
     """
-    if not (run / "profile.yaml").is_file():
-        raise InputError(Problem(str(run), "a run folder with profile.yaml (made by `make reproduce`)", "no such file" if run.is_dir() else "no such folder"))
-    profile = read_profile(run / "profile.yaml")
-    # A direct network has no features to report.
-    variants, folds = [name for name in profile.characterization.variants if name in FEATURE_VARIANTS], range(profile.segmentation.folds)
-    variant = variant or next(iter(variants), "a run of direct networks only")
-    problems = []
-    if variant not in variants:
-        problems.append(Problem("--variant", f"one of {', '.join(variants or FEATURE_VARIANTS)}", variant))
+    folder = RunFolder(run)
+    profile = folder.read_profile()
+    segmentation, characterization = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]], _choose_variant(profile, variant)
+    folds = range(profile.segmentation.folds)
     wanted = profile.inference.folds if fold is None else fold
+    problems = [] if isinstance(characterization, CharacterizationVariant) else [characterization]
     if isinstance(wanted, int) and wanted not in folds:
         problems.append(Problem("--fold", f"all, best or 0 … {folds[-1]}", str(fold)))
     raise_if_any(problems)
-    chosen = _find_best_fold(run, folds) if wanted == "best" else tuple(folds) if wanted == "all" else (wanted,)
-    segmentation = tuple(run / "segmentation" / f"fold-{k}" / "model.keras" for k in chosen)
-    characterization = tuple(run / "characterization" / variant / f"fold-{k}" / "model.keras" for k in chosen)
-    problems = [Problem(str(path), "weights of a finished run", "no such file") for path in (*segmentation, *characterization) if not path.is_file()]
-    thresholds = _read_of_folds(run, chosen, "threshold_chosen", "threshold", problems)
+    assert isinstance(characterization, CharacterizationVariant)
+    if wanted == "best":
+        chosen: tuple[int, ...] = _find_best_fold([folder.fold(segmentation.name, k) for k in folds])
+    else:
+        chosen = tuple(folds) if wanted == "all" else (wanted,)
+    networks = [folder.fold(segmentation.name, k) for k in chosen]
+    weights = tuple(network.weights for network in networks)
+    of_features = tuple(folder.fold(characterization.name, k).weights for k in chosen)
+    problems = [Problem(str(path), "weights of a finished run", "no such file") for path in (*weights, *of_features) if not path.is_file()]
+    thresholds = _read_of_folds(networks, lambda network: network.threshold, problems)
     raise_if_any(problems)
-    return RunFiles(run, profile, variant, chosen, segmentation, characterization, statistics.median_low(thresholds))
+    return RunFiles(folder, profile, segmentation, characterization, chosen, weights, of_features, statistics.median_low(thresholds))
 
 
-def read_training_cohort(run: Path) -> str:
-    """"virtual cohort" where a run was trained on it, else nothing."""
-    try:
-        inputs = json.loads((run / "inputs.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return COHORT_LABEL if isinstance(inputs, dict) and inputs.get("manifest", "") is None else ""
+def _choose_variant(profile: Profile, asked: str | None) -> CharacterizationVariant | Problem:
+    """The variant that is asked for, or the profile's first; a direct network has no features to report."""
+    known = [name for name in profile.characterization.variants if CHARACTERIZATION_VARIANTS[name].reads_features]
+    name = asked or next(iter(known), "a run of direct networks only")
+    if name in known:
+        return CHARACTERIZATION_VARIANTS[name]
+    possible = known or [variant.name for variant in CHARACTERIZATION_VARIANTS.values() if variant.reads_features]
+    return Problem("--variant", f"one of {', '.join(possible)}", name)
 
 
-def _find_best_fold(run: Path, folds: range) -> tuple[int]:
+def _find_best_fold(networks: Sequence[NetworkFolder]) -> tuple[int]:
     problems: list[Problem] = []
-    dice = _read_of_folds(run, tuple(folds), "dice_validation", "validation Dice", problems)
+    dice = _read_of_folds(networks, lambda network: network.validation_dice, problems)
+    problems += [Problem(str(network.tested.path), "the fold's validation Dice", "none: no early-stopping patient has a lesion")
+                 for network, value in zip(networks, dice) if value is None]
     raise_if_any(problems)
-    return (max(folds, key=lambda fold: dice[fold]),)
+    return (max(range(len(networks)), key=lambda fold: dice[fold] or 0.0),)
 
 
-def _read_of_folds(run: Path, folds: tuple[int, ...], key: str, name: str, problems: list[Problem]) -> list[float]:
+def _read_of_folds(networks: Sequence[NetworkFolder], read: Callable[[NetworkFolder], Value], problems: list[Problem]) -> list[Value]:
     """A number of each fold's record; what cannot be read is appended to the problems."""
-    numbers = []
-    for fold in folds:
-        path = run / "segmentation" / f"fold-{fold}" / "fold.json"
+    values = []
+    for network in networks:
         try:
-            numbers.append(float(json.loads(path.read_text())[key]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            found = "no such file" if isinstance(error, FileNotFoundError) else f"{type(error).__name__}: {error}"
-            problems.append(Problem(str(path), f"the fold's {name}, which a finished run has", found))
-    return numbers
+            values.append(read(network))
+        except InputError as error:
+            problems += error.problems
+    return values

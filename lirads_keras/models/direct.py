@@ -11,6 +11,7 @@ from keras import layers
 
 from lirads_keras.entities import SCORED_CATEGORIES
 from lirads_keras.models.trunk import TrunkWeights, build_trunk
+from lirads_keras.variants import TrunkName
 
 REFERENCE_DIAMETER_MM = 20.0
 """The size at which Table 3 changes column; its logarithm is 0."""
@@ -28,13 +29,15 @@ def stack_phases(images: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(own, 1, -1), np.float32)
 
 
-def build_direct(*, crop_px: int, width_factor: float, head_units: int, weights: TrunkWeights, frozen: bool, with_size: bool) -> keras.Model:
+def build_direct(trunk: TrunkName, *, crop_px: int, width_factor: float, head_units: int, weights: TrunkWeights, frozen: bool,
+                 with_size: bool) -> keras.Model:
     """Builds the three-class network: {"image": (n, crop_px, crop_px, 3)} -> probabilities (n, 3) of SCORED_CATEGORIES, float32 under every policy.
 
-    The image's channels are the arterial, portal venous and delayed phase. The trunk is VGG16 (Fig. 15), its deepest features averaged over the crop; then
-    come one fully connected layer of `head_units` and the softmax.
+    The image's channels are the arterial, portal venous and delayed phase. The trunk (VGG16 in Fig. 15) has its deepest features averaged over the crop;
+    then come one fully connected layer of `head_units` and the softmax.
 
     Args:
+        trunk: VGG16 or ResNet-50.
         crop_px: side of the crop, at least 32.
         width_factor: multiplies the trunk's channels.
         head_units: units of the fully connected layer.
@@ -45,7 +48,7 @@ def build_direct(*, crop_px: int, width_factor: float, head_units: int, weights:
     Raises:
         InputError: the trunk's weights can't be had.
     """
-    features = build_trunk("vgg16", crop_px=crop_px, width_factor=width_factor, weights=weights)
+    features = build_trunk(trunk, crop_px=crop_px, width_factor=width_factor, weights=weights)
     for layer in features.layers:
         layer.trainable = not frozen
     inputs = {"image": features.input}

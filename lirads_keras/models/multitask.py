@@ -7,9 +7,9 @@ from typing import Any
 import keras
 from keras import layers
 
-from lirads_keras.config import TrunkName
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.models.trunk import TrunkWeights, build_trunk
+from lirads_keras.variants import TrunkName
 
 
 @keras.saving.register_keras_serializable(package="lirads_keras")

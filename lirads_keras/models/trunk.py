@@ -7,11 +7,11 @@ from typing import Literal
 
 import keras
 
-from lirads_keras.config import TrunkName
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.models.pretrained import find_weight_file
 from lirads_keras.models.resnet import IMAGENET_FILES, build_resnet
 from lirads_keras.models.vgg import IMAGENET_FILE, build_vgg16
+from lirads_keras.variants import TrunkName
 
 TrunkWeights = Literal["imagenet", "random"] | Path
 """ImageNet, He's initialisation, or a file of Keras' `save_weights` of the same trunk (made by training/formula.py)."""

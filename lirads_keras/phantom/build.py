@@ -15,9 +15,10 @@ from typing import Any
 import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings, CtSettings, Settings
+from lirads_keras.entities import VIRTUAL_COHORT
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_json, write_text
-from lirads_keras.phantom.cohort import COHORT_LABEL, build_cohort_table, choose_patients
+from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
 from lirads_keras.phantom.ct import build_ct_volume
 from lirads_keras.phantom.curves import build_contrast_curves
 from lirads_keras.phantom.patient import build_patient
@@ -68,7 +69,7 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
     _check(settings, patients, len(whole))
     table = whole if patients is None else choose_patients(whole, patients)
     _claim(folder, settings, len(table))
-    write_json(folder / "cohort_table.json", {"cohort": COHORT_LABEL, "patients": [asdict(plan) for plan in whole]})
+    write_json(folder / "cohort_table.json", {"cohort": VIRTUAL_COHORT, "patients": [asdict(plan) for plan in whole]})
     records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
     _run(
         build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)

@@ -12,8 +12,6 @@ from scipy.stats import norm
 from lirads_keras.config import CohortSettings
 from lirads_keras.phantom.signal import SCANNERS
 
-COHORT_LABEL = "virtual cohort"
-
 DIAGNOSIS_POSITIVE = {
     "liver operation": 40, "puncture": 7, "transcatheter arterial chemoembolization": 43, "radiofrequency ablation": 4,
     "CT/MRI follow-up": 1, "comprehensive clinical diagnosis": 14, "liver transplant": 2}

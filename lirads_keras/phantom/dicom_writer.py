@@ -13,8 +13,8 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase
-from lirads_keras.phantom.cohort import COHORT_LABEL, PatientPlan
+from lirads_keras.entities import ENHANCED_PHASES, VIRTUAL_COHORT, Phase
+from lirads_keras.phantom.cohort import PatientPlan
 from lirads_keras.phantom.signal import ECHO_TIME_MS, FLIP_ANGLE_DEG, REPETITION_TIME_MS, SCANNERS, Scanner
 
 PROTON_MHZ_PER_T = 42.577
@@ -100,7 +100,7 @@ def _build_template(
     dataset.SeriesInstanceUID = build_uid(digest, plan.patient_id, acquisition.phase)
     dataset.SeriesNumber = number
     dataset.SeriesDescription = description
-    dataset.ProtocolName = f"Liver dynamic, {COHORT_LABEL}"
+    dataset.ProtocolName = f"Liver dynamic, {VIRTUAL_COHORT}"
     dataset.BodyPartExamined = "LIVER"
     dataset.PatientPosition = "HFS"
     dataset.FrameOfReferenceUID = build_uid(digest, plan.patient_id, "frame of reference")
@@ -112,7 +112,7 @@ def _build_template(
     dataset.Manufacturer = scanner.manufacturer
     dataset.ManufacturerModelName = scanner.model
     dataset.SoftwareVersions = scanner.software.split("\\")
-    dataset.InstitutionName = COHORT_LABEL
+    dataset.InstitutionName = VIRTUAL_COHORT
     dataset.DeviceSerialNumber = f"{list(SCANNERS).index(scanner.name) + 1:04d}"
     _fill_mr_image(dataset, scanner, acquisition.voxels.shape[1:])
     _fill_contrast(dataset, plan, injection)
@@ -138,7 +138,7 @@ def _fill_patient_and_study(dataset: Dataset, plan: PatientPlan, digest: str, in
     dataset.PatientAge = f"{plan.age_years:03d}Y"
     dataset.PatientWeight = _decimal(plan.weight_kg)
     dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = f"{COHORT_LABEL}: simulated, no person"
+    dataset.DeidentificationMethod = f"{VIRTUAL_COHORT}: simulated, no person"
     dataset.StudyInstanceUID = build_uid(digest, plan.patient_id, "study")
     dataset.StudyDate = start.strftime("%Y%m%d")
     dataset.StudyTime = _time(start)

@@ -11,12 +11,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings
-from lirads_keras.entities import ENHANCED_PHASES, Observation, Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, VIRTUAL_COHORT, Observation, Phase, Volume
 from lirads_keras.io.atomic import replacing, write_json
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.lirads.categorize import categorize
 from lirads_keras.phantom.anatomy import Anatomy, build_anatomy
-from lirads_keras.phantom.cohort import COHORT_LABEL, PatientPlan
+from lirads_keras.phantom.cohort import PatientPlan
 from lirads_keras.phantom.confounders import KINDS
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
 from lirads_keras.phantom.grid import Grid
@@ -179,7 +179,7 @@ def _describe_margins(margins: FeatureMargins) -> dict[str, float]:
 def _describe(plan: PatientPlan, anatomy: Anatomy, mask_path: str) -> dict[str, Any]:
     counts = {f"n_{kind.name}": sum(found.kind == kind for found in anatomy.confounders) for kind in KINDS}
     return {
-        "patient_id": plan.patient_id, "group": plan.group, "cohort": COHORT_LABEL, "age_years": plan.age_years, "sex": plan.sex,
+        "patient_id": plan.patient_id, "group": plan.group, "cohort": VIRTUAL_COHORT, "age_years": plan.age_years, "sex": plan.sex,
         "scanner": plan.scanner, "diagnosis_method": plan.diagnosis_method, "mask_path": mask_path, "weight_kg": plan.weight_kg,
         "cirrhotic": int(plan.cirrhotic), "agent": plan.agent, "injection_rate_ml_s": plan.injection_rate_ml_s, "oblique": int(plan.oblique),
         "arrival_s": plan.arrival_s, "arterial_s": plan.arterial_s, "portal_venous_s": plan.portal_venous_s, "delayed_s": plan.delayed_s, **counts}

@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 
 class EndlessDataset(keras.utils.PyDataset):
@@ -25,3 +26,28 @@ class EndlessDataset(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> Any:
         """Batch `number`, from 0 across epochs."""
         raise NotImplementedError
+
+
+class ShuffledDataset(EndlessDataset):
+    """Batches of n samples: each epoch has every sample once, in an order that depends on `key` and the epoch alone.
+
+    Args:
+        samples: n.
+        batch_size: samples at a time.
+        key: names the random sequence.
+        full_batches: an epoch leaves out what does not fill a batch; else its last batch may be smaller.
+    """
+
+    def __init__(self, samples: int, batch_size: int, key: tuple[int, ...], *, full_batches: bool = False) -> None:
+        super().__init__()
+        self._samples, self._batch_size, self._key, self._full_batches = samples, batch_size, key, full_batches
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return self._samples // self._batch_size if self._full_batches else -(-self._samples // self._batch_size)
+
+    def draw(self, number: int) -> tuple[int, np.ndarray]:
+        """The epoch of batch `number`, and its samples' positions."""
+        epoch, index = divmod(number, self.batches_per_epoch)
+        order = np.random.default_rng([*self._key, epoch]).permutation(self._samples)
+        return epoch, order[index * self._batch_size:(index + 1) * self._batch_size]

@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import cv2
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config import AugmentationSettings, SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.augmentation import Augmenter
 from lirads_keras.preprocessing.endless import EndlessDataset
@@ -44,6 +45,32 @@ def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | Non
         yield first, np.stack([block[index] for index in neighbours], axis=-1)
 
 
+@dataclass(frozen=True)
+class SliceDraw:
+    """How training samples are drawn.
+
+    `classes`: 2 (lesion or not: label > 0) or 3 (LiTS: rest, liver, tumour). `crop_px`: side of the window, at most the matrix. `samples_per_epoch` is rounded
+    down to full batches, so that no second batch shape is traced. `seed` and `stream` name the random sequence; each fold has its own stream. `sampling` and
+    `lesion_fraction`: see `SliceOrder`. `augmentation`: ranges; None: none.
+    """
+
+    classes: int
+    crop_px: int
+    batch_size: int
+    samples_per_epoch: int
+    seed: int
+    stream: int
+    sampling: Sampling = "uniform"
+    lesion_fraction: float = 0.5
+    augmentation: AugmentationSettings | None = None
+
+    @classmethod
+    def of_stage(cls, settings: SegmentationSettings, stage: TrainingSettings, *, classes: int, seed: int, stream: int) -> SliceDraw:
+        """As a training stage of a profile draws."""
+        return cls(classes, settings.training_crop_px, stage.batch_size, stage.samples_per_epoch, seed, stream, settings.sampling, settings.lesion_fraction,
+                   settings.augmentation)
+
+
 class SliceDataset(EndlessDataset):
     """Training batches of the segmentation network: images float32 (n, y, x, 3) and one-hot labels float32 (n, y, x, classes).
 
@@ -57,12 +84,7 @@ class SliceDataset(EndlessDataset):
 
     Args:
         studies: of the training patients, in any order.
-        classes: 2 (lesion or not: label > 0) or 3 (LiTS: rest, liver, tumour).
-        crop_px: side of the window, at most the matrix.
-        samples_per_epoch: rounded down to full batches, so that no second batch shape is traced.
-        seed, stream: name the random sequence; give each fold its own stream.
-        sampling, lesion_fraction: see `SliceOrder`.
-        augmentation: ranges; None: none.
+        draw: window, batches and random sequence.
         workers: threads; they change no pixel.
 
     Raises:
@@ -70,20 +92,16 @@ class SliceDataset(EndlessDataset):
         ValueError: an epoch has no full batch, or the window is larger than a slice.
     """
 
-    def __init__(
-        self, studies: Sequence[StoredStudy], *, classes: int, crop_px: int, batch_size: int, samples_per_epoch: int, seed: int, stream: int,
-        sampling: Sampling = "uniform", lesion_fraction: float = 0.5, augmentation: AugmentationSettings | None = None, workers: int = 2,
-    ) -> None:
+    def __init__(self, studies: Sequence[StoredStudy], draw: SliceDraw, *, workers: int = 2) -> None:
         super().__init__()
-        _check_window(studies, crop_px, classes)
-        if samples_per_epoch < batch_size:
-            raise ValueError(f"an epoch of {samples_per_epoch} samples has no full batch of {batch_size}")
-        self.order = SliceOrder(studies, batch_size=batch_size, seed=seed, stream=stream, sampling=sampling, lesion_fraction=lesion_fraction)
-        self._batches = samples_per_epoch // batch_size
-        self._classes = classes
-        self._crop_px = crop_px
-        self._key = (seed, stream)
-        self._augmenter = None if augmentation is None else Augmenter(augmentation)
+        _check_window(studies, draw.crop_px, draw.classes)
+        if draw.samples_per_epoch < draw.batch_size:
+            raise ValueError(f"an epoch of {draw.samples_per_epoch} samples has no full batch of {draw.batch_size}")
+        self.order = SliceOrder(studies, batch_size=draw.batch_size, seed=draw.seed, stream=draw.stream, sampling=draw.sampling,
+                                lesion_fraction=draw.lesion_fraction)
+        self._batches = draw.samples_per_epoch // draw.batch_size
+        self._classes, self._crop_px, self._key = draw.classes, draw.crop_px, (draw.seed, draw.stream)
+        self._augmenter = None if draw.augmentation is None else Augmenter(draw.augmentation)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="slices") if workers > 1 else None
 
     @property

@@ -16,9 +16,9 @@ import uvicorn
 from filelock import FileLock, Timeout
 from starlette.types import ASGIApp
 
-from lirads_keras.entities import Category
+from lirads_keras.entities import VIRTUAL_COHORT, Category
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.inference.run_files import RunFiles, read_training_cohort
+from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.lirads.steps import OVERRIDE_ORDER
 from lirads_keras.provenance import package_versions
 from lirads_keras.reader.api import build_app
@@ -162,8 +162,9 @@ def build_session(files: RunFiles, reader: str | None) -> dict[str, Any]:
     """What is the same for all studies."""
     profile = files.profile
     return {
-        "notice": NOTICE, "run": files.run.absolute().name, "profile": profile.name, "variant": files.variant, "rules": profile.characterization.rules,
-        "cohort": read_training_cohort(files.run), "categories": [str(category) for category in Category],
+        "notice": NOTICE, "run": files.run.path.absolute().name, "profile": profile.name,
+        "variant": files.characterization.name, "rules": profile.characterization.rules,
+        "cohort": VIRTUAL_COHORT if files.run.is_virtual else "", "categories": [str(category) for category in Category],
         "overrides": [str(category) for category in OVERRIDE_ORDER], "mask_bytes_max": MASK_BYTES_MAX,
         "reader": reader, "version": package_versions().get("lirads-keras", "unknown")}
 

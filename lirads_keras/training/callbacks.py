@@ -18,6 +18,29 @@ import numpy as np
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_bytes
+from lirads_keras.preprocessing.endless import EndlessDataset
+from lirads_keras.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a model is trained on, and for how long.
+
+    `training`: its batches from the first epoch on. `validation`: scored after each epoch. `patience_epochs`: epochs without a better `monitor`, a metric to
+    be maximised, before training ends; without a monitor all epochs are trained and the last weights kept. `shown`: metric that the progress tells, and its
+    name for people. `on_epoch` sees the logs of each epoch and may add to them. `patients_of`: patients of (epoch, batch), for the message when the loss is
+    not finite. `tensorboard`: event files in the network's folder, too.
+    """
+
+    training: EndlessDataset
+    epochs: int
+    validation: keras.utils.PyDataset | None = None
+    monitor: str | None = None
+    patience_epochs: int | None = None
+    shown: tuple[str, str] | None = None
+    on_epoch: Callable[[dict[str, float]], None] | None = None
+    patients_of: Callable[[int, int], Sequence[str]] | None = None
+    tensorboard: bool = False
 
 
 @dataclass
@@ -87,45 +110,42 @@ class FiniteLoss(keras.callbacks.Callback):
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Writes `state.npz` after each epoch, keeps the weights of the best epoch, and stops when patience is spent or all epochs are done.
+    """Writes the state after each epoch, keeps the weights of the best epoch, and stops when patience is spent or all epochs are done.
 
-    `monitor` is a metric to be maximised; None keeps the last weights. `on_epoch` is called with the logs before the state is written
-    and may add to them (the Lovász switch does).
+    `fit.on_epoch` is called with the logs before the state is written and may add to them (the Lovász switch does).
 
     Raises:
         InputError: a metric or a weight is not finite; the state of the epoch before stays.
     """
 
-    def __init__(self, path: Path, variables: ModelVariables, state: TrainingState, *, epochs: int, patience_epochs: int, monitor: str | None,
-                 on_epoch: Callable[[dict[str, float]], None] | None = None, progress: Callable[[int, dict[str, float]], None] | None = None) -> None:
+    def __init__(self, path: Path, variables: ModelVariables, state: TrainingState, fit: Fit, progress: Progress) -> None:
         super().__init__()
-        self._path, self._variables, self.state = path, variables, state
-        self._epochs, self._patience_epochs, self._monitor = epochs, patience_epochs, monitor
-        self._on_epoch, self._progress = on_epoch, progress
+        self._path, self._variables, self.state, self._fit, self._progress = path, variables, state, fit, progress
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         row = {name: float(value) for name, value in (logs or {}).items()}
         raise_if_any([Problem(f"{self._path.parent}, epoch {epoch}", f"a finite {name}", _describe(value, epoch))
                       for name, value in row.items() if not math.isfinite(value)])
-        if self._on_epoch:
-            self._on_epoch(row)
+        fit, state = self._fit, self.state
+        if fit.on_epoch:
+            fit.on_epoch(row)
         values = self._variables.values()
         if not all(np.isfinite(array).all() for array in values.values()):
             raise InputError(Problem(f"{self._path.parent}, epoch {epoch}", "finite weights", _describe(math.nan, epoch)))
-        state = self.state
         state.history.append(row)
         state.epoch = epoch + 1
-        value = row[self._monitor] if self._monitor else float(epoch)
+        value = row[fit.monitor] if fit.monitor else float(epoch)
         if value > state.best_value:
             state.best_value, state.best_epoch = value, epoch
             self.best_weights = self._variables.weights()
-        state.finished = state.epoch >= self._epochs or epoch - state.best_epoch >= self._patience_epochs
+        patience_spent = fit.patience_epochs is not None and epoch - state.best_epoch >= fit.patience_epochs
+        state.finished = state.epoch >= fit.epochs or patience_spent
         write_state(self._path, state, values, self.best_weights)
         if state.finished:
             self.model.stop_training = True
-        if self._progress:
-            self._progress(state.epoch, row)
+        shown = f", {fit.shown[1]} {row[fit.shown[0]]:.2f}" if fit.shown else ""
+        self._progress(state.epoch / fit.epochs, f"epoch {state.epoch} of {fit.epochs}{shown}")
 
 
 def write_state(path: Path, state: TrainingState, values: dict[str, np.ndarray], best_weights: list[np.ndarray] | None) -> None:

@@ -2,25 +2,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, CharacterizationSettings, TrunkName
+from lirads_keras.config import AugmentationSettings, CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
 from lirads_keras.models.multitask import MultitaskModel, build_multitask
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
-from lirads_keras.preprocessing.endless import EndlessDataset
+from lirads_keras.preprocessing.endless import ShuffledDataset
+from lirads_keras.progress import Progress, ignore_progress
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.adam import FusedAdam
-from lirads_keras.training.callbacks import ModelVariables
-from lirads_keras.training.resumable import EpochProgress, fit_resumable
-
-Mode = Literal["adaptive", "plain"]
+from lirads_keras.training.callbacks import Fit, ModelVariables
+from lirads_keras.training.resumable import fit_resumable
+from lirads_keras.variants import Mode, TrunkName
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +49,7 @@ class LesionCrops:
         return LesionCrops(self.images[chosen], self.present[chosen], self.features[chosen], self.categories[chosen], self.diameters_mm[chosen])
 
 
-class CropDataset(EndlessDataset):
+class CropDataset(ShuffledDataset):
     """Batches that mix phases: images (b, y, x, 3), labels {feature: (b, 1)} and weights {feature: (b,)} of Eq. 4, without end.
 
     Each epoch has every crop once, in an order that, like the augmentation, depends on (seed, stream, epoch, crop) alone.
@@ -58,20 +57,12 @@ class CropDataset(EndlessDataset):
     """
 
     def __init__(self, crops: LesionCrops, *, mode: Mode, batch_size: int, augmentation: AugmentationSettings, seed: int, stream: int) -> None:
-        super().__init__()
-        self._crops, self._mode, self._batch_size, self._seed, self._stream = crops, mode, batch_size, seed, stream
-        self._augmenter = Augmenter(augmentation)
         self._pairs = np.argwhere(crops.present)
-
-    @property
-    def batches_per_epoch(self) -> int:
-        """The last of them may be smaller."""
-        return -(-len(self._pairs) // self._batch_size)
+        super().__init__(len(self._pairs), batch_size, (seed, stream))
+        self._crops, self._mode, self._augmenter = crops, mode, Augmenter(augmentation)
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-        epoch, index = divmod(number, self.batches_per_epoch)
-        order = np.random.default_rng([self._seed, self._stream, epoch]).permutation(len(self._pairs))
-        chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
+        epoch, chosen = self.draw(number)
         lesions, phases = self._pairs[chosen].T
         images = np.stack([self._augmented(epoch, int(pair)) for pair in chosen])
         switch = np.array([PHASE_SWITCH[ENHANCED_PHASES[phase]] for phase in phases])
@@ -86,7 +77,7 @@ class CropDataset(EndlessDataset):
 
     def _augmented(self, epoch: int, pair: int) -> np.ndarray:
         lesion, phase = self._pairs[pair]
-        image, _ = self._augmenter(self._crops.images[lesion, phase], None, (self._seed, self._stream, epoch, pair))
+        image, _ = self._augmenter(self._crops.images[lesion, phase], None, (*self._key, epoch, pair))
         return image
 
 
@@ -108,7 +99,7 @@ class CharacterizationTrainer:
                            loss={str(feature): keras.losses.BinaryCrossentropy() for feature in HEAD_FEATURES})
         self._variables = ModelVariables(self.model, {})
 
-    def train(self, crops: LesionCrops, folder: Path, identity: str, *, mode: Mode, stream: int, progress: EpochProgress | None = None) -> None:
+    def train(self, crops: LesionCrops, folder: NetworkFolder, identity: str, *, mode: Mode, stream: int, progress: Progress = ignore_progress) -> None:
         """Trains on `crops` (of the training patients' reference masks) for all epochs and leaves the weights in `self.model` and `folder`.
 
         Raises:
@@ -118,26 +109,15 @@ class CharacterizationTrainer:
         refuse_no_crops(crops, folder)
 
         training = CropDataset(crops, mode=mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=stream)
-        fit_resumable(self._variables, folder, identity, training=training, validation=None, epochs=settings.epochs, patience_epochs=settings.epochs,
-                      monitor=None, progress=progress)
+        fit_resumable(self._variables, folder, identity, Fit(training, settings.epochs), progress)
 
 
-def refuse_no_crops(crops: LesionCrops, folder: Path) -> None:
+def refuse_no_crops(crops: LesionCrops, folder: NetworkFolder) -> None:
     """Raises InputError where no lesion is left to train on."""
     if not crops.present.any():
-        raise InputError(Problem(str(folder), "a lesion of another patient to train on", "none"))
+        raise InputError(Problem(str(folder.path), "a lesion of another patient to train on", "none"))
 
 
 def build_characterization_network(settings: CharacterizationSettings, trunk: TrunkName, weights: TrunkWeights = "random") -> MultitaskModel:
     """The multi-task network of a profile, its trunk with the given first weights."""
     return build_multitask(trunk, crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights=weights)
-
-
-def split_variant(variant: str) -> tuple[TrunkName, Mode]:
-    """"vgg16-adaptive" -> ("vgg16", "adaptive")."""
-    trunks: dict[str, TrunkName] = {"vgg16": "vgg16", "resnet50": "resnet50"}
-    modes: dict[str, Mode] = {"adaptive": "adaptive", "plain": "plain"}
-    trunk, _, mode = variant.partition("-")
-    if trunk not in trunks or mode not in modes:
-        raise ValueError(f"a variant is vgg16 or resnet50, a hyphen and adaptive or plain, not {variant!r}")
-    return trunks[trunk], modes[mode]

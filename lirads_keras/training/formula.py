@@ -1,49 +1,44 @@
 """Pre-training of a trunk on formula-generated images: which of the random systems made this image? (`weights: formula`)"""
 from __future__ import annotations
 
-from pathlib import Path
-
 import keras
 import numpy as np
 from keras import layers
 
-from lirads_keras.config import CharacterizationSettings, FormulaSettings, TrunkName
+from lirads_keras.config import CharacterizationSettings, FormulaSettings
 from lirads_keras.io.atomic import replacing
 from lirads_keras.models.trunk import build_trunk
-from lirads_keras.preprocessing.endless import EndlessDataset
+from lirads_keras.preprocessing.endless import ShuffledDataset
 from lirads_keras.preprocessing.formula_images import build_formula_images
+from lirads_keras.progress import Progress, ignore_progress
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.adam import FusedAdam
-from lirads_keras.training.callbacks import ModelVariables
-from lirads_keras.training.resumable import EpochProgress, fit_resumable
+from lirads_keras.training.callbacks import Fit, ModelVariables
+from lirads_keras.training.resumable import fit_resumable
+from lirads_keras.variants import TrunkName
 
 TRUNK_FILE = "trunk.weights.h5"
 
 
-class FormulaDataset(EndlessDataset):
+class FormulaDataset(ShuffledDataset):
     """Full batches of images (b, y, x, 3) with mean 0 and standard deviation 1, as crops have, and classes (b,), without end.
 
     Each epoch has every image once (but for what does not fill a batch), in an order that depends on (seed, epoch) alone.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, *, batch_size: int, seed: int) -> None:
-        super().__init__()
-        self._images, self._labels, self._batch_size, self._seed = images, labels, batch_size, seed
-
-    @property
-    def batches_per_epoch(self) -> int:
-        return len(self._images) // self._batch_size
+        super().__init__(len(images), batch_size, (seed,), full_batches=True)
+        self._images, self._labels = images, labels
 
     def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        epoch, index = divmod(number, self.batches_per_epoch)
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(self._images))
-        chosen = order[index * self._batch_size:(index + 1) * self._batch_size]
+        _, chosen = self.draw(number)
         grey = self._images[chosen].astype(np.float32)
         grey = (grey - grey.mean(axis=(1, 2), keepdims=True)) / grey.std(axis=(1, 2), keepdims=True)
         return np.repeat(grey[..., None], 3, axis=-1), self._labels[chosen]
 
 
-def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images: np.ndarray, labels: np.ndarray, folder: Path, identity: str, *,
-                   progress: EpochProgress | None = None) -> None:
+def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images: np.ndarray, labels: np.ndarray, folder: NetworkFolder, identity: str,
+                   progress: Progress = ignore_progress) -> None:
     """Trains a trunk of the profile's width to name the class of formula-generated images, and leaves its weights in `folder` / TRUNK_FILE.
 
     A training that was killed goes on from its last epoch. One set of weights serves every fold and every seed, as ImageNet's do.
@@ -55,7 +50,7 @@ def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images:
         labels: (n,).
         folder: gets the weights and the training's history.
         identity: what the result depends on; a folder of another identity is trained anew.
-        progress: called with the number of finished epochs and the last logs.
+        progress: told after each epoch.
     """
     formula = settings.formula
     keras.utils.set_random_seed(formula.seed)
@@ -65,9 +60,8 @@ def pretrain_trunk(trunk: TrunkName, settings: CharacterizationSettings, images:
                   loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     training = FormulaDataset(images, labels, batch_size=formula.batch_size, seed=formula.seed)
-    fit_resumable(ModelVariables(model, {}), folder, identity, training=training, validation=None, epochs=formula.epochs, patience_epochs=formula.epochs,
-                  monitor=None, progress=progress)
-    with replacing(folder / TRUNK_FILE) as beside:
+    fit_resumable(ModelVariables(model, {}), folder, identity, Fit(training, formula.epochs, shown=("accuracy", "accuracy")), progress)
+    with replacing(folder.path / TRUNK_FILE) as beside:
         features.save_weights(beside)
 
 

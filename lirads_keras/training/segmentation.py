@@ -11,11 +11,13 @@ from lirads_keras.config import SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
-from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset
+from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, SliceDraw
 from lirads_keras.preprocessing.store import StoredStudy
-from lirads_keras.training.callbacks import ModelVariables
+from lirads_keras.progress import Progress, ignore_progress
+from lirads_keras.run import NetworkFolder
+from lirads_keras.training.callbacks import Fit, ModelVariables
 from lirads_keras.training.metrics import PooledDice
-from lirads_keras.training.resumable import EpochProgress, fit_resumable
+from lirads_keras.training.resumable import fit_resumable
 from lirads_keras.training.runtime import build_optimizer, build_strategy
 
 CT_CLASSES = 3
@@ -65,27 +67,24 @@ class SegmentationTrainer:
         # Under a strategy `predict_on_batch` gives every device the whole batch and strings their results together.
         self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random")
 
-    def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: Path, identity: str, *, stream: int,
-              progress: EpochProgress | None = None) -> None:
+    def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: NetworkFolder, identity: str, *, stream: int,
+              progress: Progress = ignore_progress) -> None:
         """Trains on `training`, stops early by the Dice on `validation`, and leaves the best weights in `self.model` and in `folder`.
 
         The test patients are not among the arguments: nothing here can look at them.
         """
-        settings, stage = self._settings, self._stage
-
-        drawn = SliceDataset(training, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
-                             samples_per_epoch=stage.samples_per_epoch, seed=self._seed, stream=stream, sampling=settings.sampling,
-                             lesion_fraction=settings.lesion_fraction, augmentation=settings.augmentation)
-        fixed = FixedSlices(validation, classes=self._classes, crop_px=settings.training_crop_px, batch_size=stage.batch_size,
+        stage = self._stage
+        drawn = SliceDataset(training, SliceDraw.of_stage(self._settings, stage, classes=self._classes, seed=self._seed, stream=stream))
+        fixed = FixedSlices(validation, classes=self._classes, crop_px=self._settings.training_crop_px, batch_size=stage.batch_size,
                             samples=stage.validation_samples)
 
         def patients_of(epoch: int, batch: int) -> list[str]:
             return sorted({sample.study.patient_id for sample in drawn.samples(epoch * drawn.batches_per_epoch + batch)})
 
         with self._strategy.scope():
-            fit_resumable(self._variables, folder, identity, training=drawn, validation=fixed, epochs=stage.epochs,
-                          patience_epochs=stage.patience_epochs, monitor="val_dice", on_epoch=self._switch_lovasz, progress=progress,
-                          patients_of=patients_of, tensorboard=self._tensorboard)
+            fit_resumable(self._variables, folder, identity, Fit(
+                drawn, stage.epochs, fixed, monitor="val_dice", patience_epochs=stage.patience_epochs, shown=("val_dice", "Dice"),
+                on_epoch=self._switch_lovasz, patients_of=patients_of, tensorboard=self._tensorboard), progress)
         if self.model is not self._variables.network:
             self.model.set_weights(self._variables.network.get_weights())
 

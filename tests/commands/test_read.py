@@ -25,11 +25,11 @@ def run(tmp_path):
 
 def make_run(folder, profile):
     for fold in range(profile.segmentation.folds):
-        for stage in ("segmentation", "characterization/vgg16-adaptive"):
+        for stage in ("segmentation/delayed", "characterization/vgg16-adaptive"):
             path = folder / stage / f"fold-{fold}" / "model.keras"
             path.parent.mkdir(parents=True)
             path.touch()
-        (folder / "segmentation" / f"fold-{fold}" / "fold.json").write_text('{"threshold_chosen": 0.5, "dice_validation": 0.5}')
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text('{"threshold_chosen": 0.5, "dice_validation": 0.5}')
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile.model_dump(mode="json")))
     return folder
 
@@ -76,7 +76,7 @@ def test_a_wrong_run(studies, tmp_path, capsys):
 
 
 def test_an_unfinished_run(run, studies, capsys):
-    (run / "segmentation" / "fold-1" / "model.keras").unlink()
+    (run / "segmentation" / "delayed" / "fold-1" / "model.keras").unlink()
     assert "weights of a finished run" in refused(capsys, "--run", run, "--studies", studies)
 
 
@@ -150,7 +150,7 @@ def test_the_viewer_was_not_fetched(run, studies, capsys, monkeypatch):
 def test_the_newest_finished_run_is_the_default(run, studies, tmp_path, monkeypatch):
     profile = read_profile(run / "profile.yaml")
     newer, unfinished = make_run(tmp_path / "runs" / "a-newer", profile), make_run(tmp_path / "runs" / "z-unfinished", profile)
-    (unfinished / "segmentation" / "fold-0" / "model.keras").unlink()
+    (unfinished / "segmentation" / "delayed" / "fold-0" / "model.keras").unlink()
     for path in run.rglob("model.keras"):
         os.utime(path, (1, 1))
     assert read.find_newest_run(tmp_path / "runs", None).run == newer

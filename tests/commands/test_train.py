@@ -75,15 +75,15 @@ def test_a_label_is_trained_cross_validated_and_reported(manifest: Path, tmp_pat
         text = (tmp_path / "run" / name).read_text()
         assert "Segmentation of liver: my livers" in text and f"{drawn['dice'].mean():.3f}" in text and "1 patients without the label" in text
     for fold in (0, 1):
-        record = json.loads((tmp_path / "run" / "segmentation" / f"fold-{fold}" / "fold.json").read_text())
+        record = json.loads((tmp_path / "run" / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").read_text())
         tested = set(table.loc[table["fold"] == fold, "patient_id"])
         # Nobody is tested by a network that was tuned on him, and nobody without the label is trained on.
         assert record["validation_patients"] and not tested & set(record["validation_patients"]) and "P0" not in record["validation_patients"]
 
     # The same command goes on: what is finished is not made again, what is missing is, and the numbers stay.
-    weights = tmp_path / "run" / "segmentation" / "fold-0" / "model.keras"
+    weights = tmp_path / "run" / "segmentation" / "delayed" / "fold-0" / "model.keras"
     before, made = (tmp_path / "run" / "dice.csv").read_bytes(), weights.stat().st_mtime_ns
-    (tmp_path / "run" / "segmentation" / "fold-1" / "fold.json").unlink()
+    (tmp_path / "run" / "segmentation" / "delayed" / "fold-1" / "fold.json").unlink()
     (tmp_path / "run" / "dice.csv").unlink()
     again = lirads(*command)
     assert again.returncode == 0, again.stderr

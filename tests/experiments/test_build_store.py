@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 
 import build_store
 import numpy as np
 import pandas as pd
 import pytest
-import store_studies
 from build_ct_store import ct_pairs, store_ct
 from build_store import store_patient
 
@@ -16,6 +14,7 @@ from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.progress import ignore_progress
 
 SPACING_MM = (4.0, 2.0, 2.0)
 
@@ -82,27 +81,6 @@ def test_a_ct_is_stored_with_its_labels(profile, tmp_path):
     assert study.segmented_phase == "ct" and study.image("ct").dtype == np.int16 and study.lesion_slices == (1, 2)
 
 
-class Pool:
-    """Runs tasks at once, in this process."""
-
-    def __init__(self, *arguments, **keywords) -> None:
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error) -> None:
-        pass
-
-    def submit(self, task):
-        future: Future = Future()
-        try:
-            future.set_result(task())
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
 def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp_path, monkeypatch):
     image, other = tmp_path / "image.dcm", tmp_path / "other.dcm"
     image.write_bytes(b"1")
@@ -142,14 +120,13 @@ def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp
 
 
 def test_studies_that_are_no_longer_listed_leave_the_store(plan, monkeypatch):
-    (plan.run / "store" / "P9").mkdir(parents=True)
-    (plan.run / "store" / "notes.txt").touch()
+    (plan.run.path / "store" / "P9").mkdir(parents=True)
+    (plan.run.path / "store" / "notes.txt").touch()
     monkeypatch.setattr(build_store, "read_manifest",
                         lambda folder: Manifest(folder, pd.DataFrame({"patient_id": ["P0"]}), pd.DataFrame(), pd.DataFrame()))
     monkeypatch.setattr(build_store, "store_patient", lambda folder, *arguments: folder.mkdir())
-    monkeypatch.setattr(store_studies, "ProcessPoolExecutor", Pool)
-    build_store.work(plan, lambda done, total, detail: None, "")
-    assert [path.name for path in (plan.run / "store").iterdir()] == ["P0"]
+    build_store.work(plan, ignore_progress, "")
+    assert [path.name for path in (plan.run.path / "store").iterdir()] == ["P0"]
 
 
 def test_all_patients_are_read_before_their_problems_are_told(plan, monkeypatch):
@@ -164,9 +141,8 @@ def test_all_patients_are_read_before_their_problems_are_told(plan, monkeypatch)
 
     monkeypatch.setattr(build_store, "read_manifest", lambda folder: manifest)
     monkeypatch.setattr(build_store, "store_patient", store)
-    monkeypatch.setattr(store_studies, "ProcessPoolExecutor", Pool)
-    told: list[tuple[float, float]] = []
+    told: list[float | None] = []
     with pytest.raises(InputError) as caught:
-        build_store.work(plan, lambda done, total, detail: told.append((done, total)), "")
+        build_store.work(plan, lambda fraction, message: told.append(fraction), "")
     assert {problem.where for problem in caught.value.problems} == bad and sorted(read) == ["P0", "P1", "P2", "P3"]
-    assert sorted(told) == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [0.25, 0.5, 0.75, 1]

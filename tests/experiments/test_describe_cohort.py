@@ -26,7 +26,7 @@ def described(plan):
         volumes = {str(phase): read_volume(series) for phase, series in series_of(manifest, patient_id).items()}
         path = manifest.mask_path(patient_id)
         mask = read_mask_on_grid(path, volumes[str(Phase.DELAYED)]) if path else None
-        write_stored_study(plan.run / "store" / patient_id, volumes, mask, plan.profile.preprocessing)
+        write_stored_study(plan.run.path / "store" / patient_id, volumes, mask, plan.profile.preprocessing)
     return plan
 
 
@@ -44,7 +44,7 @@ def test_the_cohorts_tables_reach_the_results_unchanged_with_a_picture(described
 
 def test_a_users_own_cohort_has_none_of_it(plan, tmp_path):
     describe_cohort(dataclasses.replace(plan, user_manifest=tmp_path))
-    assert not (plan.run / "results").exists()
+    assert not (plan.run.path / "results").exists()
 
 
 def test_cohort_and_results_mean_the_same_columns():

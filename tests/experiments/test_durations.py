@@ -9,7 +9,7 @@ from lirads_keras.io.atomic import write_json
 
 
 def record(plan, stage, started, seconds, part="") -> None:
-    write_json(plan.done_file(stage, part), {"digest": "any", "started": started, "seconds": seconds})
+    write_json(plan.done(stage, part).path, {"identity": "any", "started": started, "seconds": seconds})
 
 
 def test_stages_one_after_another_have_their_own_time(plan):
@@ -34,8 +34,8 @@ def test_stages_side_by_side_share_the_time(plan):
 
 def test_a_record_that_is_missing_or_broken_counts_nothing(plan):
     record(plan, "store", 0, 10)
-    plan.done_file("pretrain").write_text('{"seconds": ')
-    write_json(plan.done_file("lesions"), {"digest": "of before", "seconds": 5})
+    plan.done("pretrain").path.write_text('{"seconds": ')
+    write_json(plan.done("lesions").path, {"identity": "of before", "seconds": 5})
     assert measure_durations(plan) == {"store": 10}
 
 
@@ -49,7 +49,7 @@ def test_the_sum_is_the_time_in_which_anything_was_at_work(plan, times):
 
 
 def with_parts(plan):
-    workflow = plan.profile.workflow.model_copy(update={"folds_per_job": 1})
+    workflow = plan.profile.workflow.model_copy(update={"jobs": 2})
     object.__setattr__(plan, "profile", plan.profile.model_copy(update={"workflow": workflow}))
     assert plan.parts("folds")[:2] == ["0", "1"]
     return plan

@@ -14,15 +14,15 @@ from lirads_keras.io.atomic import write_json
 @pytest.fixture
 def finished(plan):
     """A run with finished results of one small table, one large one and a picture."""
-    results = plan.run / "results"
+    results = plan.run.path / "results"
     results.mkdir(parents=True)
     (results / "run.csv").write_text("key,value\ncohort,virtual cohort\n")
     (results / "lesion_detection.csv").write_text("a,b\n" + "0.1,P1\n" * (PACKED_FROM_BYTES // 7))
     (results / "figure_8.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (results / "notes.txt").write_text("not for others")
-    write_json(plan.run / "provenance.json", {
+    write_json(plan.run.path / "provenance.json", {
         "commit": "abc", "dirty": False, "profile_digest": "d", "versions": {"keras": "3"}, "platform": {}, "profile": {}})
-    write_json(plan.done_file("results"), {"digest": plan.digest("results"), "started": 0, "seconds": 1})
+    write_json(plan.done("results").path, {"identity": plan.identity("results"), "started": 0, "seconds": 1})
     return plan
 
 
@@ -31,8 +31,8 @@ def test_tables_and_pictures_are_copied_and_large_tables_packed(finished, tmp_pa
     written = export_reference(finished.run, out)
     assert sorted(path.name for path in written) == ["figure_8.png", "lesion_detection.csv.gz", "provenance.json", "run.csv"] == sorted(
         path.name for path in out.iterdir())
-    assert gzip.decompress((out / "lesion_detection.csv.gz").read_bytes()) == (finished.run / "results" / "lesion_detection.csv").read_bytes()
-    assert (out / "run.csv").read_bytes() == (finished.run / "results" / "run.csv").read_bytes()
+    assert gzip.decompress((out / "lesion_detection.csv.gz").read_bytes()) == (finished.run.path / "results" / "lesion_detection.csv").read_bytes()
+    assert (out / "run.csv").read_bytes() == (finished.run.path / "results" / "run.csv").read_bytes()
     assert json.loads((out / "provenance.json").read_text()) == {"commit": "abc", "profile_digest": "d", "versions": {"keras": "3"}, "platform": {}}
 
 
@@ -47,12 +47,12 @@ def test_the_same_run_gives_the_same_bytes_and_what_was_there_goes(finished, tmp
 
 def test_a_run_that_others_cannot_repeat_is_refused_with_all_reasons(finished, tmp_path):
     out = tmp_path / "reference"
-    write_json(finished.done_file("results"), {"digest": "of before"})
-    record = json.loads((finished.run / "provenance.json").read_text())
-    write_json(finished.run / "provenance.json", record | {"dirty": True})
-    inputs = json.loads((finished.run / "inputs.json").read_text())
-    write_json(finished.run / "inputs.json", inputs | {"manifest": str(tmp_path / "patients")})
-    (finished.run / "results" / "noise.csv").write_text("".join(f"{number * 7919 % 1000003},{number * 104729 % 1000003}\n" for number in range(500_000)))
+    write_json(finished.done("results").path, {"identity": "of before"})
+    record = json.loads((finished.run.path / "provenance.json").read_text())
+    write_json(finished.run.path / "provenance.json", record | {"dirty": True})
+    inputs = json.loads((finished.run.path / "inputs.json").read_text())
+    write_json(finished.run.path / "inputs.json", inputs | {"manifest": str(tmp_path / "patients")})
+    (finished.run.path / "results" / "noise.csv").write_text("".join(f"{number * 7919 % 1000003},{number * 104729 % 1000003}\n" for number in range(500_000)))
     with pytest.raises(InputError) as caught:
         export_reference(finished.run, out)
     assert [problem.found for problem in caught.value.problems][:3] == [

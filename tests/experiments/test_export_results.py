@@ -95,12 +95,12 @@ def test_checksums_name_manifest_and_weights(trained):
     # And the half split and two folds of the second seed for each of the two variants.
     assert len(checksums["weights"]) == 7 + 2 * 3
     assert {"characterization/vgg16-plain/half/model.keras", "characterization/vgg16-plain/seed-7/fold-1/model.keras"} < set(checksums["weights"])
-    assert checksums["weights"]["segmentation/fold-1/model.keras"] == compute_sha256(trained.run / "segmentation" / "fold-1" / "model.keras")
+    assert checksums["weights"]["segmentation/delayed/fold-1/model.keras"] == compute_sha256(trained.run.fold("delayed", 1).weights)
 
 
 @pytest.mark.parametrize("dirty, written", [(True, "1"), (False, "0"), (None, "")])
 def test_the_run_is_described(plan, tmp_path, dirty, written):
-    (plan.run / "provenance.json").write_text(json.dumps({"commit": "abc", "dirty": dirty, "versions": {"tensorflow-cpu": "2.21.0"}}))
+    (plan.run.path / "provenance.json").write_text(json.dumps({"commit": "abc", "dirty": dirty, "versions": {"tensorflow-cpu": "2.21.0"}}))
     manifest = Manifest(tmp_path, pd.DataFrame({"cohort": ["mine", "hers", "mine"]}), pd.DataFrame(), pd.DataFrame())
     rows = describe_run(plan, manifest)
     facts = {row["key"]: row["value"] for row in rows}

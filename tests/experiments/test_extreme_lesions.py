@@ -28,7 +28,7 @@ def networks() -> dict[str, keras.Model]:
     keras.utils.set_random_seed(0)
     size = {"crop_px": 32, "width_factor": 0.125, "head_units": 8}
     return {"vgg16-adaptive": build_multitask("vgg16", **size, weights="random"),
-            "direct-finetuned-size": build_direct(**size, weights="random", frozen=False, with_size=True)}
+            "direct-finetuned-size": build_direct("vgg16", **size, weights="random", frozen=False, with_size=True)}
 
 
 @pytest.fixture

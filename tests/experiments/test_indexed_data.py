@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from build_store import store_patient
-from store_studies import SOURCE_FILE
 
 from lirads_keras.evaluation.export import COHORT_TABLES
 from lirads_keras.io.manifests import read_manifest
@@ -72,7 +71,7 @@ def test_a_heap_is_stored_bit_by_bit_as_the_cohort_is(smoke_run, cohort, manifes
         folders = [tmp_path / kind / patient_id for kind in ("indexed", "direct")]
         for folder, of in zip(folders, (indexed, direct), strict=True):
             store_patient(folder, of, patient_id, profile.preprocessing)
-        stored = [{path.name: path.read_bytes() for path in folder.iterdir() if path.name != SOURCE_FILE} for folder in folders]
+        stored = [{path.name: path.read_bytes() for path in folder.iterdir() if path.name != "source.json"} for folder in folders]
         assert stored[0] == stored[1], patient_id
 
 

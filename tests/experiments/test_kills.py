@@ -18,19 +18,31 @@ import numpy as np
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-KILLS = {"pretrain": 4, "folds-0": 4, "folds-1": 2}
-SCRIPTS = {"pretrain": ["pretrain.py"], "folds-0": ["train_folds.py", "--part", "0"], "folds-1": ["train_folds.py", "--part", "1"]}
-FOLDERS = {"pretrain": ["pretrain"], "folds-0": ["fold-0", "fold-1"], "folds-1": ["fold-2"]}
+KILLS = {"pretrain": 4, "folds": 6}
+SCRIPTS = {"pretrain": [["pretrain.py"]], "folds": [["train_folds.py", "--part", "0"], ["train_folds.py", "--part", "1"]]}
+"""What runs side by side, and is killed together."""
+RECORDS = {"pretrain": "pretrain.json", "folds": "folds-0.json"}
+FOLDERS = {"pretrain": ["pretrain"], "folds": ["delayed/fold-0", "delayed/fold-1", "delayed/fold-2"]}
 SEED = 5
 
 
-def start_stage(stage: str, run: Path) -> subprocess.Popen:
-    script, *part = SCRIPTS[stage]
-    return subprocess.Popen([sys.executable, str(EXPERIMENTS / script), "--run", str(run), *part], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def start_stage(stage: str, run: Path) -> list[subprocess.Popen]:
+    return [subprocess.Popen([sys.executable, str(EXPERIMENTS / script), "--run", str(run), *part], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            for script, *part in SCRIPTS[stage]]
 
 
 def usual_seconds(stage: str, run: Path) -> float:
-    return json.loads((run / "done" / f"{stage}.json").read_text())["seconds"]
+    return json.loads((run / "done" / RECORDS[stage]).read_text())["seconds"]
+
+
+def wait_for_all(jobs: list[subprocess.Popen], seconds: float) -> bool:
+    """Whether all jobs ended within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while any(job.poll() is None for job in jobs):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def written_states(stage: str, run: Path) -> dict[Path, int]:
@@ -43,10 +55,10 @@ def written_states(stage: str, run: Path) -> dict[Path, int]:
     return found
 
 
-def wait_for_epoch(stage: str, job: subprocess.Popen, run: Path) -> None:
-    """Until the job has finished an epoch of a training that is not at its end, or has ended."""
+def wait_for_epoch(stage: str, jobs: list[subprocess.Popen], run: Path) -> None:
+    """Until a job has finished an epoch of a training that is not at its end, or all have ended."""
     before = written_states(stage, run)
-    while job.poll() is None and written_states(stage, run).items() <= before.items():
+    while any(job.poll() is None for job in jobs) and written_states(stage, run).items() <= before.items():
         time.sleep(0.01)
 
 
@@ -72,25 +84,26 @@ def test_ten_random_kills_change_no_bit(smoke_run, tmp_path):
     met = set()
     for stage, kills in KILLS.items():
         while kills:
-            job = start_stage(stage, run)
+            jobs = start_stage(stage, run)
             in_training = kills % 2 == 0
             if in_training:
-                wait_for_epoch(stage, job, run)
-            try:
-                job.wait(generator.uniform(0, 0.3) if in_training else generator.uniform(0.3, 1) * usual_seconds(stage, smoke_run))
-            except subprocess.TimeoutExpired:
-                job.send_signal(signal.SIGKILL)
+                wait_for_epoch(stage, jobs, run)
+            ended = wait_for_all(jobs, generator.uniform(0, 0.3) if in_training else generator.uniform(0.3, 1) * usual_seconds(stage, smoke_run))
+            if not ended:
+                for job in jobs:
+                    job.send_signal(signal.SIGKILL)
                 kills -= 1
-            _, error = job.communicate()
-            assert job.returncode in (0, -signal.SIGKILL), error.decode()[-3000:]
-            met |= {path.name for path in run.glob("segmentation/*/*")}
-            if job.returncode == 0 and kills:
-                # It ended before its last kill: once more from its beginning.
+            for job in jobs:
+                _, error = job.communicate()
+                assert job.returncode in (0, -signal.SIGKILL), error.decode()[-3000:]
+            met |= {path.name for path in (run / "segmentation").rglob("*")}
+            if ended and kills:
+                # They ended before their last kill: once more from the beginning.
                 for name in FOLDERS[stage]:
                     shutil.rmtree(run / "segmentation" / name)
-        job = start_stage(stage, run)
-        _, error = job.communicate()
-        assert job.returncode == 0, error.decode()[-3000:]
+        for job in start_stage(stage, run):
+            _, error = job.communicate()
+            assert job.returncode == 0, error.decode()[-3000:]
     assert "state.npz" in met
     expected = {path.relative_to(smoke_run): path for path in sorted((smoke_run / "segmentation").rglob("*")) if path.is_file()}
     # A name with a dot is what a killed write of a prediction left beside its file.

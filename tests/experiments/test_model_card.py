@@ -37,13 +37,13 @@ def write_table(path, header, lines):
 
 def finish(plan, label="virtual cohort", **record):
     """What a finished run of a cohort leaves, as far as the card reads it."""
-    (plan.run / "provenance.json").write_text(json.dumps(run_record(plan.profile, plan.run) | record))
-    results = plan.run / "results"
+    (plan.run.path / "provenance.json").write_text(json.dumps(run_record(plan.profile, plan.run) | record))
+    results = plan.run.path / "results"
     write_table(results / "run.csv", "key,value", ["run,trial", f'cohort,"{label}"', "folds,2", "pretraining,virtual CT"])
     write_table(results / "patients.csv", "patient_id,group", ["P1,positive", "P2,positive", "P3,positive", "P4,negative"])
     write_table(results / "lesions.csv", "patient_id,category_ref", ["P1,LR-5", "P1,LR-5", "P2,LR-3", "P3,LR-4", "P3,LR-3"])
     for name, (header, lines) in TABLES.items():
-        write_table(plan.run / "report" / "tables" / f"{name}.csv", f"cohort,{header}", [f'"{label}",{line}' for line in lines])
+        write_table(plan.run.path / "report" / "tables" / f"{name}.csv", f"cohort,{header}", [f'"{label}",{line}' for line in lines])
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_every_figure_is_that_of_the_report_with_its_interval(card):
 
 def test_no_figure_comes_from_anywhere_but_the_tables(plan):
     finish(plan)
-    for path in (plan.run / "report" / "tables").iterdir():
+    for path in (plan.run.path / "report" / "tables").iterdir():
         path.unlink()
     found = sections(write_model_card(plan).read_text(encoding="utf-8"))
     assert not re.search(r"\d\.\d{2}", found["Figures (virtual cohort)"]) and "|" not in found["Figures (virtual cohort)"]
@@ -97,7 +97,7 @@ def test_limitations_follow_from_the_run(plan, card):
     full = plan.profile.model_copy(update={
         "segmentation": plan.profile.segmentation.model_copy(update={"width_factor": 1.0}),
         "characterization": plan.profile.characterization.model_copy(update={"width_factor": 1.0, "weights": "imagenet", "seeds": (1, 2)})})
-    (plan.run / "profile.yaml").write_text(yaml.safe_dump(full.model_dump(mode="json")))
+    (plan.run.path / "profile.yaml").write_text(yaml.safe_dump(full.model_dump(mode="json")))
     limits = sections(write_model_card(read_plan(plan.run)).read_text(encoding="utf-8"))["Limitations"]
     assert "reduced width" not in limits and "ImageNet" not in limits and "One seed" not in limits
 
@@ -122,15 +122,15 @@ def test_equal_records_give_equal_bytes(plan, card):
 
 
 def test_a_run_without_results_has_no_card(plan):
-    (plan.run / "provenance.json").write_text("{}")
+    (plan.run.path / "provenance.json").write_text("{}")
     with pytest.raises(FileNotFoundError):
         write_model_card(plan)
-    assert not (plan.run / "MODEL_CARD.md").exists()
+    assert not (plan.run.path / "MODEL_CARD.md").exists()
 
 
 def test_time_is_the_sum_of_the_stages(plan):
     finish(plan)
-    (plan.run / "done").mkdir(exist_ok=True)
+    (plan.run.path / "done").mkdir(exist_ok=True)
     for stage, started, seconds in (("store", 0, 60), ("lesions", 100, 30), ("report", 200, 999)):
-        (plan.run / "done" / f"{stage}.json").write_text(json.dumps({"digest": "x", "started": started, "seconds": seconds}))
+        (plan.run.path / "done" / f"{stage}.json").write_text(json.dumps({"identity": "x", "started": started, "seconds": seconds}))
     assert "| time | 1.5 min for the stages before the report |" in write_model_card(plan).read_text(encoding="utf-8")

@@ -21,8 +21,8 @@ def finished(plan, store_study):
     small[4, 10:12, 12:14] = 1
     for fold, (patient_id, mask, found) in enumerate((("P1", large, 150), ("007", small, 0))):
         store_study(patient_id, mask)
-        (plan.run / "segmentation" / f"fold-{fold}" / "predictions").mkdir(parents=True)
-        np.save(plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", (mask > 0).astype(np.uint8) * found)
+        (plan.run.path / "segmentation" / "delayed" / f"fold-{fold}" / "predictions").mkdir(parents=True)
+        np.save(plan.run.path / "segmentation" / "delayed" / f"fold-{fold}" / "predictions" / f"{patient_id}.npy", (mask > 0).astype(np.uint8) * found)
     return plan
 
 
@@ -41,7 +41,7 @@ def read(path: Path) -> list[dict]:
 
 def test_cases_are_listed_with_the_slice_that_is_shown_and_the_dice_at_the_folds_own_threshold(finished):
     write_overlay_figures(finished, ROWS, LABELS)
-    results = finished.run / "results"
+    results = finished.run.path / "results"
     assert read(results / "figure_8.csv") == [
         {"case": "worst", "patient_id": "007", "fold": 1, "slice": 4, "threshold": 0.3, "dice": 0.0},
         {"case": "median", "patient_id": "P1", "fold": 0, "slice": 2, "threshold": 0.5, "dice": 0.875}]
@@ -53,15 +53,15 @@ def test_cases_are_listed_with_the_slice_that_is_shown_and_the_dice_at_the_folds
 
 def test_the_same_run_gives_the_same_bytes(finished):
     write_overlay_figures(finished, ROWS, LABELS)
-    first = {path.name: path.read_bytes() for path in (finished.run / "results").iterdir()}
+    first = {path.name: path.read_bytes() for path in (finished.run.path / "results").iterdir()}
     write_overlay_figures(finished, json.loads(json.dumps(ROWS)), LABELS)
-    assert {path.name: path.read_bytes() for path in (finished.run / "results").iterdir()} == first
+    assert {path.name: path.read_bytes() for path in (finished.run.path / "results").iterdir()} == first
 
 
 def test_a_run_without_small_lesions_has_an_empty_table(finished):
     rows = ROWS | {"lesions": ROWS["lesions"][:1]}
     write_overlay_figures(finished, rows, LABELS)
-    assert (finished.run / "results" / "figure_11.csv").read_text() == "patient_id,lesion_id,diameter_mm,fold,slice,threshold,dice\n"
+    assert (finished.run.path / "results" / "figure_11.csv").read_text() == "patient_id,lesion_id,diameter_mm,fold,slice,threshold,dice\n"
 
 
 def test_ring_and_masks_lie_where_the_lesion_is(finished, monkeypatch):

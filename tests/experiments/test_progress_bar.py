@@ -27,7 +27,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def short(plan):
     """The plan with two parts of 50 usual seconds for folds and 100 for lesions."""
-    workflow = plan.profile.workflow.model_copy(update={"folds_per_job": 1, "expected_seconds": {"folds": 100.0, "lesions": 100.0}})
+    workflow = plan.profile.workflow.model_copy(update={"jobs": 2, "expected_seconds": {"folds": 100.0, "lesions": 100.0}})
     object.__setattr__(plan, "profile", plan.profile.model_copy(update={"workflow": workflow}))
     return plan
 
@@ -36,13 +36,13 @@ STAGES = ["folds", "lesions"]
 
 
 def run(plan, stage, part, fraction, detail="") -> None:
-    write_json(plan.run / "progress" / f"{stage}{'-' + part if part else ''}.json",
+    write_json(plan.run.path / "progress" / f"{stage}{'-' + part if part else ''}.json",
                {"stage": stage, "fraction": fraction, "detail": detail, "started": 0})
 
 
 def finish(plan, stage, part="") -> None:
-    (plan.run / "progress" / f"{stage}{'-' + part if part else ''}.json").unlink(missing_ok=True)
-    write_json(plan.done_file(stage, part), {"digest": plan.digest(stage, part)})
+    (plan.run.path / "progress" / f"{stage}{'-' + part if part else ''}.json").unlink(missing_ok=True)
+    write_json(plan.done(stage, part).path, {"identity": plan.identity(stage, part)})
 
 
 def line_of(bar, capsys, clock) -> str:
@@ -123,8 +123,8 @@ def test_nothing_is_printed_of_nothing_and_a_broken_file_stops_nobody(short, clo
     with ProgressBar(short, STAGES) as bar:
         clock[0] += 100
         bar.update()
-        (short.run / "progress").mkdir(parents=True, exist_ok=True)
-        (short.run / "progress" / "folds-0.json").write_text('{"fra')
+        (short.run.path / "progress").mkdir(parents=True, exist_ok=True)
+        (short.run.path / "progress" / "folds-0.json").write_text('{"fra')
         bar.update()
         finish(short, "folds", "0")
         finish(short, "folds", "1")
@@ -153,4 +153,4 @@ def test_shares_follow_the_profile(short):
     bar = ProgressBar(short, ["folds", "results"])
     # A stage without a usual duration counts as a minute.
     assert bar._shares == {("folds", "0"): 50.0, ("folds", "1"): 50.0, ("results", ""): 60.0}
-    assert json.loads((short.run / "inputs.json").read_text())
+    assert json.loads((short.run.path / "inputs.json").read_text())

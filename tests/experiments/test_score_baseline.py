@@ -26,7 +26,7 @@ def stored(plan):
             # A speck of the same intensity, smaller than a component has to be.
             image[5, 20, 20] = 300
         volume = Volume(np.abs(image).astype(np.float32), (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
-        write_stored_study(plan.run / "store" / f"P{number}", {"delayed": volume}, mask if number != 4 else None, plan.profile.preprocessing)
+        write_stored_study(plan.run.path / "store" / f"P{number}", {"delayed": volume}, mask if number != 4 else None, plan.profile.preprocessing)
     return plan
 
 

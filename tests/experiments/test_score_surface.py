@@ -24,12 +24,12 @@ def scored(plan, store_study):
     levels["P3"][4, 20:22, 20:22] = 75
     fold_of = {"P1": 0, "P2": 1, "P3": 1, "P4": 0}
     for fold, threshold in enumerate((0.6, 0.3)):
-        folder = plan.run / "segmentation" / f"fold-{fold}"
+        folder = plan.run.path / "segmentation" / "delayed" / f"fold-{fold}"
         (folder / "predictions").mkdir(parents=True)
         (folder / "fold.json").write_text(json.dumps({"threshold_chosen": threshold}))
     for name, fold in fold_of.items():
         store_study(name, lesion if name in ("P1", "P2") else empty)
-        np.save(plan.run / "segmentation" / f"fold-{fold}" / "predictions" / f"{name}.npy", levels[name])
+        np.save(plan.run.path / "segmentation" / "delayed" / f"fold-{fold}" / "predictions" / f"{name}.npy", levels[name])
     return plan, fold_of
 
 
@@ -51,6 +51,6 @@ def test_each_patient_at_the_threshold_of_the_fold(scored, tmp_path):
 
 def test_a_voxel_on_the_threshold_counts(scored):
     plan, _ = scored
-    prediction = plan.run / "segmentation" / "fold-0" / "predictions" / "P1.npy"
-    volumes = [score_surface(plan.run / "store" / "P1", prediction, threshold)["volume_pred_ml"] / VOXEL_ML for threshold in (0.596, 0.6, 0.604)]
+    prediction = plan.run.path / "segmentation" / "delayed" / "fold-0" / "predictions" / "P1.npy"
+    volumes = [score_surface(plan.run.path / "store" / "P1", prediction, threshold)["volume_pred_ml"] / VOXEL_ML for threshold in (0.596, 0.6, 0.604)]
     assert volumes == [pytest.approx(113), pytest.approx(112), 0]

@@ -49,7 +49,7 @@ def characterized(plan):
     """The plan's run with what two feature networks and a direct one, of two seeds, said of three patients in two folds; the half split tests P2 and P3."""
     settings = plan.profile.characterization.model_copy(update={"variants": VARIANTS, "seeds": (2023, 7), "half_split": True})
     object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
-    crops = plan.run / "characterization" / "crops"
+    crops = plan.run.path / "characterization" / "crops"
     crops.mkdir(parents=True)
     (crops / "index.csv").write_text(INDEX)
     for variant in VARIANTS:
@@ -64,7 +64,7 @@ def characterized(plan):
 
 
 def index_of(plan) -> pd.DataFrame:
-    return read_table(plan.run / "characterization" / "crops" / "index.csv")
+    return read_table(plan.run.path / "characterization" / "crops" / "index.csv")
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import sys
 import pytest
 import stage
 import stage_data
-from stage import Progress, run_stage
+from stage import ProgressFile, run_stage
 from stage_data import fold_of_patients, fresh_folder, read_table
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
-from lirads_keras.io.records import is_finished
+from lirads_keras.io.records import Record
 
 
 def run(monkeypatch, name, work, *arguments) -> None:
@@ -25,21 +25,21 @@ def test_a_finished_stage_says_so_with_its_digest(plan, monkeypatch):
     seen = []
 
     def work(plan, progress, part):
-        progress(1, 4, "one of four")
-        seen.append(json.loads((plan.run / "progress" / "store.json").read_text()))
+        progress(1 / 4, "one of four")
+        seen.append(json.loads((plan.run.path / "progress" / "store.json").read_text()))
 
     assert not plan.is_done("store")
     run(monkeypatch, "store", work, "--run", plan.run)
-    assert plan.is_done("store") and json.loads(plan.done_file("store").read_text())["seconds"] >= 0
+    assert plan.is_done("store") and json.loads(plan.done("store").path.read_text())["seconds"] >= 0
     assert seen[0]["fraction"] == 0.25 and seen[0]["detail"] == "one of four" and seen[0]["stage"] == "store"
-    assert not (plan.run / "progress" / "store.json").exists()
+    assert not (plan.run.path / "progress" / "store.json").exists()
 
 
 def test_a_finished_part_says_so_for_itself(plan, monkeypatch):
     parts = []
     run(monkeypatch, "folds", lambda plan, progress, part: parts.append(part), "--run", plan.run, "--part", "0")
     assert parts == ["0"] and plan.is_done("folds", "0")
-    assert json.loads((plan.run / "done" / "folds-0.json").read_text())["digest"] == f"{plan.digests['folds']} 0 1"
+    assert plan.run.done("folds", "0").made_from(f"{plan.digests['folds']} delayed 2")
 
 
 def test_bad_input_ends_with_2_and_is_left_for_the_wrapper(plan, monkeypatch, capsys):
@@ -50,7 +50,7 @@ def test_bad_input_ends_with_2_and_is_left_for_the_wrapper(plan, monkeypatch, ca
         run(monkeypatch, "store", work, "--run", plan.run)
     assert caught.value.code == 2
     lines = ["a: expected b, found c", "d: expected e, found f"]
-    assert json.loads((plan.run / "problems.json").read_text()) == lines
+    assert json.loads((plan.run.path / "problems.json").read_text()) == lines
     assert capsys.readouterr().err.splitlines() == [f"error: {line}" for line in lines]
     assert not plan.is_done("store")
 
@@ -61,7 +61,7 @@ def test_another_error_is_not_hidden(plan, monkeypatch):
 
     with pytest.raises(RuntimeError, match="a defect"):
         run(monkeypatch, "store", work, "--run", plan.run)
-    assert not plan.is_done("store") and not (plan.run / "problems.json").exists()
+    assert not plan.is_done("store") and not (plan.run.path / "problems.json").exists()
 
 
 def test_a_folder_that_is_no_run_is_told_and_not_made(tmp_path, monkeypatch, capsys):
@@ -74,47 +74,49 @@ def test_a_folder_that_is_no_run_is_told_and_not_made(tmp_path, monkeypatch, cap
 def test_progress_is_written_at_most_once_a_second_but_always_at_the_end(plan, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(stage.time, "time", lambda: now[0])
-    progress = Progress(plan, "folds", "1")
+    progress = ProgressFile(plan, "folds", "1")
 
     def shown() -> float:
-        return json.loads((plan.run / "progress" / "folds-1.json").read_text())["fraction"]
+        return json.loads((plan.run.path / "progress" / "folds-1.json").read_text())["fraction"]
 
-    progress(0, 4)
+    progress(0, "")
     assert shown() == 0
     now[0] += 0.5
-    progress(1, 4)
+    progress(1 / 4, "")
     assert shown() == 0
     now[0] += 0.5
-    progress(2, 4)
+    progress(2 / 4, "")
     assert shown() == 0.5
-    progress(4, 4)
+    progress(1, "")
     assert shown() == 1
-    progress(0, 0)
+    progress(None, "")
     progress.close()
     progress.close()
-    assert not (plan.run / "progress" / "folds-1.json").exists()
+    assert not (plan.run.path / "progress" / "folds-1.json").exists()
 
 
 def test_a_folder_of_another_identity_is_emptied(tmp_path):
     folder = tmp_path / "store"
-    fresh_folder(folder, "a")
+    record = Record(folder / "identity.json")
+    fresh_folder(record, "a")
     (folder / "P1").mkdir()
     (folder / "P1" / "mask.npy").write_text("old")
-    fresh_folder(folder, "a")
+    fresh_folder(record, "a")
     assert (folder / "P1" / "mask.npy").exists()
-    fresh_folder(folder, "b")
-    assert [path.name for path in folder.iterdir()] == ["identity.txt"] and (folder / "identity.txt").read_text() == "b"
+    fresh_folder(record, "b")
+    assert [path.name for path in folder.iterdir()] == ["identity.json"] and record.made_from("b")
 
 
 def test_a_folder_without_identity_is_emptied(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "P1.npy").write_text("from nobody knows where")
-    fresh_folder(tmp_path / "store", "a")
-    assert [path.name for path in (tmp_path / "store").iterdir()] == ["identity.txt"]
+    fresh_folder(Record(tmp_path / "store" / "identity.json"), "a")
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["identity.json"]
 
 
 def test_what_cannot_be_deleted_does_not_pass_for_fresh(tmp_path, monkeypatch):
-    fresh_folder(tmp_path, "a")
+    record = Record(tmp_path / "identity.json")
+    fresh_folder(record, "a")
     (tmp_path / "old.npy").write_text("old")
 
     def refuse(*arguments, **keywords):
@@ -123,15 +125,8 @@ def test_what_cannot_be_deleted_does_not_pass_for_fresh(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "rmdir", refuse)
     monkeypatch.setattr(os, "unlink", refuse)
     with pytest.raises(PermissionError):
-        fresh_folder(tmp_path, "b")
-    assert not (tmp_path / "identity.txt").exists() or (tmp_path / "identity.txt").read_text() != "b"
-
-
-@pytest.mark.parametrize("content, finished", [('{"identity": "a"}', True), ('{"identity": "b"}', False), ("{}", False), ("", False), ("[]", False)])
-def test_a_record_tells_what_was_finished_under_which_identity(tmp_path, content, finished):
-    (tmp_path / "fold.json").write_text(content)
-    assert is_finished(tmp_path / "fold.json", "a") is finished
-    assert not is_finished(tmp_path / "absent.json", "a")
+        fresh_folder(record, "b")
+    assert not record.made_from("b")
 
 
 def test_ids_stay_text(tmp_path):

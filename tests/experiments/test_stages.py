@@ -261,7 +261,7 @@ def test_lits_is_used_where_it_is_asked_for_and_there(profile, tmp_path):
     assert write_plan(tmp_path / "run", lits, tmp_path, None).lits is None
     (tmp_path / "lits" / "volume-0.nii").write_bytes(b"ct")
     there = write_plan(tmp_path / "run", lits, tmp_path, None)
-    assert there.lits == there.ct == tmp_path / "lits" and there.done_file("ct") == tmp_path / "run" / "done" / "ct.json"
+    assert there.lits == there.ct == tmp_path / "lits" and there.done("ct").path == tmp_path / "run" / "done" / "ct.json"
     assert changed(virtual.digests, there.digests) == after("ct")
     (tmp_path / "lits" / "volume-1.nii").write_bytes(b"ct")
     assert changed(there.digests, write_plan(tmp_path / "run", lits, tmp_path, None).digests) == after("ct")
@@ -308,8 +308,8 @@ def test_variants_are_shared_out_to_parts(plan):
 
 
 def finish(plan, stage: str, part: str = "") -> None:
-    plan.done_file(stage, part).parent.mkdir(parents=True, exist_ok=True)
-    plan.done_file(stage, part).write_text(json.dumps({"digest": plan.digest(stage, part), "seconds": 1.0}))
+    plan.done(stage, part).path.parent.mkdir(parents=True, exist_ok=True)
+    plan.done(stage, part).path.write_text(json.dumps({"identity": plan.identity(stage, part), "seconds": 1.0}))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -320,7 +320,7 @@ def test_a_part_is_done_once_it_was_finished_with_this_digest(plan, stage):
     assert plan.is_done(stage, part)
     assert not dataclasses.replace(plan, digests=plan.digests | {stage: "other"}).is_done(stage, part)
     for content in ("", "{", "{}", "[]", json.dumps({"digest": "other"})):
-        plan.done_file(stage, part).write_text(content)
+        plan.done(stage, part).path.write_text(content)
         assert not plan.is_done(stage, part)
 
 

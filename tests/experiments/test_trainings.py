@@ -3,8 +3,9 @@ from __future__ import annotations
 import dataclasses
 
 import pandas as pd
-import pytest
 from trainings import Training, half_patients, is_tested, list_trainings
+
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 INDEX = pd.DataFrame([{"roi": roi, "patient_id": f"P{patient}", "lesion_id": f"L{lesion}", "fold": patient % 2}
                       for roi in ("reference_roi", "automatic_roi") for patient in range(6) for lesion in range(1 + patient % 3)])
@@ -17,7 +18,7 @@ def with_characterization(plan, **settings):
 
 def test_the_first_seed_has_the_folds_and_the_half_split_and_the_others_folds_of_their_own(plan):
     trainings = list_trainings(with_characterization(plan, seeds=(7, 8), half_split=True), "vgg16-plain")
-    assert [(training.seed, training.fold, str(training.folder.relative_to(plan.run))) for training in trainings] == [
+    assert [(training.seed, training.fold, str(training.folder.path.relative_to(plan.run.path))) for training in trainings] == [
         (7, 0, "characterization/vgg16-plain/fold-0"), (7, 1, "characterization/vgg16-plain/fold-1"), (7, None, "characterization/vgg16-plain/half"),
         (8, 0, "characterization/vgg16-plain/seed-8/fold-0"), (8, 1, "characterization/vgg16-plain/seed-8/fold-1")]
     assert len({training.folder for training in trainings}) == 5
@@ -26,10 +27,10 @@ def test_the_first_seed_has_the_folds_and_the_half_split_and_the_others_folds_of
     assert all(training.fold is not None for training in list_trainings(with_characterization(plan, half_split=False), "vgg16-plain"))
 
 
-@pytest.mark.parametrize("variant, table", [("vgg16-adaptive", "features.csv"), ("direct-frozen", "categories.csv")])
-def test_a_network_leaves_features_or_categories(plan, variant, table):
-    training = list_trainings(plan, variant)[0]
-    assert training.scores == training.folder / table
+def test_a_name_belongs_to_one_training_alone(plan):
+    chosen = with_characterization(plan, seeds=(7, 8), half_split=True)
+    names = [training.name for variant in CHARACTERIZATION_VARIANTS for training in list_trainings(chosen, variant)]
+    assert len(set(names)) == len(names) == 7 * 5
 
 
 def test_no_patient_is_both_trained_on_and_tested(plan):
@@ -44,5 +45,5 @@ def test_the_half_is_half_of_the_patients_with_lesions_and_nearly_half_of_the_le
     assert len(half) == 3
     # Twelve lesions; 88 of 174 of them are 6.07.
     assert (INDEX[INDEX["roi"] == "reference_roi"]["patient_id"].isin(half)).sum() == 6
-    tested = is_tested(plan, Training("vgg16-plain", 1, None, plan.run), INDEX)
+    tested = is_tested(plan, Training(CHARACTERIZATION_VARIANTS["vgg16-plain"], 1, None, plan.run.half("vgg16-plain")), INDEX)
     assert set(INDEX.loc[tested, "patient_id"]) == set(half)

@@ -38,7 +38,7 @@ def test_every_results_table_is_written(smoke_run):
 def test_a_test_patient_is_never_among_those_that_its_fold_was_tuned_on(smoke_run):
     fold_of = pd.read_csv(smoke_run / "results" / "patients.csv").set_index("patient_id")["fold"]
     for fold in range(3):
-        folder = smoke_run / "segmentation" / f"fold-{fold}"
+        folder = smoke_run / "segmentation" / "delayed" / f"fold-{fold}"
         tuned_on = set(json.loads((folder / "fold.json").read_text())["validation_patients"])
         predicted = {path.stem for path in (folder / "predictions").iterdir()}
         assert predicted == set(fold_of.index[fold_of == fold])
@@ -110,25 +110,26 @@ def test_a_run_killed_in_a_fold_ends_with_the_same_results(smoke_run, tmp_path):
     job = start_reproduce(tmp_path)
     run = tmp_path / "runs" / "smoke"
     try:
-        # There from the end of a fold's first epoch to the end of its training.
-        wait_for((state := run / "segmentation" / "fold-1" / "state.npz").is_file, job)
+        # There from the end of a fold's first epoch to the end of its training; the third fold is begun by the process that has finished one of the others.
+        wait_for((state := run / "segmentation" / "delayed" / "fold-2" / "state.npz").is_file, job)
     finally:
         os.killpg(job.pid, signal.SIGKILL)
     job.communicate()
     assert state.is_file()
-    kept = (run / "segmentation" / "fold-0" / "fold.json").stat().st_mtime_ns
+    finished = {path: path.stat().st_mtime_ns for path in (run / "segmentation" / "delayed").glob("fold-*/fold.json")}
+    assert finished
     again = start_reproduce(tmp_path)
     _, err = again.communicate()
     assert again.returncode == 0, err
-    assert (run / "segmentation" / "fold-0" / "fold.json").stat().st_mtime_ns == kept
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
     assert results_of(run) == results_of(smoke_run)
 
 
 @pytest.mark.slow
-def test_jobs_and_groups_change_no_result(smoke_run, tmp_path):
+def test_the_number_of_jobs_changes_no_result(smoke_run, tmp_path):
     shutil.copytree(smoke_run.parent.parent / "data", tmp_path / "data")
     content = json.loads((smoke_run / "profile.yaml").read_text())
-    content["workflow"] |= {"jobs": 3, "folds_per_job": 1, "variants_per_job": 4}
+    content["workflow"]["jobs"] = 3
     (tmp_path / "mine.yaml").write_text(json.dumps(content))
     _, err = (job := start_reproduce(tmp_path, profile=str(tmp_path / "mine.yaml"))).communicate()
     assert job.returncode == 0, err

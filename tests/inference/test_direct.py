@@ -11,7 +11,7 @@ from lirads_keras.models.direct import build_direct
 @pytest.fixture(scope="module", params=[False, True])
 def model(request) -> keras.Model:
     keras.utils.set_random_seed(3)
-    return build_direct(crop_px=32, width_factor=0.125, head_units=8, weights="random", frozen=False, with_size=request.param)
+    return build_direct("vgg16", crop_px=32, width_factor=0.125, head_units=8, weights="random", frozen=False, with_size=request.param)
 
 
 def test_batches_change_nothing_and_a_missed_lesion_has_no_probability(model):

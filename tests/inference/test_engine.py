@@ -58,7 +58,7 @@ def run(tmp_path_factory) -> Path:
         for model, part in ((segmentation, "segmentation"), (characterization, "characterization/vgg16-adaptive")):
             (folder / part / f"fold-{fold}").mkdir(parents=True)
             model.save(folder / part / f"fold-{fold}" / "model.keras")
-        (folder / "segmentation" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": (0.6, 0.4)[fold]}))
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": (0.6, 0.4)[fold]}))
     return folder
 
 
@@ -113,7 +113,7 @@ def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
     versions = models.versions
     assert (versions["profile"], versions["variant"], versions["folds"], versions["rules"]) == ("smoke", "vgg16-adaptive", "0 1", "paper")
     assert versions["segmentation threshold"] == "0.4" and versions["keras"]
-    paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation", "characterization/vgg16-adaptive") for fold in range(2)]
+    paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation/delayed", "characterization/vgg16-adaptive") for fold in range(2)]
     assert {f"weights sha256 {path}": compute_sha256(run / path) for path in paths}.items() <= versions.items()
 
 

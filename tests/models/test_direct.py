@@ -15,7 +15,7 @@ IMAGES = RNG.normal(size=(6, 32, 32, 3)).astype("float32")
 
 
 def small(*, frozen: bool = False, with_size: bool = False, weights: Path | str = "random") -> keras.Model:
-    return build_direct(crop_px=32, width_factor=0.125, head_units=8, weights=weights, frozen=frozen, with_size=with_size)  # type: ignore[arg-type]
+    return build_direct("vgg16", crop_px=32, width_factor=0.125, head_units=8, weights=weights, frozen=frozen, with_size=with_size)  # type: ignore[arg-type]
 
 
 def inputs(diameter_mm: float | None) -> dict[str, np.ndarray]:
@@ -82,7 +82,7 @@ def test_phases_become_channels_in_order_of_time() -> None:
 @pytest.mark.parametrize(("frozen", "with_size"), [(True, False), (False, False), (False, True)])
 def test_one_training_step_at_full_size(frozen: bool, with_size: bool) -> None:
     """About 10 s each."""
-    model = build_direct(crop_px=224, width_factor=1, head_units=256, weights="random", frozen=frozen, with_size=with_size)
+    model = build_direct("vgg16", crop_px=224, width_factor=1, head_units=256, weights="random", frozen=frozen, with_size=with_size)
     model.compile(keras.optimizers.Adam(1e-5), loss="sparse_categorical_crossentropy")
     batch = {"image": RNG.normal(size=(8, 224, 224, 3)).astype("float32"), "log_diameter": RNG.normal(size=(8, 1)).astype("float32")}
     before = model.get_layer("shared").get_weights()[0]

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from lirads_keras.config import TrunkName
 from lirads_keras.errors import InputError
 from lirads_keras.models import pretrained
 from lirads_keras.models.multitask import build_multitask
 from lirads_keras.models.trunk import build_trunk, find_imagenet_weights
+from lirads_keras.variants import TrunkName
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
 

@@ -13,7 +13,7 @@ from lirads_keras.config import AugmentationSettings, PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
-from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, stack_slices
+from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, SliceDraw, stack_slices
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 from lirads_keras.training.feed import feed_training, feed_validation
 
@@ -44,8 +44,9 @@ def studies(tmp_path_factory):
 
 def make_dataset(studies, **changes):
     options = {"classes": 2, "crop_px": 16, "batch_size": 4, "samples_per_epoch": 13, "seed": 11, "stream": 2, "sampling": "lesion_oversampled",
-               "lesion_fraction": 0.5, "augmentation": AugmentationSettings(), "workers": 1}
-    return SliceDataset(studies, **(options | changes))
+               "lesion_fraction": 0.5, "augmentation": AugmentationSettings(), "workers": 1} | changes
+    workers = options.pop("workers")
+    return SliceDataset(studies, SliceDraw(**options), workers=workers)
 
 
 def standardise(study):
@@ -289,7 +290,7 @@ import sys
 from pathlib import Path
 import numpy as np, tensorflow as tf, keras
 from lirads_keras.config import AugmentationSettings
-from lirads_keras.preprocessing.slices import SliceDataset
+from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.training.feed import feed_training
 
@@ -307,8 +308,8 @@ class Recorder(keras.Model):
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 def make_dataset():
-    return SliceDataset([read_stored_study(Path(folder)) for folder in sys.argv[1:]], classes=2, crop_px=16, batch_size=4, samples_per_epoch=20,
-                        seed=11, stream=2, augmentation=AugmentationSettings(), workers=2)
+    return SliceDataset([read_stored_study(Path(folder)) for folder in sys.argv[1:]], SliceDraw(
+        classes=2, crop_px=16, batch_size=4, samples_per_epoch=20, seed=11, stream=2, augmentation=AugmentationSettings()), workers=2)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     model = Recorder()
     model(np.zeros((1, 16, 16, 3), np.float32))

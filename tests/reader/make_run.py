@@ -21,9 +21,11 @@ from lirads_keras.phantom.build import build_patient
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
-from lirads_keras.training.characterization import build_characterization_network, split_variant
+from lirads_keras.run import RunFolder
+from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.runtime import configure_tensorflow
 from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 COHORT = CohortSettings(patients_positive=6, patients_negative=3, matrix_px=96, pixel_spacing_mm=3.75, slices=24, slice_spacing_mm=7.5, seed=2023)
@@ -70,19 +72,18 @@ def train_segmentation(folder: Path, profile: Profile) -> None:
     settings = profile.segmentation
     stored = [read_stored_study(folder / "store" / name) for name in STUDIES]
     trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=1, pretrained=None)
-    fold = folder / "run" / "segmentation" / "fold-0"
+    fold = RunFolder(folder / "run").fold("delayed", 0)
     trainer.train(stored[:2], stored[:1], fold, "reader-test", stream=0)
-    (fold / "fold.json").write_text(json.dumps({"identity": "reader-test", "threshold_chosen": 0.5, "dice_validation": 1.0, "validation_patients": []}))
+    fold.tested.write("reader-test", threshold_chosen=0.5, dice_validation=1.0, validation_patients=[])
 
 
 def build_characterization(folder: Path, profile: Profile) -> None:
     keras.utils.set_random_seed(1)
-    trunk, _ = split_variant("vgg16-adaptive")
-    model = build_characterization_network(profile.characterization, trunk)
+    model = build_characterization_network(profile.characterization, CHARACTERIZATION_VARIANTS["vgg16-adaptive"].trunk)
     for name, bias in BIASES.items():
         head = model.get_layer(name)
         head.set_weights([0.05 * head.get_weights()[0], np.array([bias], np.float32)])
-    path = folder / "run" / "characterization" / "vgg16-adaptive" / "fold-0" / "model.keras"
+    path = RunFolder(folder / "run").fold("vgg16-adaptive", 0).weights
     path.parent.mkdir(parents=True)
     model.save(path)
 
@@ -114,7 +115,7 @@ def main() -> None:
     train_segmentation(folder, profile)
     build_characterization(folder, profile)
     # A run has two folds or more; this one's are the same.
-    for stage in ("segmentation", "characterization/vgg16-adaptive"):
+    for stage in ("segmentation/delayed", "characterization/vgg16-adaptive"):
         for fold in range(1, FOLDS):
             shutil.copytree(folder / "run" / stage / "fold-0", folder / "run" / stage / f"fold-{fold}")
     check(folder)

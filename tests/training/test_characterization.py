@@ -12,7 +12,8 @@ from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features
 from lirads_keras.models.trunk import build_trunk
-from lirads_keras.training.characterization import CharacterizationTrainer, CropDataset, LesionCrops, split_variant
+from lirads_keras.run import NetworkFolder
+from lirads_keras.training.characterization import CharacterizationTrainer, CropDataset, LesionCrops
 
 STILL = AugmentationSettings(rotation_deg=0, shift_fraction=0, flip_horizontal=0, flip_vertical=0)
 MOVING = AugmentationSettings()
@@ -116,17 +117,6 @@ def test_a_subset_keeps_rows_together():
     assert not chosen.present[0, 1]
 
 
-@pytest.mark.parametrize("variant, expected", [("vgg16-adaptive", ("vgg16", "adaptive")), ("resnet50-plain", ("resnet50", "plain"))])
-def test_a_variant_is_trunk_and_mode(variant, expected):
-    assert split_variant(variant) == expected
-
-
-@pytest.mark.parametrize("variant", ["vgg16", "vgg16-", "vgg16-direct", "vgg19-plain", "direct-frozen", "adaptive-vgg16"])
-def test_another_variant_is_refused(variant):
-    with pytest.raises(ValueError, match="adaptive or plain"):
-        split_variant(variant)
-
-
 @pytest.fixture(scope="module")
 def trainer(profile) -> CharacterizationTrainer:
     return CharacterizationTrainer(profile.characterization, "vgg16", seed=1, weights="random")
@@ -140,7 +130,7 @@ def changed_heads(trainer, crops, folder) -> set[str]:
     """Heads whose weights are others after a training on `crops`."""
     trainer._variables.reset()
     before = {head: trainer.model.get_layer(head).get_weights() for head in HEADS}
-    trainer.train(crops, folder, "id", mode="adaptive", stream=0)
+    trainer.train(crops, NetworkFolder(folder), "id", mode="adaptive", stream=0)
     return {head for head in HEADS if any(not np.array_equal(a, b) for a, b in zip(trainer.model.get_layer(head).get_weights(), before[head], strict=True))}
 
 
@@ -172,30 +162,29 @@ def test_each_heads_labels_come_out_under_its_own_name(trainer, tmp_path):
     for present, absent in permutations(HEADS, 2):
         features = np.full((8, 3), 0.5, np.float32)
         features[:, HEADS.index(present)], features[:, HEADS.index(absent)] = 1, 0
-        trainer.train(replace(crops, features=features), tmp_path / f"{present}-{absent}", "id", mode="plain", stream=0)
+        trainer.train(replace(crops, features=features), NetworkFolder(tmp_path / f"{present}-{absent}"), "id", mode="plain", stream=0)
         risen = {head: value - before[head] for head, value in logits().items()}
         assert risen[present] > 0 > risen[absent]
 
 
 def test_a_killed_training_and_a_later_one_end_with_the_same_bits(trainer, tmp_path):
     crops = make_crops(6, absent=((0, 2),))
-    trainer.train(crops, tmp_path / "whole", "id", mode="adaptive", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "whole"), "id", mode="adaptive", stream=3)
     expected = weights_of(trainer)
 
-    def kill(done, logs):
-        if done == 1:
-            raise Killed
+    def kill(fraction, message):
+        raise Killed
 
     with pytest.raises(Killed):
-        trainer.train(crops, tmp_path / "killed", "id", mode="adaptive", stream=3, progress=kill)
+        trainer.train(crops, NetworkFolder(tmp_path / "killed"), "id", mode="adaptive", stream=3, progress=kill)
     trainer._variables.reset()
-    trainer.train(crops, tmp_path / "killed", "id", mode="adaptive", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "killed"), "id", mode="adaptive", stream=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
     assert (tmp_path / "killed" / "history.csv").read_bytes() == (tmp_path / "whole" / "history.csv").read_bytes()
     # Another fold in between, as one process trains them: it has its own order, and leaves no trace.
-    trainer.train(crops, tmp_path / "other", "id", mode="adaptive", stream=4)
+    trainer.train(crops, NetworkFolder(tmp_path / "other"), "id", mode="adaptive", stream=4)
     assert not all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
-    trainer.train(crops, tmp_path / "again", "id", mode="adaptive", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "again"), "id", mode="adaptive", stream=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), expected, strict=True))
 
 
@@ -217,16 +206,16 @@ def test_no_crop_to_train_on_is_told(trainer, tmp_path):
     crops = make_crops(2, absent=tuple((lesion, phase) for lesion in range(2) for phase in range(3)))
     for empty in (crops, make_crops(2).subset(np.array([], int))):
         with pytest.raises(InputError, match="fold-5: expected a lesion of another patient to train on"):
-            trainer.train(empty, tmp_path / "fold-5", "id", mode="plain", stream=5)
+            trainer.train(empty, NetworkFolder(tmp_path / "fold-5"), "id", mode="plain", stream=5)
 
 
 def test_both_modes_start_alike_and_one_leaves_no_trace_in_the_other(trainer, tmp_path):
     crops = make_crops(6)
-    trainer.train(crops, tmp_path / "plain", "id", mode="plain", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "plain"), "id", mode="plain", stream=3)
     alone = weights_of(trainer)
-    trainer.train(crops, tmp_path / "adaptive", "id", mode="adaptive", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "adaptive"), "id", mode="adaptive", stream=3)
     assert not all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), alone, strict=True))
-    trainer.train(crops, tmp_path / "again", "id", mode="plain", stream=3)
+    trainer.train(crops, NetworkFolder(tmp_path / "again"), "id", mode="plain", stream=3)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trainer), alone, strict=True))
 
 

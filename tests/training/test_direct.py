@@ -4,11 +4,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import DIRECT_VARIANTS, AugmentationSettings
+from lirads_keras.config import AugmentationSettings
 from lirads_keras.errors import InputError
 from lirads_keras.models.direct import compute_log_diameter
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.characterization import CropDataset, LesionCrops
 from lirads_keras.training.direct import DirectDataset, DirectTrainer
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 STILL = AugmentationSettings(rotation_deg=0, shift_fraction=0, flip_horizontal=0, flip_vertical=0)
 MOVING = AugmentationSettings()
@@ -75,11 +77,11 @@ def test_the_phases_of_a_lesion_are_moved_alike():
     assert np.abs(images - images[..., :1]).max() < 1e-5 and np.abs(images).max() > 1
 
 
-@pytest.mark.parametrize("variant", DIRECT_VARIANTS)
+@pytest.mark.parametrize("variant", ["direct-frozen", "direct-finetuned", "direct-finetuned-size"])
 def test_each_variant_trains_what_it_should(profile, variant, tmp_path):
-    trainer = DirectTrainer(profile.characterization, variant, seed=1, weights="random")
+    trainer = DirectTrainer(profile.characterization, CHARACTERIZATION_VARIANTS[variant], seed=1, weights="random")
     before = [np.array(weight) for weight in trainer.model.get_weights()]
-    trainer.train(make_crops(4), tmp_path, "id", stream=0)
+    trainer.train(make_crops(4), NetworkFolder(tmp_path), "id", stream=0)
     names = [weight.path.split("/")[0] for weight in trainer.model.weights]
     changed = {name for name, a, b in zip(names, before, trainer.model.get_weights(), strict=True) if not np.array_equal(a, b)}
     trunk = {name for name in names if name.startswith("block")}
@@ -94,13 +96,13 @@ def test_a_network_that_is_told_the_size_learns_what_only_the_size_tells(profile
     diameters = np.tile([6.0, 20.0, 66.0], 10)
     alike = LesionCrops(np.zeros_like(crops.images), crops.present, crops.features, np.tile([0, 1, 2], 10), diameters)
     settings = profile.characterization.model_copy(update={"epochs": 12, "learning_rate": 3e-2})
-    trainer = DirectTrainer(settings, "direct-finetuned-size", seed=1, weights="random")
-    trainer.train(alike, tmp_path, "id", stream=0)
+    trainer = DirectTrainer(settings, CHARACTERIZATION_VARIANTS["direct-finetuned-size"], seed=1, weights="random")
+    trainer.train(alike, NetworkFolder(tmp_path), "id", stream=0)
     predicted = trainer.model.predict_on_batch({"image": np.zeros((3, 32, 32, 3), np.float32), "log_diameter": compute_log_diameter(diameters[:3, None])})
     assert predicted.argmax(axis=1).tolist() == [0, 1, 2]
 
 
 def test_no_crop_to_train_on_is_told(profile, tmp_path):
-    trainer = DirectTrainer(profile.characterization, "direct-frozen", seed=1, weights="random")
+    trainer = DirectTrainer(profile.characterization, CHARACTERIZATION_VARIANTS["direct-frozen"], seed=1, weights="random")
     with pytest.raises(InputError, match="fold-5: expected a lesion of another patient to train on"):
-        trainer.train(make_crops(2).subset(np.array([], int)), tmp_path / "fold-5", "id", stream=5)
+        trainer.train(make_crops(2).subset(np.array([], int)), NetworkFolder(tmp_path / "fold-5"), "id", stream=5)

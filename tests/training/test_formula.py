@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lirads_keras.models.trunk import build_trunk
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.formula import TRUNK_FILE, FormulaDataset, build_training_images, pretrain_trunk, steps_per_epoch
 
 
@@ -23,9 +25,9 @@ def settings(profile):
 @pytest.fixture(scope="module")
 def trained(settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trunks") / "vgg16"
-    logs = []
-    pretrain_trunk("vgg16", settings, *build_training_images(settings), folder, "id", progress=lambda done, row: logs.append((done, row["loss"])))
-    return folder, logs
+    told = []
+    pretrain_trunk("vgg16", settings, *build_training_images(settings), NetworkFolder(folder), "id", lambda fraction, message: told.append(message))
+    return folder, told
 
 
 def test_the_images_are_those_of_the_profile(settings):
@@ -54,8 +56,10 @@ def test_batches_are_standardised_grey_and_come_once_an_epoch(settings):
 
 
 def test_the_trunk_is_written_as_the_networks_read_it(trained, settings):
-    folder, logs = trained
-    assert [done for done, _ in logs] == [1, 2, 3] and logs[-1][1] < logs[0][1]
+    folder, told = trained
+    history = pd.read_csv(NetworkFolder(folder).history)
+    assert told == [f"epoch {done} of 3, accuracy {value:.2f}" for done, value in zip((1, 2, 3), history["accuracy"], strict=True)]
+    assert history["loss"].iloc[-1] < history["loss"].iloc[0]
     trunk = build_trunk("vgg16", crop_px=32, width_factor=0.125, weights=folder / TRUNK_FILE)
     start = build_trunk("vgg16", crop_px=32, width_factor=0.125, weights="random")
     assert not any(np.array_equal(a, b) for a, b in zip(trunk.get_weights(), start.get_weights(), strict=True))
@@ -65,16 +69,16 @@ def test_the_trunk_is_written_as_the_networks_read_it(trained, settings):
 def test_a_killed_training_ends_with_the_same_bits(trained, settings, tmp_path):
     images = build_training_images(settings)
 
-    def kill(done, logs):
-        if done == 2:
+    def kill(fraction, message):
+        if fraction == 2 / 3:
             raise Killed
 
     with pytest.raises(Killed):
-        pretrain_trunk("vgg16", settings, *images, tmp_path, "id", progress=kill)
+        pretrain_trunk("vgg16", settings, *images, NetworkFolder(tmp_path), "id", kill)
     assert (tmp_path / "state.npz").exists() and not (tmp_path / TRUNK_FILE).exists()
     again = []
-    pretrain_trunk("vgg16", settings, *images, tmp_path, "id", progress=lambda done, logs: again.append(done))
-    assert again == [3]
+    pretrain_trunk("vgg16", settings, *images, NetworkFolder(tmp_path), "id", lambda fraction, message: again.append(fraction))
+    assert again == [1]
     for mine, whole in ((build_trunk("vgg16", crop_px=32, width_factor=0.125, weights=folder / TRUNK_FILE).get_weights() for folder in pair)
                         for pair in [(tmp_path, trained[0])]):
         assert all(np.array_equal(a, b) for a, b in zip(mine, whole, strict=True))

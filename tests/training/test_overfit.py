@@ -14,6 +14,7 @@ from lirads_keras.phantom.build import build_cohort
 from lirads_keras.preprocessing.slices import stack_slices
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
 
 COHORT = CohortSettings(patients_positive=5, patients_negative=0, matrix_px=64, pixel_spacing_mm=5.5, slices=20, slice_spacing_mm=9.0, seed=2023)
@@ -49,7 +50,7 @@ def test_one_fold_learns_five_patients_by_heart(patients, profile, tmp_path):
     settings = profile.segmentation.model_copy(update={
         "training_crop_px": 64, "width_factor": 0.25, "decoder_filters": (32, 32, 16, 16, 16), "augmentation": still, "finetune": stage})
     trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=1, pretrained=None)
-    trainer.train(patients, patients, tmp_path, "id", stream=0)
+    trainer.train(patients, patients, NetworkFolder(tmp_path), "id", stream=0)
     counts = [compute_pixel_counts(predict(trainer, study), np.asarray(study.segmentation_mask()) > 0).at(0.5) for study in patients]
     dice = compute_dice(*(sum(count[name] for count in counts) for name in ("tp", "fp", "fn")))
     assert dice >= 0.95

@@ -17,6 +17,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from lirads_keras.config import SegmentationSettings
 from lirads_keras.models.batch_norm import BatchNormalization
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.progress import ignore_progress
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training import segmentation
 from lirads_keras.training.callbacks import read_state
 
@@ -36,13 +38,13 @@ def train(name, stop_after, epochs):
     stage = settings.finetune.model_copy(update={"epochs": epochs})
     trainer = segmentation.SegmentationTrainer(settings, stage, classes=2, seed=1, pretrained=None)
 
-    def stop(done, logs):
-        if done == stop_after:
+    def stop(fraction, message):
+        if fraction == stop_after / epochs:
             raise Killed
 
     for attempt in range(2):
         try:
-            trainer.train(studies[:3], studies[3:], folder / name, "id", stream=0, progress=stop if attempt == 0 else None)
+            trainer.train(studies[:3], studies[3:], NetworkFolder(folder / name), "id", stream=0, progress=stop if attempt == 0 else ignore_progress)
         except Killed:
             states[name] = read_state(folder / name / "state.npz", "id")
     assert trainer.model.predict_on_batch(images).shape == (3, 32, 32, 2)

@@ -12,10 +12,11 @@ import pytest
 from lirads_keras.errors import InputError
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.preprocessing.endless import EndlessDataset
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.adam import FusedAdam
-from lirads_keras.training.callbacks import ModelVariables, read_state
+from lirads_keras.training.callbacks import Fit, ModelVariables, read_state
 from lirads_keras.training.metrics import PooledDice
-from lirads_keras.training.resumable import fit_resumable, is_trained
+from lirads_keras.training.resumable import fit_resumable
 
 EPOCHS = 5
 
@@ -63,6 +64,15 @@ def trained():
     return ModelVariables(model, {"switch": switch}), switch
 
 
+def kill_after(epoch: int | None):
+    """A progress that ends the work after an epoch."""
+    def count(fraction, message):
+        if epoch is not None and fraction == epoch / EPOCHS:
+            raise Killed
+
+    return count
+
+
 def run(trained, folder: Path, *, stop_after: int | None = None, identity: str = "a", monitor: str | None = "val_dice", patience: int = EPOCHS) -> None:
     variables, switch = trained
 
@@ -70,12 +80,8 @@ def run(trained, folder: Path, *, stop_after: int | None = None, identity: str =
         logs["switch"] = float(switch.numpy())
         switch.assign_add(1.0)
 
-    def count(done, logs):
-        if done == stop_after:
-            raise Killed
-
-    fit_resumable(variables, folder, identity, training=Batches(), validation=FixedBatches(), epochs=EPOCHS, patience_epochs=patience, monitor=monitor,
-                  on_epoch=turn_switch, progress=count)
+    fit_resumable(variables, NetworkFolder(folder), identity, Fit(
+        Batches(), EPOCHS, FixedBatches(), monitor=monitor, patience_epochs=patience, on_epoch=turn_switch), kill_after(stop_after))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -117,7 +123,7 @@ def test_a_finished_training_is_loaded_and_not_run_again(trained, tmp_path):
     run(trained, tmp_path, stop_after=1)
     assert all(np.array_equal(a, b) for a, b in zip(weights_of(trained), expected, strict=True))
     assert (tmp_path / "model.keras").stat().st_mtime_ns == before
-    assert is_trained(tmp_path, "a") and not is_trained(tmp_path, "b")
+    assert NetworkFolder(tmp_path).trained.made_from("a") and not NetworkFolder(tmp_path).trained.made_from("b")
 
 
 def test_a_state_of_another_identity_is_not_continued(trained, tmp_path):
@@ -158,8 +164,7 @@ def test_a_loss_that_is_not_finite_names_batch_and_patients_and_keeps_the_state_
             return image, np.full_like(labels, value) if number == 2 * 2 + 1 else labels
 
     with pytest.raises(InputError) as caught:
-        fit_resumable(variables, tmp_path, "a", training=Broken(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
-                      patients_of=lambda epoch, batch: [f"P{epoch}", f"Q{batch}"])
+        fit_resumable(variables, NetworkFolder(tmp_path), "a", Fit(Broken(), EPOCHS, patients_of=lambda epoch, batch: [f"P{epoch}", f"Q{batch}"]))
     problem, = caught.value.problems
     assert problem.where == f"{tmp_path}, epoch 2, batch 1, patients P2, Q1"
     assert problem.expected == "a finite loss" and "the state after epoch 1 is kept" in problem.found
@@ -175,7 +180,7 @@ def test_weights_that_are_not_finite_are_not_written(trained, tmp_path):
         variables.model.layers[1].kernel.assign(np.full(variables.model.layers[1].kernel.shape, np.inf))
 
     with pytest.raises(InputError, match="epoch 0: expected finite weights.*nothing is kept yet"):
-        fit_resumable(variables, tmp_path, "a", training=Batches(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, on_epoch=spoil)
+        fit_resumable(variables, NetworkFolder(tmp_path), "a", Fit(Batches(), EPOCHS, on_epoch=spoil))
     assert not (tmp_path / "state.npz").exists()
 
 
@@ -186,19 +191,22 @@ def test_a_validation_that_is_not_finite_is_refused(trained, tmp_path):
             return image, labels * np.nan
 
     with pytest.raises(InputError, match="epoch 0: expected a finite val_loss, found nan"):
-        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=Broken(), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None)
+        fit_resumable(trained[0], NetworkFolder(tmp_path), "a", Fit(Batches(), EPOCHS, Broken()))
+
+
+def test_each_epoch_is_told_with_the_metric_that_is_shown(trained, tmp_path):
+    told: list[tuple[float | None, str]] = []
+    fit_resumable(trained[0], NetworkFolder(tmp_path), "a", Fit(Batches(), EPOCHS, FixedBatches(), shown=("val_dice", "Dice")),
+                  lambda fraction, message: told.append((fraction, message)))
+    dice = pd.read_csv(tmp_path / "history.csv")["val_dice"]
+    assert told == [((epoch + 1) / EPOCHS, f"epoch {epoch + 1} of {EPOCHS}, Dice {value:.2f}") for epoch, value in enumerate(dice)]
 
 
 def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     def run_with_logs(stop_after=None):
-        def count(done, logs):
-            if done == stop_after:
-                raise Killed
-
-        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=FixedBatches(), epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None,
-                      progress=count, tensorboard=True)
+        fit_resumable(trained[0], NetworkFolder(tmp_path), "a", Fit(Batches(), EPOCHS, FixedBatches(), tensorboard=True), kill_after(stop_after))
 
     with pytest.raises(Killed):
         run_with_logs(stop_after=2)
@@ -213,7 +221,7 @@ def test_tensorboard_logs_go_on_after_a_kill(trained, tmp_path):
 def test_tensorboard_without_its_package_is_refused(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("lirads_keras.training.resumable.find_spec", lambda name: None)
     with pytest.raises(InputError, match="workflow.tensorboard: expected the package tensorboard"):
-        fit_resumable(trained[0], tmp_path, "a", training=Batches(), validation=None, epochs=EPOCHS, patience_epochs=EPOCHS, monitor=None, tensorboard=True)
+        fit_resumable(trained[0], NetworkFolder(tmp_path), "a", Fit(Batches(), EPOCHS, tensorboard=True))
     assert not any(tmp_path.iterdir())
 
 

@@ -12,7 +12,8 @@ import pytest
 from lirads_keras.config import Profile, SegmentationSettings
 from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
-from lirads_keras.preprocessing.slices import SliceDataset
+from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
+from lirads_keras.run import NetworkFolder
 from lirads_keras.training.callbacks import read_state
 from lirads_keras.training.segmentation import CT_CLASSES, MR_CLASSES, SegmentationTrainer, build_segmentation_network
 
@@ -34,11 +35,12 @@ def with_threshold(settings: SegmentationSettings, lovasz_below_loss: float) -> 
 
 def train(trainer, studies, folder: Path, *, fold: int = 0, stop_after: int | None = None) -> list[np.ndarray]:
     """Trains with study `fold` for early stopping; the weights it ends with."""
-    def count(done, logs):
-        if done == stop_after:
+    def count(fraction, message):
+        if stop_after is not None and message.startswith(f"epoch {stop_after} "):
             raise Killed
 
-    trainer.train([study for number, study in enumerate(studies) if number != fold], [studies[fold]], folder, f"id-{fold}", stream=fold, progress=count)
+    training = [study for number, study in enumerate(studies) if number != fold]
+    trainer.train(training, [studies[fold]], NetworkFolder(folder), f"id-{fold}", stream=fold, progress=count)
     return [np.array(weight) for weight in trainer.model.get_weights()]
 
 
@@ -140,16 +142,17 @@ def test_fine_tuning_starts_from_the_pretrained_weights_but_the_head(profile, tr
 
 
 def test_scores_that_are_not_finite_name_the_patients_of_the_batch(trainer, studies, tmp_path):
-    def spoil(done, logs):
+    def spoil(fraction, message):
         # Every score of the next epoch's first batch is infinite.
-        if done == 2:
+        if message.startswith("epoch 2 "):
             kernel = trainer.model.get_layer(HEAD).kernel
             kernel.assign(np.full(kernel.shape, np.inf))
 
     with pytest.raises(InputError) as caught:
-        trainer.train(studies[:3], studies[3:], tmp_path, "id", stream=0, progress=spoil)
+        trainer.train(studies[:3], studies[3:], NetworkFolder(tmp_path), "id", stream=0, progress=spoil)
     where = caught.value.problems[0].where
-    drawn = SliceDataset(studies[:3], classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0, sampling="lesion_oversampled").samples(2 * 3)
+    drawn = SliceDataset(studies[:3], SliceDraw(classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0,
+                                                sampling="lesion_oversampled")).samples(2 * 3)
     patients = ", ".join(sorted({sample.study.patient_id for sample in drawn}))
     assert where == f"{tmp_path}, epoch 2, batch 0, patients {patients}"
     found = read_state(tmp_path / "state.npz", "id")

@@ -38,7 +38,7 @@ def test_equal_profiles_give_equal_rows(rows, profile):
 def test_the_networks_are_those_of_the_profile(rows, profile):
     settings = profile.characterization
     unet = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
-    direct = build_direct(crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights="random", frozen=False,
+    direct = build_direct("vgg16", crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights="random", frozen=False,
                           with_size=False)
     multitask = build_characterization_network(settings, "vgg16")
 

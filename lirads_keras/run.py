@@ -1,0 +1,241 @@
+"""The run folder: what lies where. Nobody else spells out a path below it.
+
+    profile.yaml provenance.json inputs.json checksums.json MODEL_CARD.md
+    store/<patient>/ store-ct/<volume>/                            preprocessed volumes
+    segmentation/pretrain/                                         the network that was trained on CT
+    segmentation/<variant>/fold-<k>/                               one network a fold, and what it says of its test patients
+    characterization/crops/                                        the regions and their crops
+    characterization/<variant>/{fold-<k>,half,seed-<s>/fold-<k>}/  one network a fold, the half split's, and those of further seeds
+    results/ report/
+    done/ progress/ locks/                                         the workflow's own
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lirads_keras.config import Profile, read_profile
+from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.records import Record
+from lirads_keras.variants import SEGMENTATION_VARIANTS
+
+
+@dataclass(frozen=True)
+class NetworkFolder:
+    """The folder of one network. `trained` is written when its training is complete, `tested` when its test patients were read, too."""
+
+    path: Path
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "model.keras"
+
+    @property
+    def history(self) -> Path:
+        """A row an epoch, a column a metric."""
+        return self.path / "history.csv"
+
+    @property
+    def state(self) -> Path:
+        """What a training that was stopped goes on from."""
+        return self.path / "state.npz"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def trained(self) -> Record:
+        return Record(self.path / "training.json")
+
+    @property
+    def tested(self) -> Record:
+        return Record(self.path / "fold.json")
+
+    @property
+    def scores(self) -> Path:
+        """A row a test lesion: what a characterisation network says of it."""
+        return self.path / "scores.csv"
+
+    @property
+    def threshold(self) -> float:
+        """The lesion probability that a fold chose on its early-stopping patients.
+
+        Raises:
+            InputError: the fold is not finished.
+        """
+        return self.tested.number("threshold_chosen", "the fold's threshold")
+
+    @property
+    def validation_dice(self) -> float | None:
+        """Mean Dice of the fold's early-stopping patients at its threshold; None where none of them has a lesion.
+
+        Raises:
+            InputError: the fold is not finished.
+        """
+        if self.tested.read().get("dice_validation", 0.0) is None:
+            return None
+        return self.tested.number("dice_validation", "the fold's validation Dice")
+
+    def prediction(self, patient_id: str) -> Path:
+        """Levels uint8 (z, y, x) of a test patient on the study's own grid."""
+        return self.path / "predictions" / f"{patient_id}.npy"
+
+
+@dataclass(frozen=True)
+class CropsFolder:
+    """Regions and their crops, row for row: `index`, `images` (n, phase, y, x, 3) and `present` (n, phase)."""
+
+    path: Path
+
+    @property
+    def record(self) -> Record:
+        return Record(self.path / "identity.json")
+
+    @property
+    def index(self) -> Path:
+        return self.path / "index.csv"
+
+    @property
+    def images(self) -> Path:
+        return self.path / "images.npy"
+
+    @property
+    def present(self) -> Path:
+        return self.path / "present.npy"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what; nothing is made or read before it is asked for."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def profile_file(self) -> Path:
+        return self.path / "profile.yaml"
+
+    def read_profile(self) -> Profile:
+        """The run's settings.
+
+        Raises:
+            InputError: there is no such run, or its profile is not as it was written.
+        """
+        if not self.profile_file.is_file():
+            found = "no such file" if self.path.is_dir() else "no such folder"
+            raise InputError(Problem(str(self.path), "a run folder with profile.yaml (made by `make reproduce`)", found))
+        return read_profile(self.profile_file)
+
+    @property
+    def inputs(self) -> Record:
+        """The run's patients and what its stages were made from."""
+        return Record(self.path / "inputs.json")
+
+    @property
+    def is_virtual(self) -> bool:
+        """Whether the run says that its patients are the virtual cohort; a folder that does not say is not."""
+        return self.inputs.read().get("manifest", "") is None
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def checksums(self) -> Path:
+        return self.path / "checksums.json"
+
+    @property
+    def model_card(self) -> Path:
+        return self.path / "MODEL_CARD.md"
+
+    @property
+    def stores(self) -> Path:
+        return self.path / "store"
+
+    @property
+    def ct_stores(self) -> Path:
+        return self.path / "store-ct"
+
+    def store(self, patient_id: str) -> Path:
+        """A patient's preprocessed volumes."""
+        return self.stores / patient_id
+
+    @property
+    def pretraining(self) -> NetworkFolder:
+        return NetworkFolder(self.path / "segmentation" / "pretrain")
+
+    @property
+    def pretraining_dice(self) -> Path:
+        """Dice of the CT volumes that stopped the pre-training."""
+        return self.pretraining.path / "dice.csv"
+
+    def fold(self, variant: str, fold: int, further_seed: int | None = None) -> NetworkFolder:
+        """The network of a variant that is tested on a fold's patients; `further_seed` where it is not the first of the profile's seeds."""
+        folder = self._of_variant(variant)
+        return NetworkFolder((folder if further_seed is None else folder / f"seed-{further_seed}") / f"fold-{fold}")
+
+    def half(self, variant: str) -> NetworkFolder:
+        """The network of a characterisation variant that is tested on half of the patients."""
+        return NetworkFolder(self._of_variant(variant) / "half")
+
+    def full(self, variant: str) -> NetworkFolder:
+        """The network of a variant that is trained on all patients."""
+        return NetworkFolder(self._of_variant(variant) / "full")
+
+    def prediction(self, variant: str, fold: int, patient_id: str) -> Path:
+        """As `NetworkFolder.prediction`, of the first seed."""
+        return self.fold(variant, fold).prediction(patient_id)
+
+    @property
+    def crops(self) -> CropsFolder:
+        return CropsFolder(self.path / "characterization" / "crops")
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    @property
+    def reader(self) -> Path:
+        """What the reading application saves, unless it is told another folder."""
+        return self.path / "reader"
+
+    def done(self, stage: str, part: str) -> Record:
+        """Says that a part of a stage is finished."""
+        return Record(self.path / "done" / f"{_of_part(stage, part)}.json")
+
+    def progress(self, stage: str, part: str) -> Path:
+        """How far a part of a stage is."""
+        return self.progress_folder / f"{_of_part(stage, part)}.json"
+
+    @property
+    def progress_folder(self) -> Path:
+        return self.path / "progress"
+
+    @property
+    def locks(self) -> Path:
+        """Locks of the trainings that processes are at."""
+        return self.path / "locks"
+
+    @property
+    def problems(self) -> Path:
+        """What was wrong with the input, for the wrapper to tell."""
+        return self.path / "problems.json"
+
+    @property
+    def workflow_log(self) -> Path:
+        return self.path / "workflow.log"
+
+    def _of_variant(self, variant: str) -> Path:
+        return self.path / ("segmentation" if variant in SEGMENTATION_VARIANTS else "characterization") / variant
+
+
+def _of_part(stage: str, part: str) -> str:
+    return f"{stage}-{part}" if part else stage
