@@ -115,3 +115,67 @@ def test_a_phase_added_to_eq_4_arrives_in_masks_fusion_maps_reasons_and_diagrams
         "APHE, washout, 25 mm: LR-5 (no portal venous phase: washout has the delayed phase alone, capsule has the arterial and delayed phases alone)",
         "APHE, washout, 25 mm: LR-5 (no arterial phase: capsule has the portal venous and delayed phases alone)"]
     assert seen["pipeline"].endswith("; APHE from arterial, washout from portal venous + delayed, capsule from arterial + portal venous + delayed")
+
+
+# --- Eq. 1: what is body, what is zero ---
+
+INTENSITIES = """
+from pathlib import Path
+import numpy as np
+from lirads_keras.config import PreprocessingSettings
+from lirads_keras.entities import Lesion, Phase, Volume
+from lirads_keras.evaluation.intensity_baseline import find_range
+from lirads_keras.inference.body_box import find_body_box
+from lirads_keras.preprocessing import crops, slices
+from lirads_keras.preprocessing.intensity import compute_intensity_scale
+from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
+
+# Air of 10, a ring of 100 around a body of 200 and 500.
+array = np.full((3, 64, 64), 10, np.float32)
+array[:, 14:44, 14:44], array[:, 24:34, 24:34], array[:, 24:34, 28:34] = 100, 200, 500
+settings = PreprocessingSettings(matrix_px=64, background_cutoff=80)
+scale = compute_intensity_scale(array, settings, "test")
+standardised, body, box = scale.apply(array), scale.is_body(array), find_body_box(array, scale)
+
+volume = Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
+write_stored_study(Path("store"), {"delayed": volume}, None, settings)
+study = read_stored_study(Path("store"))
+stack, _, background = slices._read_stack(study, 1)
+
+# The padding is seen before the crop is standardised by itself: one pixel of the body in the corner, and beyond it nothing.
+corner = np.full((3, 64, 64), 500, np.float32)
+lesion = Lesion("L", (slice(1, 2), slice(0, 4), slice(0, 4)), np.ones((1, 4, 4), bool), 1, 1.0, 1.0, (0.0, 0.0, 0.0))
+padded = []
+crops.cv2.resize = lambda image, size, interpolation: padded.append(image) or image
+crops.crop_phases({Phase.DELAYED: volume.with_array(corner)}, lesion, scales={Phase.DELAYED: scale}, crop_px=6, margin_fraction=0.25, channels="repeat")
+
+print(json.dumps({
+    "standardised": {name: float(standardised[1, 32, column]) for name, column in (("air", 0), ("ring", 20), ("body", 25), ("bright", 30))},
+    "zero": scale.zero, "body": int(body[1].sum()), "box": [box.rows.start, box.rows.stop], "padding": float(padded[0][0, 0]),
+    "image beside the padding": float(padded[0][1, 1]), "background": background, "ring in the stack": float(stack[32, 20, 1]),
+    "range": find_range([scale])}))
+"""
+
+
+@pytest.mark.parametrize("old, new, ring, shift, body, box", [
+    # What rises less than 50 units above the cut-off is background, too: the ring. The body is 10 × 10 pixels from 24 to 33; the box has four more on each
+    # side, from and to multiples of eight.
+    ("    above -= cutoff\n", "    above -= cutoff\n    above *= above >= 50\n", 0.0, 0.0, 10 ** 2, [16, 40]),
+    # Another mean after the standardisation; the ring is body, 30 × 30 pixels from 14 to 43.
+    ("(value - np.asarray(self.mean))", "(value - 0.5 - np.asarray(self.mean))", 20 / 420, -0.5, 30 ** 2, [8, 48]),
+], ids=["cut-off", "zero"])
+def test_an_edit_of_eq_1_arrives_in_voxels_body_padding_and_the_baseline(copy, old, new, ring, shift, body, box) -> None:
+    edit(copy, "lirads_keras/preprocessing/intensity.py", old, new)
+    seen = see(copy, INTENSITIES)
+    one = {"air": 0.0, "ring": ring, "body": 120 / 420, "bright": 1.0}
+    pixels = {"air": 64 ** 2 - 30 ** 2, "ring": 30 ** 2 - 10 ** 2, "body": 40, "bright": 60}
+    mean = sum(one[name] * pixels[name] for name in one) / 64 ** 2
+    deviation = (sum((one[name] - mean) ** 2 * pixels[name] for name in one) / 64 ** 2) ** 0.5
+    expected = {name: (value + shift - mean) / deviation for name, value in one.items()}
+    zero, highest = expected["air"], expected["bright"]
+    assert seen["standardised"] == pytest.approx(expected, abs=1e-5)
+    assert seen["body"] == body and seen["box"] == box
+    assert seen["zero"] == pytest.approx(zero)
+    assert seen["padding"] == pytest.approx(zero, abs=1e-6) and seen["image beside the padding"] == pytest.approx(highest, abs=1e-5)
+    assert seen["background"] == pytest.approx([zero] * 3) and seen["ring in the stack"] == pytest.approx(expected["ring"], abs=1e-5)
+    assert seen["range"] == pytest.approx([zero, highest])
