@@ -1,7 +1,6 @@
 """The intensity baseline of a run: chosen on each fold's training patients, scored on its test patients."""
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -23,7 +22,6 @@ from lirads_keras.evaluation.intensity_baseline import (
     predict_interval,
     score_mask,
 )
-from lirads_keras.preprocessing.intensity import apply_intensity_scale
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
 
 DELAYED = str(Phase.DELAYED)
@@ -36,7 +34,7 @@ def score_intensity_baseline(plan: Plan, fold_of: dict[str, int]) -> list[dict[s
     if len(folders) < 2:
         return []
     # The scales alone give the range of intensities: no test voxel has a part in it.
-    edges = build_edges(*find_range([scale for folder in folders.values() for scale in _list_scales(read_stored_study(folder))]))
+    edges = build_edges(*find_range([read_stored_study(folder).scales[DELAYED] for folder in folders.values()]))
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
         histograms = dict(zip(folders, pool.map(partial(count_patient, edges=edges), folders.values()), strict=True))
         intervals = choose_intervals(histograms, fold_of, plan.profile.segmentation.folds, edges)
@@ -61,11 +59,4 @@ def score_patient(folder: Path, interval: Interval, edges: np.ndarray, minimum_v
 
 
 def _bins(study: StoredStudy, edges: np.ndarray) -> np.ndarray:
-    return find_bins(apply_intensity_scale(study.image(DELAYED), study.scales[DELAYED]), edges)
-
-
-def _list_scales(study: StoredStudy) -> Iterator[tuple[float, float]]:
-    """Mean and standard deviation of the volume, or of each slice."""
-    scale = study.scales[DELAYED]
-    for mean, deviation in zip(np.atleast_1d(scale.mean), np.atleast_1d(scale.standard_deviation), strict=True):
-        yield float(mean), float(deviation)
+    return find_bins(study.scales[DELAYED].apply(study.image(DELAYED)), edges)

@@ -38,6 +38,13 @@ class Feature(StrEnum):
 HEAD_FEATURES = (Feature.APHE, Feature.WASHOUT, Feature.CAPSULE)
 """Features with a network head, in the order of the heads (Fig. 6); the order of every array with a feature axis."""
 
+FEATURE_PHASES = {
+    Feature.APHE: (Phase.ARTERIAL,),
+    Feature.WASHOUT: (Phase.PORTAL_VENOUS, Phase.DELAYED),
+    Feature.CAPSULE: (Phase.PORTAL_VENOUS, Phase.DELAYED)}
+"""The phases that show each feature of a head, in the order of ENHANCED_PHASES (§2.5.2, the switch of Eq. 4). From this table follow the masks of the
+loss, the fusion at prediction, the activation maps, the words of the reasons and the diagrams."""
+
 
 class Category(StrEnum):
     """LI-RADS v2018 categories; the paper scores LR-3, LR-4 and LR-5."""

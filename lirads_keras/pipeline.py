@@ -5,7 +5,7 @@
     segment               delayed Volume -> probability       Eq. 1, 2.5D stacks (n, y, x, 3), UNet++
     extract_lesions       probability -> list[Lesion]         components, largest slice, diameter_mm
     crop_lesions          lesions -> (n, phase, y, x, 3)      one square box in all phases
-    predict_features      crops -> FeatureProbabilities       APHE from arterial, washout and capsule from portal venous + delayed
+    predict_features      crops -> FeatureProbabilities       each feature from its own phases (FEATURE_PHASES, Eq. 4)
     categorize            Observation -> Category, reasons    Table 3
 """
 from __future__ import annotations

@@ -12,7 +12,6 @@ from lirads_keras.config import Profile, read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features
-from lirads_keras.preprocessing.intensity import apply_intensity_scale
 
 SPACING_MM = (4.0, 2.0, 2.0)
 SHAPE = (6, 48, 64)
@@ -125,7 +124,7 @@ def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_bac
     image, scale, batch_size = models.asked[0]
     assert image.shape == (6, 32, 32) and image.spacing_mm == pytest.approx((4, 4, 4)) and batch_size == narrow.segmentation.prediction_batch_size
     # Eq. 1's numbers are those of the image that the network sees.
-    standardised = apply_intensity_scale(image.array, scale)
+    standardised = scale.apply(image.array)
     assert standardised.mean() == pytest.approx(0, abs=1e-4) and standardised.std() == pytest.approx(1, abs=1e-4)
     assert result.probability.shape == SHAPE
     np.testing.assert_array_equal(result.probability.affine, volumes[Phase.DELAYED].affine)

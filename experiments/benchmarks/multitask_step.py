@@ -21,7 +21,7 @@ BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 def serve_keras(threads: int) -> None:
     import numpy as np
 
-    from lirads_keras.entities import HEAD_FEATURES
+    from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
     from lirads_keras.losses.adaptive import phase_masks
     from lirads_keras.models.multitask import build_multitask
     from lirads_keras.training.adam import FusedAdam
@@ -33,7 +33,7 @@ def serve_keras(threads: int) -> None:
     generator = np.random.default_rng(0)
     crops = generator.normal(size=(BATCH, CROP_PX, CROP_PX, 3)).astype(np.float32)
     labels = {str(feature): generator.integers(0, 2, (BATCH, 1)).astype(np.float32) for feature in HEAD_FEATURES}
-    masks = phase_masks(generator.integers(0, 2, BATCH))
+    masks = phase_masks(generator.integers(0, len(ENHANCED_PHASES), BATCH))
     model = build_multitask("vgg16", crop_px=CROP_PX, width_factor=1, head_units=HEAD_UNITS, weights="random")
     model.compile(FusedAdam(1e-5), loss={name: "binary_crossentropy" for name in labels})
     serve(f"{model.count_params() / 1e6:.1f}", lambda: model.train_on_batch(crops, labels, sample_weight=masks))

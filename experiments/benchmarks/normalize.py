@@ -36,10 +36,10 @@ def normalize_plainly(volume: np.ndarray) -> np.ndarray:
 
 def normalize_by_package(volume: np.ndarray) -> np.ndarray:
     from lirads_keras.config import read_profile
-    from lirads_keras.preprocessing.intensity import apply_intensity_scale, compute_intensity_scale
+    from lirads_keras.preprocessing.intensity import compute_intensity_scale
 
     settings = read_profile(PROFILE).preprocessing
-    return apply_intensity_scale(volume, compute_intensity_scale(volume, settings, "benchmark"))
+    return compute_intensity_scale(volume, settings, "benchmark").apply(volume)
 
 
 FUNCTIONS = {"lirads_keras": normalize_by_package, "numpy": normalize_plainly}

@@ -9,8 +9,7 @@ import keras
 from diagrams.diagram import Diagram, Edge, Node, count_things
 from diagrams.graph import count_layers, count_parameters, list_sources, split_graph
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
-from lirads_keras.inference.features import FEATURE_PHASES
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.models.cbam import CBAM
 

@@ -7,8 +7,7 @@ import keras
 from diagrams.diagram import Diagram, Edge, Node
 from diagrams.graph import count_parameters
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, Observation, Phase
-from lirads_keras.inference.features import FEATURE_PHASES
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, Observation, Phase
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 
 CATEGORIES = ", ".join(SCORED_CATEGORIES)

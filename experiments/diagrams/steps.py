@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from diagrams.diagram import Diagram, Edge, Node
 from stages import CHECKOUT, EXPERIMENTS, STAGES
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import FEATURE_PHASES, HEAD_FEATURES, Phase
+from lirads_keras.lirads.categorize import FEATURE_WORDS
 
 PIPELINE = CHECKOUT / "lirads_keras" / "pipeline.py"
 ENTRY = "analyse_study"
@@ -43,7 +44,9 @@ def describe_pipeline() -> Diagram:
     """Steps below one another, in the order of the module's own table; an arrow where a step reads what another one gave."""
     module = ast.parse(PIPELINE.read_text(encoding="utf-8"))
     table = _read_table(module)
-    nodes = [Node(step, step, "step", 0, -row, f"{given} → {result}; {what}") for row, (step, given, result, what) in enumerate(table)]
+    # The module's table refers to Eq. 4's, which a reader of the figure does not have beside it.
+    words = {"predict_features": describe_feature_phases()}
+    nodes = [Node(step, step, "step", 0, -row, f"{given} → {result}; {words.get(step, what)}") for row, (step, given, result, what) in enumerate(table)]
     trace = _Trace([step for step, *_ in table], _functions(module))
     entry = trace.functions[ENTRY]
     results = {result: step for step, _, result, _ in table}
@@ -51,6 +54,14 @@ def describe_pipeline() -> Diagram:
                      if argument.annotation and ast.unparse(argument.annotation) in results}
     trace.follow(entry.body)
     return Diagram(nodes, [Edge(source, step) for source, step in trace.edges])
+
+
+def describe_feature_phases() -> str:
+    """Eq. 4's table in words: features that are read from the same phases stand together."""
+    features: dict[tuple[Phase, ...], list[str]] = {}
+    for feature in HEAD_FEATURES:
+        features.setdefault(FEATURE_PHASES[feature], []).append(FEATURE_WORDS[feature])
+    return ", ".join(f"{' and '.join(words)} from {' + '.join(str(phase).replace('_', ' ') for phase in phases)}" for phases, words in features.items())
 
 
 def find_segmented_phase() -> Phase:

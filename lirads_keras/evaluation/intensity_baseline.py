@@ -12,6 +12,7 @@ import numpy as np
 
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.lesions import label_components
+from lirads_keras.preprocessing.intensity import IntensityScale
 
 BINS = 250
 
@@ -109,6 +110,7 @@ def score_mask(mask: np.ndarray, reference: np.ndarray) -> float:
     return float(compute_dice(tp, int(np.count_nonzero(mask)) - tp, int(np.count_nonzero(reference)) - tp))
 
 
-def find_range(scales: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The lowest and highest standardised intensity that images can take, given the mean and standard deviation of each after Eq. 1's [0, 1]."""
-    return min(-mean / deviation for mean, deviation in scales), max((1 - mean) / deviation for mean, deviation in scales)
+def find_range(scales: Sequence[IntensityScale]) -> tuple[float, float]:
+    """The lowest and highest standardised intensity that images of these scales can take."""
+    lowest, highest = zip(*(scale.limits for scale in scales), strict=True)
+    return min(lowest), max(highest)

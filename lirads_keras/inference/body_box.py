@@ -33,16 +33,15 @@ def find_body_box(array: np.ndarray, scale: IntensityScale) -> BodyBox:
 
     Args:
         array: raw voxels (z, y, x); may be memory-mapped, it is read one slice at a time.
-        scale: of that volume; a voxel counts if it is above the cut-off.
+        scale: of that volume.
 
     Returns:
         Rows and columns with MARGIN_PX around the body or more, from and to multiples of WINDOW_PX or the slice's end.
         A volume without body has no occupied slice and empty rows and columns.
     """
-    cutoffs = np.broadcast_to(np.asarray(scale.cutoff, np.float32), len(array))
     rows, columns, occupied = np.zeros(array.shape[1], bool), np.zeros(array.shape[2], bool), np.zeros(len(array), bool)
-    for z, (image, cutoff) in enumerate(zip(array, cutoffs, strict=True)):
-        body = image > cutoff
+    for z, image in enumerate(array):
+        body = scale.is_body(image, first_slice=z)
         of_slice = body.any(axis=1)
         occupied[z] = of_slice.any()
         rows |= of_slice

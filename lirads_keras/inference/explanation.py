@@ -15,9 +15,9 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, ScoredLesion
-from lirads_keras.inference.features import FEATURE_PHASES
 from lirads_keras.inference.report import RESEARCH_USE
 from lirads_keras.lirads.categorize import FEATURE_WORDS
+from lirads_keras.losses.adaptive import build_reading_table
 
 _POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 OUTLINE_COLOUR = "#56B4E9"
@@ -52,7 +52,7 @@ def compute_activation_maps(model: keras.Model, images: np.ndarray, present: np.
         (n, phase, feature, y, x) float32 ≥ 0, features in the order of HEAD_FEATURES, brought from the last convolution's resolution to the
         crop's linearly. NaN where a feature is not read from a phase, or the study lacks it.
     """
-    read = np.array([[mode == "plain" or phase in FEATURE_PHASES[feature] for feature in HEAD_FEATURES] for phase in ENHANCED_PHASES])
+    read = build_reading_table(mode)
     maps = np.full((*images.shape[:2], len(HEAD_FEATURES), *images.shape[2:4]), np.nan, np.float32)
     if not np.any(present):
         return maps

@@ -6,11 +6,8 @@ from typing import Literal
 import keras
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Feature, FeatureProbabilities, Phase
-
-_WASHOUT_PHASES = (Phase.PORTAL_VENOUS, Phase.DELAYED)
-FEATURE_PHASES = {Feature.APHE: (Phase.ARTERIAL,), Feature.WASHOUT: _WASHOUT_PHASES, Feature.CAPSULE: _WASHOUT_PHASES}
-"""Phases that each feature is read from (§2.5.2); over two phases the mean is taken (fusion not reported: ledger item 13)."""
+from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities
+from lirads_keras.losses.adaptive import build_reading_table
 
 
 def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray, mode: Literal["adaptive", "plain"], *,
@@ -21,7 +18,8 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
         model: the multi-task network.
         images: (n, phase, y, x, 3) float32, phases in the order of ENHANCED_PHASES.
         present: (n, phase), which phases the study had; the others' images are not looked at.
-        mode: "adaptive" reads each feature from its phases; "plain" takes the mean over all phases, as it was trained.
+        mode: as it was trained: "adaptive" reads each feature from its phases, "plain" from all. Over several phases the mean is taken (fusion not
+            reported: ledger item 13).
 
     Returns:
         One entry a lesion; a feature none of whose own phases is present was not assessed and is None, under "plain" too: what an arterial phase would
@@ -34,10 +32,12 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
         outputs = model.predict_on_batch(images[lesions[batch], phases[batch]])
         for head, feature in enumerate(HEAD_FEATURES):
             by_head[lesions[batch], phases[batch], head] = np.asarray(outputs[str(feature)])[:, 0]
-    return [FeatureProbabilities(*(_fuse(by_head[lesion, :, head], present[lesion], feature, mode) for head, feature in enumerate(HEAD_FEATURES)))
-            for lesion in range(len(present))]
+    own, read = build_reading_table("adaptive").T, build_reading_table(mode).T
+    return [FeatureProbabilities(*(
+        _fuse(by_head[lesion, :, head], own[head] & present[lesion], read[head] & present[lesion]) for head in range(len(HEAD_FEATURES))))
+        for lesion in range(len(present))]
 
 
-def _fuse(probabilities: np.ndarray, present: np.ndarray, feature: Feature, mode: str) -> float | None:
-    own = np.array([phase in FEATURE_PHASES[feature] for phase in ENHANCED_PHASES]) & present
-    return float(probabilities[present if mode == "plain" else own].mean()) if own.any() else None
+def _fuse(probabilities: np.ndarray, own: np.ndarray, read: np.ndarray) -> float | None:
+    """The mean of the phases that are read, if one of them is the feature's own; all (phase,)."""
+    return float(probabilities[read].mean()) if own.any() else None

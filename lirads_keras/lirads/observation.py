@@ -1,10 +1,10 @@
 """From feature probabilities to the observation that the table reads, and to its category."""
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase
-from lirads_keras.lirads.categorize import categorize
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, Category, FeatureProbabilities, Observation, Phase
+from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
 
 
 def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, decision_threshold: float) -> Observation:
@@ -36,10 +36,21 @@ def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabili
 
 
 def _describe_absence(phase: Phase, phases: Collection[Phase]) -> str:
-    partner = {Phase.PORTAL_VENOUS: Phase.DELAYED, Phase.DELAYED: Phase.PORTAL_VENOUS}.get(phase)
-    absent = f"no {_in_words(phase)} phase"
-    return f"{absent}: washout and capsule have the {_in_words(partner)} phase alone" if partner and partner in phases else absent
+    """That the study lacks the phase, and which others its features are read from instead. A feature without any is not assessed: the category says so."""
+    left: dict[tuple[Phase, ...], list[str]] = {}
+    for feature in HEAD_FEATURES:
+        others = tuple(other for other in FEATURE_PHASES[feature] if other in phases)
+        if phase in FEATURE_PHASES[feature] and others:
+            left.setdefault(others, []).append(FEATURE_WORDS[feature])
+    notes = [f"{_enumerate(features)} {'have' if len(features) > 1 else 'has'} the {_enumerate([_in_words(other) for other in others])} "
+             f"{'phases' if len(others) > 1 else 'phase'} alone" for others, features in left.items()]
+    return f"no {_in_words(phase)} phase" + (f": {', '.join(notes)}" if notes else "")
 
 
 def _in_words(phase: Phase) -> str:
     return str(phase).replace("_", " ")
+
+
+def _enumerate(words: Sequence[str]) -> str:
+    """"a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

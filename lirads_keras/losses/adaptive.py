@@ -1,8 +1,9 @@
 """Eq. 4: L_all = (1 − x) L(aphe) + x L(washout) + x L(capsule), as sample weights of three binary cross-entropies.
 
-The switch x is 0 for a crop of the arterial phase and 1 for one of the portal venous or delayed phase (§2.5.2). It travels with the data, so that a batch
-mixes phases. Keras' reduction "sum_over_batch_size" divides each head's sum by all N samples of the batch, masked ones included (ledger item 13): so the
-gradient of a masked head is exactly zero, and that of another is n_phase / N times the one of a network that saw the n_phase samples alone.
+The switch x is 0 for a crop of the arterial phase and 1 for one of the portal venous or delayed phase (§2.5.2): a crop counts in the heads whose
+features its phase shows, FEATURE_PHASES. The phase travels with the data, so that a batch mixes phases. Keras' reduction "sum_over_batch_size" divides
+each head's sum by all N samples of the batch, masked ones included (ledger item 13): so the gradient of a masked head is exactly zero, and that of
+another is n_phase / N times the one of a network that saw the n_phase samples alone.
 """
 from __future__ import annotations
 
@@ -10,25 +11,34 @@ from typing import Literal
 
 import numpy as np
 
-from lirads_keras.entities import HEAD_FEATURES, Feature, Phase
-
-PHASE_SWITCH = {Phase.ARTERIAL: 0, Phase.PORTAL_VENOUS: 1, Phase.DELAYED: 1}
-"""x of Eq. 4."""
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
 
 
-def phase_masks(x: np.ndarray, mode: Literal["adaptive", "plain"] = "adaptive") -> dict[str, np.ndarray]:
-    """Weight (n,) float32 of each sample in each head's loss, from the switch `x` (n,) of 0 and 1.
+def build_reading_table(mode: Literal["adaptive", "plain"]) -> np.ndarray:
+    """Which features a network of this mode reads from which phase: bool (phase, feature), in the order of ENHANCED_PHASES and HEAD_FEATURES.
 
-    "adaptive" is Eq. 4. "plain" is the comparison without adaptive learning (Table 5): every sample counts in every head.
+    "adaptive" is Eq. 4. "plain" is the comparison without adaptive learning (Table 5): every feature from every phase.
 
     Raises:
-        ValueError: `x` is not a vector of 0 and 1, or another mode.
+        ValueError: another mode.
     """
-    switch = np.asarray(x, np.float32)
-    if switch.ndim != 1 or not np.isin(switch, (0, 1)).all():
-        raise ValueError(f"x must be a vector of 0 and 1, not {np.array2string(switch, threshold=10)}")
-    if mode == "plain":
-        return {str(feature): np.ones_like(switch) for feature in HEAD_FEATURES}
-    if mode != "adaptive":
+    if mode not in ("adaptive", "plain"):
         raise ValueError(f"mode must be adaptive or plain, not {mode!r}")
-    return {str(Feature.APHE): 1 - switch, str(Feature.WASHOUT): switch, str(Feature.CAPSULE): switch.copy()}
+    return np.array([[mode == "plain" or phase in FEATURE_PHASES[feature] for feature in HEAD_FEATURES] for phase in ENHANCED_PHASES])
+
+
+def phase_masks(phases: np.ndarray, mode: Literal["adaptive", "plain"] = "adaptive") -> dict[str, np.ndarray]:
+    """Weight (n,) float32 of each sample in each head's loss, by `build_reading_table`: under "adaptive" 1 − x, x and x of Eq. 4.
+
+    Args:
+        phases: (n,) integers, the position of each sample's phase in ENHANCED_PHASES.
+        mode: as `build_reading_table`.
+
+    Raises:
+        ValueError: `phases` are not such positions, or another mode.
+    """
+    positions = np.asarray(phases)
+    if positions.ndim != 1 or positions.dtype.kind not in "iu" or not np.isin(positions, np.arange(len(ENHANCED_PHASES))).all():
+        raise ValueError(f"phases must be a vector of integers from 0 to {len(ENHANCED_PHASES) - 1}, not {np.array2string(positions, threshold=10)}")
+    weights = build_reading_table(mode)[positions].astype(np.float32)
+    return {str(feature): weights[:, column].copy() for column, feature in enumerate(HEAD_FEATURES)}

@@ -27,7 +27,7 @@ class Augmenter:
 
     The image is interpolated linearly, the mask takes the nearest label. What comes in from beyond the edge is `background` in the
     image ("zero-padded", §2.4) and 0 in the mask. Zero means zero before standardisation, so that padding looks like the air around
-    the body: for a volume standardised with mean μ and standard deviation σ of Eq. 1's image, `background` is −μ/σ.
+    the body: for a volume standardised by an IntensityScale, `background` is its `zero`.
 
     Args:
         settings: ranges; rotation about the centre, uniform in ± rotation_deg; shift in whole pixels, uniform in ± shift_fraction of the

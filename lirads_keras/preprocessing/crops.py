@@ -10,7 +10,7 @@ import numpy as np
 
 from lirads_keras.config import CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, Lesion, Phase, Volume
-from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale, of_slice
 
 CONSTANT = 1e-6
 """A crop whose standard deviation, in standard deviations of its volume, is not above this shows nothing: it becomes zeros."""
@@ -118,10 +118,8 @@ def _crop(array: np.ndarray, scale: IntensityScale, planes: list[int], box: tupl
     inside = (slice(max(rows.start, 0), rows.stop), slice(max(columns.start, 0), columns.stop))
     crops = []
     for z in planes:
-        piece = apply_intensity_scale(array[z:z + 1, inside[0], inside[1]], scale, first_slice=z)[0]
-        # Eq. 1's zero, after the standardisation that apply_intensity_scale adds to Eq. 1.
-        mean, deviation = (value[z] if isinstance(value, tuple) else value for value in (scale.mean, scale.standard_deviation))
-        padded = np.full((rows.stop - rows.start, columns.stop - columns.start), -mean / deviation, np.float32)
+        piece = scale.apply(array[z:z + 1, inside[0], inside[1]], first_slice=z)[0]
+        padded = np.full((rows.stop - rows.start, columns.stop - columns.start), of_slice(scale.zero, z), np.float32)
         top, left = inside[0].start - rows.start, inside[1].start - columns.start
         padded[top:top + piece.shape[0], left:left + piece.shape[1]] = piece
         shrinks = crop_px < min(padded.shape)

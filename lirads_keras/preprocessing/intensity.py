@@ -9,7 +9,6 @@ import numpy as np
 from skimage.filters import threshold_otsu
 
 from lirads_keras.config import PreprocessingSettings
-from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 
 COUNTED_VALUES = 1 << 20
@@ -23,7 +22,7 @@ Scalar = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class IntensityScale:
-    """The scalars of Eq. 1 and of the standardisation after it; tuples hold one value a slice (`scope: slice`).
+    """Eq. 1 and the standardisation after it (§2.4) with the scalars of one volume; tuples hold one value a slice (`scope: slice`).
 
     `cutoff` and `upper` (P99) are scanner units or HU; `mean` and `standard_deviation` are those of Eq. 1's output, in [0, 1].
     """
@@ -32,6 +31,44 @@ class IntensityScale:
     upper: Scalar
     mean: Scalar
     standard_deviation: Scalar
+
+    def apply(self, array: np.ndarray, first_slice: int = 0) -> np.ndarray:
+        """Eq. 1, then zero mean and unit variance.
+
+        Args:
+            array: raw voxels of one slice (y, x) or of several (z, y, x) of the volume.
+            first_slice: their first slice's index in that volume; counts only where the scale has a value for each slice.
+
+        Returns:
+            float32 of the same shape, from `zero` on.
+        """
+        cutoff, upper, deviation, zero = (
+            _spread(value, array, first_slice) for value in (self.cutoff, self.upper, self.standard_deviation, self.zero))
+        scaled = array.astype(np.float32)
+        _subtract_cutoff(scaled, cutoff.astype(np.float32), upper.astype(np.float32), out=scaled)
+        scaled *= (1 / ((upper - cutoff) * deviation)).astype(np.float32)
+        scaled += zero.astype(np.float32)
+        return scaled
+
+    def is_body(self, array: np.ndarray, first_slice: int = 0) -> np.ndarray:
+        """Whether Eq. 1 gives more than 0: bool of the shape of `array`; arguments as of `apply`."""
+        cutoff, upper = (_spread(value, array, first_slice).astype(np.float32) for value in (self.cutoff, self.upper))
+        return _subtract_cutoff(np.asarray(array, np.float32), cutoff, upper) > 0
+
+    @property
+    def zero(self) -> Scalar:
+        """What Eq. 1's 0 becomes, −mean ∕ standard deviation: the background, and what lies beyond the image ("zero-padded", §2.4)."""
+        return self._standardised(0.0)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and highest standardised intensity that a voxel of the volume can take: Eq. 1's 0 and 1."""
+        return float(np.min(self.zero)), float(np.max(self._standardised(1.0)))
+
+    def _standardised(self, value: float) -> Scalar:
+        """A value of Eq. 1, in [0, 1], after the standardisation."""
+        standardised = (value - np.asarray(self.mean)) / np.asarray(self.standard_deviation)
+        return tuple(standardised.tolist()) if standardised.ndim else float(standardised)
 
 
 def compute_intensity_scale(array: np.ndarray, settings: PreprocessingSettings, name: str) -> IntensityScale:
@@ -76,31 +113,9 @@ def compute_ct_scale(array: np.ndarray, window_hu: tuple[float, float]) -> Inten
     return _standardise(_count(array, "CT"), float(low), float(high), "CT")
 
 
-def apply_intensity_scale(array: np.ndarray, scale: IntensityScale, first_slice: int = 0) -> np.ndarray:
-    """Eq. 1, then zero mean and unit variance.
-
-    Args:
-        array: raw voxels of one slice (y, x) or of several (z, y, x).
-        scale: of the volume that they come from.
-        first_slice: their first slice's index in that volume; counts only where the scale has a value for each slice.
-
-    Returns:
-        float32 of the same shape; Eq. 1's 0 becomes −mean ∕ standard deviation.
-    """
-    slices = len(array) if array.ndim == 3 else 1
-    cutoff, upper, mean, deviation = (
-        _of_slices(value, first_slice, slices, array.ndim) for value in (scale.cutoff, scale.upper, scale.mean, scale.standard_deviation))
-    scaled = array.astype(np.float32)
-    np.clip(scaled, cutoff.astype(np.float32), upper.astype(np.float32), out=scaled)
-    scaled -= cutoff.astype(np.float32)
-    scaled *= (1 / ((upper - cutoff) * deviation)).astype(np.float32)
-    scaled -= (mean / deviation).astype(np.float32)
-    return scaled
-
-
-def normalize_intensity(volume: Volume, settings: PreprocessingSettings, name: str) -> Volume:
-    """The whole of §2.4's normalization and standardization for an MR volume in raw scanner units; float32."""
-    return volume.with_array(apply_intensity_scale(volume.array, compute_intensity_scale(volume.array, settings, name)))
+def of_slice(value: Scalar, z: int) -> float:
+    """A scale's value for slice z."""
+    return value[z] if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
@@ -163,7 +178,7 @@ def _compute_scale(voxels: _Voxels, cutoff: float, percentile: float, name: str)
 
 def _standardise(voxels: _Voxels, cutoff: float, upper: float, name: str) -> IntensityScale:
     def scaled(values: np.ndarray) -> np.ndarray:
-        return (np.clip(values, cutoff, upper) - cutoff) / (upper - cutoff)
+        return _subtract_cutoff(values, cutoff, upper) / (upper - cutoff)
 
     mean = float(sum((scaled(values) * counts).sum() for values, counts in voxels.chunks()) / voxels.array.size)
     variance = sum((np.square(scaled(values) - mean) * counts).sum() for values, counts in voxels.chunks()) / voxels.array.size
@@ -184,7 +199,16 @@ def _compute_auto_cutoff(voxels: _Voxels) -> float:
     return float(np.expm1(threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2))))
 
 
-def _of_slices(value: Scalar, first_slice: int, slices: int, dimensions: int) -> np.ndarray:
-    if isinstance(value, tuple):
-        return np.array(value[first_slice:first_slice + slices]).reshape((slices, 1, 1) if dimensions == 3 else ())
-    return np.array(value)
+def _subtract_cutoff(values: np.ndarray, cutoff: float | np.ndarray, upper: float | np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """The numerator of Eq. 1: 0 up to the cut-off, `upper` less the cut-off from P99 on; both broadcast over `values` (floating-point)."""
+    above = np.clip(values, cutoff, upper, out=out)
+    above -= cutoff
+    return above
+
+
+def _spread(value: Scalar, array: np.ndarray, first_slice: int) -> np.ndarray:
+    """A scale's values (float64) for the slices of `array`, from `first_slice` of the volume, in a shape that broadcasts over it."""
+    if not isinstance(value, tuple):
+        return np.array(value)
+    slices = len(array) if array.ndim == 3 else 1
+    return np.array(value[first_slice:first_slice + slices]).reshape((slices, 1, 1) if array.ndim == 3 else ())

@@ -13,7 +13,7 @@ from lirads_keras.config import AugmentationSettings, SegmentationSettings, Trai
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.augmentation import Augmenter
 from lirads_keras.preprocessing.endless import EndlessDataset
-from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale, of_slice
 from lirads_keras.preprocessing.sampling import WINDOW_DRAW, Sampling, SliceOrder, SliceSample, list_centre_slices, list_lesion_slices
 from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
 
@@ -39,7 +39,7 @@ def stack_slices(image: np.ndarray, batch_size: int, scale: IntensityScale | Non
         last = min(first + batch_size, wanted.stop)
         low = max(first - 1, 0)
         block = image[low:min(last + 1, slices)]
-        block = np.asarray(block, np.float32) if scale is None else apply_intensity_scale(block, scale, first_slice=low)
+        block = np.asarray(block, np.float32) if scale is None else scale.apply(block, first_slice=low)
         centre = np.arange(first, last)
         neighbours = [np.clip(centre + step, 0, slices - 1) - low for step in (-1, 0, 1)]
         yield first, np.stack([block[index] for index in neighbours], axis=-1)
@@ -202,11 +202,9 @@ def _check_window(studies: Sequence[StoredStudy], crop_px: int, classes: int) ->
 def _read_stack(study: StoredStudy, z: int) -> tuple[np.ndarray, np.ndarray, list[float]]:
     """Standardised slices z − 1, z, z + 1 as float32 (y, x, 3), the labels of z, and what zero became in each channel by standardisation."""
     scale = study.segmentation_scale
-    block = apply_intensity_scale(study.segmentation_image()[z - 1:z + 2], scale, first_slice=z - 1)
-    channels = slice(z - 1, z + 2)
-    mean, deviation = (np.array(value[channels]) if isinstance(value, tuple) else value for value in (scale.mean, scale.standard_deviation))
-    background = np.broadcast_to(-np.asarray(mean) / np.asarray(deviation), (3,))
-    return cv2.merge(list(block)), np.asarray(study.segmentation_mask()[z]), background.tolist()
+    block = scale.apply(study.segmentation_image()[z - 1:z + 2], first_slice=z - 1)
+    zero = scale.zero
+    return cv2.merge(list(block)), np.asarray(study.segmentation_mask()[z]), [of_slice(zero, channel) for channel in (z - 1, z, z + 1)]
 
 
 def _find_lesion(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Phase
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
 from lirads_keras.reader.jobs import Job
 from lirads_keras.reader.journal import Event
@@ -48,8 +49,10 @@ def save_to_json(event: Event) -> dict[str, Any]:
 
 def _list_notices(reading: Reading, opened: OpenStudy, minimum_voxels: int) -> list[str]:
     notices = [f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images]
-    if Phase.ARTERIAL not in opened.images:
-        notices.append("Without an arterial phase APHE cannot be assessed.")
+    for feature, phases in FEATURE_PHASES.items():
+        if not any(phase in opened.images for phase in phases):
+            words = " or ".join(str(phase).replace("_", " ") for phase in phases)
+            notices.append(f"Without {'an' if words.startswith('a') else 'a'} {words} phase {FEATURE_WORDS[feature]} cannot be assessed.")
     if reading.components_ignored:
         notices.append(f"{reading.components_ignored} part(s) of the mask with fewer than {minimum_voxels} voxels are not counted as lesions.")
     return notices

@@ -9,7 +9,7 @@ import numpy as np
 from lirads_keras.config import AugmentationSettings, CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.losses.adaptive import PHASE_SWITCH, phase_masks
+from lirads_keras.losses.adaptive import phase_masks
 from lirads_keras.models.multitask import MultitaskModel, build_multitask
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter
@@ -65,8 +65,7 @@ class CropDataset(ShuffledDataset):
         epoch, chosen = self.draw(number)
         lesions, phases = self._pairs[chosen].T
         images = np.stack([self._augmented(epoch, int(pair)) for pair in chosen])
-        switch = np.array([PHASE_SWITCH[ENHANCED_PHASES[phase]] for phase in phases])
-        weights = phase_masks(switch, self._mode)
+        weights = phase_masks(phases, self._mode)
         labels = {}
         for column, feature in enumerate(HEAD_FEATURES):
             reference = self._crops.features[lesions, column]

@@ -20,6 +20,7 @@ from lirads_keras.evaluation.intensity_baseline import (
     predict_interval,
     score_mask,
 )
+from lirads_keras.preprocessing.intensity import IntensityScale
 
 LEVELS = (3, 40, 41, 120, 200, 249)
 """Few bins are used, so that every interval can be tried."""
@@ -99,7 +100,10 @@ def test_bins_cover_the_range_evenly() -> None:
 
 def test_the_range_follows_from_the_scales() -> None:
     # Eq. 1's 0 and 1 after the standardisation: (0 − 0.25) / 0.5 and (1 − 0.25) / 0.5; (0 − 0.1) / 0.2 and (1 − 0.1) / 0.2.
-    assert find_range([(0.25, 0.5), (0.1, 0.2)]) == (pytest.approx(-0.5), pytest.approx(4.5))
+    scales = [IntensityScale(80.0, 880.0, 0.25, 0.5), IntensityScale(80.0, 700.0, 0.1, 0.2)]
+    assert find_range(scales) == (pytest.approx(-0.5), pytest.approx(4.5))
+    # The same two as slices of one volume.
+    assert find_range([IntensityScale((80.0, 80.0), (880.0, 700.0), (0.25, 0.1), (0.5, 0.2))]) == find_range(scales)
 
 
 def test_small_components_are_dropped() -> None:

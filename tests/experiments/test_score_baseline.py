@@ -7,7 +7,6 @@ from score_baseline import count_patient, score_intensity_baseline
 from lirads_keras.entities import Volume
 from lirads_keras.evaluation.export import build_results_table, write_results_table
 from lirads_keras.evaluation.intensity_baseline import BINS
-from lirads_keras.preprocessing.intensity import apply_intensity_scale
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 
 SHAPE = (6, 32, 32)
@@ -39,7 +38,7 @@ def test_chosen_on_the_others_and_scored_on_the_test_patients(stored, tmp_path):
     assert (rows["P0"]["lower"], rows["P0"]["upper"]) == (rows["P3"]["lower"], rows["P3"]["upper"]) and rows["P0"]["lower"] < rows["P0"]["upper"]
     for name in ("P1", "P2"):
         study = read_stored_study(stored.run / "store" / name)
-        seen = apply_intensity_scale(study.image("delayed"), study.scales["delayed"])[study.mask() > 0]
+        seen = study.scales["delayed"].apply(study.image("delayed"))[study.mask() > 0]
         assert ((seen > rows["P0"]["lower"] - 0.05) & (seen < rows["P0"]["upper"] + 0.05)).all()
     text = write_results_table(tmp_path, "baseline_segmentation", build_results_table("baseline_segmentation", rows.values())).read_text()
     assert text.splitlines()[0] == "patient_id,fold,lower,upper,dice" and len(text.splitlines()) == 5

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from lirads_keras.inference.body_box import MARGIN_PX, find_body_box
 from lirads_keras.inference.halves import WINDOW_PX
-from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale
 
 SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
 
@@ -62,10 +62,10 @@ def test_outside_of_the_box_eq_1_gives_zero(seed, slices, rows, columns, voxels)
         array[tuple(generator.integers(array.shape))] = generator.uniform(80, 1000)
     box = find_body_box(array, SCALE)
     lowest = np.float32(-0.4 / 0.25)
-    outside = apply_intensity_scale(array, SCALE)
+    outside = SCALE.apply(array)
     outside[box.slices.start:box.slices.stop, box.rows, box.columns] = lowest
     assert (outside == lowest).all()
-    assert (apply_intensity_scale(array, SCALE)[~box.occupied] == lowest).all()
+    assert (SCALE.apply(array)[~box.occupied] == lowest).all()
     for part, size in ((box.rows, rows), (box.columns, columns)):
         assert 0 <= part.start <= part.stop <= size and part.start % WINDOW_PX == part.stop % WINDOW_PX == 0
     if box.occupied.any():

@@ -33,7 +33,8 @@ def run(tmp_path) -> Path:
 
 def test_all_folds_of_the_first_variant_are_the_default(run):
     files = find_run_files(run)
-    assert files.characterization.name == "resnet50-plain" and files.segmentation.name == "delayed" and files.folds == (0, 1, 2, 3) and files.profile.name == "smoke"
+    assert files.characterization.name == "resnet50-plain" and files.segmentation.name == "delayed"
+    assert files.folds == (0, 1, 2, 3) and files.profile.name == "smoke"
     assert files.segmentation_weights == tuple(run / "segmentation" / "delayed" / f"fold-{fold}" / "model.keras" for fold in range(4))
     assert files.characterization_weights == tuple(run / "characterization" / "resnet50-plain" / f"fold-{fold}" / "model.keras" for fold in range(4))
     # Between 0.4 and 0.7: the lower, at which masks were scored.

@@ -9,7 +9,7 @@ from lirads_keras.config import InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.evaluation.overlap import LEVELS, compute_level
 from lirads_keras.inference.segmentation import predict_levels, predict_slices, resample_slices, to_levels
-from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
 
 SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
@@ -62,7 +62,7 @@ def predict(predictor, image: Volume, settings: InferenceSettings, batch_size: i
 
 def predict_slowly(image: Volume) -> np.ndarray:
     """Slice by slice, the edge slices with themselves as missing neighbours."""
-    scaled = apply_intensity_scale(image.array, SCALE).astype(np.float64)
+    scaled = SCALE.apply(image.array).astype(np.float64)
     last = len(scaled) - 1
     stacks = [np.stack([scaled[max(z - 1, 0)], scaled[z], scaled[min(z + 1, last)]], axis=-1) for z in range(len(scaled))]
     return sigmoid(np.array(stacks) @ WEIGHTS)
@@ -111,7 +111,7 @@ def test_without_any_body_nothing_is_computed():
 def test_flip_augmentation_is_the_mean_over_the_four_flip_states(body_box):
     image, predictor = make_body(), StubPredictor(tilt=0.01)
     found = predict(predictor, image, InferenceSettings(body_box=body_box, flip_augmentation=True), 2)
-    scaled = apply_intensity_scale(image.array, SCALE)
+    scaled = SCALE.apply(image.array)
     stack = np.stack([scaled[1], scaled[2], scaled[3]], axis=-1)
     whole = (slice(0, 128), slice(0, 160))
     states = [predictor(np.ascontiguousarray(stack[None, ::up, ::left]), whole)[0, ::up, ::left] for up in (1, -1) for left in (1, -1)]

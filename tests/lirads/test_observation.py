@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase
+from lirads_keras.entities import Category, Feature, FeatureProbabilities, Observation, Phase
 from lirads_keras.errors import InputError
+from lirads_keras.lirads import observation
 from lirads_keras.lirads.observation import categorize_probabilities, to_observation
 
 
@@ -55,6 +56,26 @@ def test_probabilities_become_an_observation_and_its_category():
 ])
 def test_a_study_without_a_phase_says_what_follows(probabilities, phases, category, words):
     assert score(*probabilities, phases=phases)[1:] == (category, words)
+
+
+A, V, D = Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED
+
+
+@pytest.mark.parametrize("aphe, washout, capsule, phases, notes", [
+    ((A,), (V, D), (A, V, D), (V, D), "(no arterial phase: capsule has the portal venous and delayed phases alone)"),
+    ((A,), (V, D), (A, V, D), (A, D), "(no portal venous phase: washout has the delayed phase alone, capsule has the arterial and delayed phases alone)"),
+    ((A,), (V, D), (A, V, D), (A,), "(no portal venous phase: capsule has the arterial phase alone) (no delayed phase: capsule has the arterial phase alone)"),
+    ((A, V), (V, D), (V, D), (V, D), "(no arterial phase: APHE has the portal venous phase alone)"),
+    ((A, V, D), (A, V, D), (A, V, D), (A, D), "(no portal venous phase: APHE, washout and capsule have the arterial and delayed phases alone)"),
+    # Features that are read from the same phases and are no neighbours.
+    ((A, V), (D,), (A, V), (A, D), "(no portal venous phase: APHE and capsule have the arterial phase alone)"),
+    # A phase that no feature is read from, and one that is the only one.
+    ((A,), (D,), (D,), (A, D), "(no portal venous phase)"),
+    ((A,), (D,), (D,), (A, V), "(no delayed phase)"),
+])
+def test_another_table_of_features_and_phases_gives_other_words(monkeypatch, aphe, washout, capsule, phases, notes):
+    monkeypatch.setattr(observation, "FEATURE_PHASES", {Feature.APHE: aphe, Feature.WASHOUT: washout, Feature.CAPSULE: capsule})
+    assert score(0.9, 0.8, 0.1, phases=phases)[2] == f"APHE, washout, 25 mm: LR-5 {notes}"
 
 
 def test_both_rule_sets_are_obeyed():

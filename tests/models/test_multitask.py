@@ -124,8 +124,8 @@ def test_one_training_step_at_full_size(trunk: Trunk, mode: Literal["adaptive", 
     model = build_multitask(trunk, crop_px=224, width_factor=1, head_units=256, weights="random")
     model.compile(keras.optimizers.Adam(1e-5), loss={name: "binary_crossentropy" for name in model.output})
     crops = RNG.normal(size=(8, 224, 224, 3)).astype("float32")
-    x = np.array([0, 1, 1, 0, 1, 1, 0, 1])
+    phases = np.array([0, 1, 2, 0, 1, 2, 0, 1])
     before = model.get_layer("shared").get_weights()[0]
-    loss = model.train_on_batch(crops, {name: np.float32(np.arange(8) % 2) for name in LABELS}, sample_weight=phase_masks(x, mode))[0]
+    loss = model.train_on_batch(crops, {name: np.float32(np.arange(8) % 2) for name in LABELS}, sample_weight=phase_masks(phases, mode))[0]
     assert np.isfinite(loss)
     assert np.abs(model.get_layer("shared").get_weights()[0] - before).max() > 0

@@ -10,14 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import rayleigh
 
 from lirads_keras.config import PreprocessingSettings
-from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
-from lirads_keras.preprocessing.intensity import (
-    apply_intensity_scale,
-    compute_ct_scale,
-    compute_intensity_scale,
-    normalize_intensity,
-)
+from lirads_keras.preprocessing.intensity import IntensityScale, compute_ct_scale, compute_intensity_scale, of_slice
 
 
 def make_settings(**changes: Any) -> PreprocessingSettings:
@@ -45,7 +39,7 @@ def make_array(dtype: str = "uint16", shape: tuple[int, int, int] = (7, 20, 30),
 @pytest.mark.parametrize("percentile", [99, 99.5, 60, 100])
 def test_equals_the_plain_expression(array: np.ndarray, percentile: float) -> None:
     scale = compute_intensity_scale(array, make_settings(upper_percentile=percentile), "test")
-    scaled = apply_intensity_scale(array, scale)
+    scaled = scale.apply(array)
     assert scaled.dtype == np.float32
     np.testing.assert_allclose(scaled, slow(array, percentile=percentile), atol=3e-6)
     assert abs(float(scaled.mean(dtype=np.float64))) < 1e-6 and abs(float(scaled.std(dtype=np.float64)) - 1) < 1e-6
@@ -74,7 +68,7 @@ def test_eq_1_by_hand() -> None:
     # P99 = 180: Eq. 1 gives 0, 0, 0, 0.2, 0.4, 1, 1, 1.
     assert (scale.cutoff, scale.upper) == (80, 180) and scale.mean == pytest.approx(0.45)
     assert scale.standard_deviation == pytest.approx(np.sqrt((3 * 0.45 ** 2 + 0.25 ** 2 + 0.05 ** 2 + 3 * 0.55 ** 2) / 8))
-    back = apply_intensity_scale(array, scale) * scale.standard_deviation + scale.mean
+    back = scale.apply(array) * scale.standard_deviation + scale.mean
     np.testing.assert_allclose(back.ravel(), [0, 0, 0, 0.2, 0.4, 1, 1, 1], atol=1e-6)
 
 
@@ -82,24 +76,24 @@ def test_any_part_of_a_volume_comes_out_as_in_the_whole() -> None:
     array = make_array()
     for scope in ("volume", "slice"):
         scale = compute_intensity_scale(array, make_settings(scope=scope), "test")
-        whole = apply_intensity_scale(array, scale)
-        np.testing.assert_array_equal(apply_intensity_scale(array[2:5], scale, first_slice=2), whole[2:5])
-        np.testing.assert_array_equal(apply_intensity_scale(array[4], scale, first_slice=4), whole[4])
-        np.testing.assert_array_equal(apply_intensity_scale(array[3:4, 2:9, 5:], scale, first_slice=3), whole[3:4, 2:9, 5:])
+        whole = scale.apply(array)
+        np.testing.assert_array_equal(scale.apply(array[2:5], first_slice=2), whole[2:5])
+        np.testing.assert_array_equal(scale.apply(array[4], first_slice=4), whole[4])
+        np.testing.assert_array_equal(scale.apply(array[3:4, 2:9, 5:], first_slice=3), whole[3:4, 2:9, 5:])
 
 
 def test_scope_slice_is_each_slice_by_itself() -> None:
     array = make_array() * np.arange(2, 9, dtype=np.uint16)[:, None, None]
     scale = compute_intensity_scale(array, make_settings(scope="slice"), "test")
     assert isinstance(scale.upper, tuple) and len(scale.upper) == 7
-    np.testing.assert_allclose(apply_intensity_scale(array, scale), np.stack([slow(image) for image in array]), atol=3e-6)
-    assert not np.allclose(apply_intensity_scale(array, scale), slow(array), atol=0.05)
+    np.testing.assert_allclose(scale.apply(array), np.stack([slow(image) for image in array]), atol=3e-6)
+    assert not np.allclose(scale.apply(array), slow(array), atol=0.05)
 
 
 def test_the_input_is_left_as_it_is() -> None:
     array = make_array("float32")
     before = array.copy()
-    apply_intensity_scale(array, compute_intensity_scale(array, make_settings(), "test"))
+    compute_intensity_scale(array, make_settings(), "test").apply(array)
     np.testing.assert_array_equal(array, before)
 
 
@@ -109,7 +103,7 @@ def test_a_memory_mapped_volume(tmp_path: Any) -> None:
     mapped = np.load(tmp_path / "volume.npy", mmap_mode="r")
     scale = compute_intensity_scale(mapped, make_settings(), "test")
     assert scale == compute_intensity_scale(array, make_settings(), "test")
-    np.testing.assert_array_equal(apply_intensity_scale(mapped[1], scale, first_slice=1), apply_intensity_scale(array, scale)[1])
+    np.testing.assert_array_equal(scale.apply(mapped[1], first_slice=1), scale.apply(array)[1])
 
 
 @pytest.mark.parametrize("gain", [1.0, 12.0, 0.2])
@@ -120,21 +114,52 @@ def test_the_automatic_cutoff_divides_noise_from_tissue_at_any_gain(gain: float)
     array = np.rint(np.where(np.arange(40) < 20, air, tissue) * gain * 10).astype(np.int32)
     scale = compute_intensity_scale(array, make_settings(background_cutoff="auto"), "test")
     assert np.mean(array[..., :20] < scale.cutoff) > 0.99 and np.mean(array[..., 20:] > scale.cutoff) > 0.99
-    np.testing.assert_allclose(apply_intensity_scale(array, scale), slow(array, float(np.max(scale.cutoff))), atol=3e-6)
+    np.testing.assert_allclose(scale.apply(array), slow(array, float(np.max(scale.cutoff))), atol=3e-6)
 
 
 def test_ct_is_windowed() -> None:
     array = np.random.default_rng(1).integers(-1024, 1500, (3, 8, 8)).astype(np.int16)
     scale = compute_ct_scale(array, (-100, 400))
     assert (scale.cutoff, scale.upper) == (-100, 400)
-    np.testing.assert_allclose(apply_intensity_scale(array, scale), slow(array, -100, 400), atol=3e-6)
+    np.testing.assert_allclose(scale.apply(array), slow(array, -100, 400), atol=3e-6)
 
 
-def test_normalize_is_compute_and_apply() -> None:
-    volume = Volume(make_array(), (4.0, 1.0, 1.0), np.diag([4.0, 1, 1, 1]))
-    normalized = normalize_intensity(volume, make_settings(), "test")
-    np.testing.assert_allclose(normalized.array, slow(volume.array), atol=3e-6)
-    assert normalized.affine is volume.affine
+WHOLE = IntensityScale(80.0, 880.0, 0.4, 0.25)
+BY_SLICE = IntensityScale((80.0, 200.0), (880.0, 900.0), (0.5, 0.25), (0.25, 0.125))
+
+
+def test_zero_and_limits_by_hand() -> None:
+    # (0 − 0.4) / 0.25 and (1 − 0.4) / 0.25.
+    assert WHOLE.zero == pytest.approx(-1.6) and WHOLE.limits == pytest.approx((-1.6, 2.4))
+    # Slice 0: (0 − 0.5) / 0.25 and (1 − 0.5) / 0.25; slice 1: (0 − 0.25) / 0.125 and (1 − 0.25) / 0.125.
+    assert BY_SLICE.zero == (-2.0, -2.0) and BY_SLICE.limits == (-2.0, 6.0)
+    assert [of_slice(scale.zero, 1) for scale in (WHOLE, BY_SLICE)] == [WHOLE.zero, -2.0]
+
+
+@pytest.mark.parametrize("scope", ["volume", "slice"])
+@pytest.mark.parametrize("kind", ["uint16", "float32"])
+def test_what_is_no_body_becomes_zero_and_all_stays_within_the_limits(scope: str, kind: str) -> None:
+    array = make_array(kind) * np.arange(2, 9).astype(kind)[:, None, None] // 2
+    scale = compute_intensity_scale(array, make_settings(scope=scope), "test")
+    scaled, body = scale.apply(array), scale.is_body(array)
+    assert body.dtype == bool and 0 < body.mean() < 1
+    np.testing.assert_array_equal(body, array > 80)
+    for z in range(len(array)):
+        zero = np.float32(of_slice(scale.zero, z))
+        assert (scaled[z][~body[z]] == zero).all() and (scaled[z][body[z]] > zero).all()
+        np.testing.assert_array_equal(scale.is_body(array[z], first_slice=z), body[z])
+    np.testing.assert_array_equal(scale.is_body(array[2:5], first_slice=2), body[2:5])
+    assert (float(scaled.min()), float(scaled.max())) == pytest.approx(scale.limits, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32, np.float64])
+def test_body_is_strictly_above_the_cutoff_of_its_slice(kind: type) -> None:
+    array = np.array([[[0, 80, 81, 9999]], [[81, 200, 201, 9999]]], kind)
+    before = array.copy()
+    np.testing.assert_array_equal(WHOLE.is_body(array), [[[False, False, True, True]], [[True, True, True, True]]])
+    np.testing.assert_array_equal(BY_SLICE.is_body(array), [[[False, False, True, True]], [[False, False, True, True]]])
+    np.testing.assert_array_equal(BY_SLICE.is_body(array[1], first_slice=1), [[False, False, True, True]])
+    np.testing.assert_array_equal(array, before)
 
 
 @pytest.mark.parametrize("array, message", [

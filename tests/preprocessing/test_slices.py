@@ -12,7 +12,7 @@ import tensorflow as tf
 from lirads_keras.config import AugmentationSettings, PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
-from lirads_keras.preprocessing.intensity import IntensityScale, apply_intensity_scale
+from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, SliceDraw, stack_slices
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 from lirads_keras.training.feed import feed_training, feed_validation
@@ -50,7 +50,7 @@ def make_dataset(studies, **changes):
 
 
 def standardise(study):
-    return apply_intensity_scale(np.asarray(study.segmentation_image()), study.segmentation_scale)
+    return study.segmentation_scale.apply(np.asarray(study.segmentation_image()))
 
 
 # --- inference ---
@@ -78,7 +78,7 @@ def test_a_single_slice_is_its_own_neighbour():
 ])
 def test_raw_slices_are_standardised_as_they_are_read(scale):
     raw = np.random.default_rng(0).integers(0, 900, (7, 5, 6)).astype(np.uint16)
-    expected = np.concatenate([stack for _, stack in stack_slices(apply_intensity_scale(raw, scale), 7)])
+    expected = np.concatenate([stack for _, stack in stack_slices(scale.apply(raw), 7)])
     for batch_size in (1, 3):
         np.testing.assert_array_equal(np.concatenate([stack for _, stack in stack_slices(raw, batch_size, scale)]), expected)
 

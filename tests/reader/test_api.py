@@ -31,7 +31,8 @@ def test_a_study_before_anything(served):
         (ALPHA, "alpha", "new", 0, None, None), (BETA, "beta / ..", "new", 0, None, None)]
     assert ann.http.get("/api/session").json()["run"] == "scripted"
     beta = Reader(served.url, study_id=BETA).state
-    assert beta["phases"] == ["portal_venous", "delayed"] and "This study has no arterial phase." in beta["notices"]
+    assert beta["phases"] == ["portal_venous", "delayed"]
+    assert beta["notices"] == ["This study has no arterial phase.", "Without an arterial phase APHE cannot be assessed."]
 
 
 def test_volumes_and_masks_lie_on_the_delayed_grid_exactly(served, tmp_path):

@@ -30,6 +30,8 @@ def test_the_pipeline_has_its_steps_and_what_each_of_them_reads():
     order = ["read_study", "read_aligned_phases", "segment", "extract_lesions", "crop_lesions", "predict_features", "categorize"]
     assert [node.node_id for node in diagram.nodes] == order and [node.y for node in diagram.nodes] == [-row for row in range(7)]
     assert diagram.nodes[0].detail == "DICOM folder → Study; series grouped by UID, each with its Phase"
+    assert diagram.nodes[5].detail == (
+        "crops → FeatureProbabilities; APHE from arterial, washout and capsule from portal venous + delayed")
     # Every step reads the one before it; the crops also the volumes, the category also the diameter and which phases there are.
     assert {(edge.source, edge.target) for edge in diagram.edges} == {
         *((source, step) for source, step in zip(order, order[1:]) if step != "crop_lesions"), ("extract_lesions", "crop_lesions"),
