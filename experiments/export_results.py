@@ -34,6 +34,7 @@ from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.provenance import compute_sha256
+from lirads_keras.variants import list_variants
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -140,6 +141,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_variants(plan, index, present)
     rows["training_history"] = read_history(plan)
     rows["run"] = describe_run(plan, manifest)
+    rows["variants"] = list_variants()
     rows["fold_thresholds"] = [
         {"fold": fold, **{name: json.loads((plan.run / "segmentation" / f"fold-{fold}" / "fold.json").read_text())[name]
                           for name in ("threshold_chosen", "dice_validation")}} for fold in range(plan.profile.segmentation.folds)]

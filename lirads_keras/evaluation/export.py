@@ -14,6 +14,7 @@ import pandas as pd
 
 from lirads_keras.entities import HEAD_FEATURES, SCORED_CATEGORIES
 from lirads_keras.io.atomic import write_text
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 ColumnType = Literal["string", "integer", "number", "flag", "factor"]
 
@@ -33,8 +34,8 @@ class Column:
     allowed: tuple[str, ...] = ()
 
 
-CHARACTERIZATION_VARIANTS = ("vgg16-adaptive", "vgg16-plain", "resnet50-adaptive", "resnet50-plain")
-SCORED_VARIANTS = (*CHARACTERIZATION_VARIANTS, "direct-frozen", "direct-finetuned", "direct-finetuned-size")
+SCORED_VARIANTS = tuple(CHARACTERIZATION_VARIANTS)
+FEATURE_VARIANTS = tuple(name for name, variant in CHARACTERIZATION_VARIANTS.items() if variant.reads_features)
 
 DIAGRAMS = ("features_step", "workflow", "phases", "pipeline", "unet_plus_plus", "cbam", "multitask")
 """Diagrams of architecture and workflow that R draws."""
@@ -53,6 +54,11 @@ _DIAGRAM = Column("figure", "factor", identifies_row=True, allowed=DIAGRAMS)
 
 TABLES: dict[str, tuple[Column, ...]] = {
     "run": (Column("key", "string", identifies_row=True), Column("value", "string", required=False)),
+    "variants": (
+        Column("variant", "string", identifies_row=True), Column("kind", "factor", allowed=("segmentation", "features", "direct")),
+        Column("trunk", "string", required=False), Column("mode", "factor", required=False, allowed=("adaptive", "plain")),
+        Column("frozen", "flag", required=False), Column("size_input", "flag", required=False), Column("phases", "string"),
+        Column("paper_item", "string", required=False), Column("words", "string")),
     "patients": (
         _PATIENT, _GROUP, _FOLD, Column("n_lesions_ref", "integer", allowed=_COUNT), Column("age_years", "number", required=False, allowed=("[0, 130]",)),
         Column("sex", "factor", required=False, allowed=("M", "F")), Column("scanner", "string", required=False)),
@@ -72,7 +78,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "patient_detection": (
         _THRESHOLD, _PATIENT, _GROUP, _FOLD, Column("has_reference", "flag"), Column("has_prediction", "flag"), Column("detected", "flag")),
     "features": (
-        Column("variant", "factor", identifies_row=True, allowed=CHARACTERIZATION_VARIANTS), _ROI, _FOLD, _PATIENT, _LESION,
+        Column("variant", "factor", identifies_row=True, allowed=FEATURE_VARIANTS), _ROI, _FOLD, _PATIENT, _LESION,
         Column("feature", "factor", identifies_row=True, allowed=tuple(str(feature) for feature in HEAD_FEATURES)),
         Column("reference", "flag", required=False), Column("probability", "number", required=False, allowed=_UNIT)),
     "categories": (
@@ -127,7 +133,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
 """Every table of `results/` by its name without ".csv"."""
 
 COHORT_TABLES = ("cohort_summary", "cohort_realism", "contrast_curves", "reader_ceiling")
-"""Of a virtual cohort alone; their rows stay in the order in which the cohort's own tables tell them."""
+"""Of a virtual cohort alone."""
+
+TABLES_AS_WRITTEN = ("variants", *COHORT_TABLES)
+"""Their rows stay in the order in which they come."""
 
 RUN_KEYS = {column.name: column for column in (
     Column("run", "string"), Column("cohort", "string"), Column("profile", "string"), Column("commit", "string", required=False),
@@ -150,7 +159,7 @@ def build_results_table(name: str, records: Iterable[Mapping[str, Any]]) -> pd.D
 def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     """Writes `folder/name.csv`, whole or not at all: UTF-8, %.6g, empty cells for what is missing, rows sorted by what identifies them.
 
-    Equal content gives equal bytes, whatever the order of the rows; that of `COHORT_TABLES` is kept. Factors sort in their stated order,
+    Equal content gives equal bytes, whatever the order of the rows; that of `TABLES_AS_WRITTEN` is kept. Factors sort in their stated order,
     patients and lesions as text.
 
     Args:
@@ -182,7 +191,7 @@ def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     if complaints:
         raise ValueError("\n".join(f"{name}.csv, {complaint}" for complaint in complaints))
     path = folder / f"{name}.csv"
-    if name not in COHORT_TABLES:
+    if name not in TABLES_AS_WRITTEN:
         table = table.sort_values(key, kind="stable", na_position="first")
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
     return path
