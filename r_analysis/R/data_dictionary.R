@@ -5,7 +5,12 @@
 format_data_dictionary <- function(schema) {
   cell <- function(text) gsub("|", "\\|", text, fixed = TRUE)
   describe_type <- function(rows) {
-    limits <- ifelse(rows$allowed == "", "", paste0(": ", gsub("|", ", ", rows$allowed, fixed = TRUE)))
+    values <- gsub("|", ", ", rows$allowed, fixed = TRUE)
+    by_kind <- refers_to_variants(rows$allowed)
+    values[by_kind] <- vapply(rows$allowed[by_kind], function(allowed) {
+      paste0("a variant of `", VARIANTS_FILE, "` whose kind is ", paste(referred_kinds(allowed), collapse = " or "))
+    }, character(1))
+    limits <- ifelse(values == "", "", paste0(": ", values))
     paste0(rows$type, limits)
   }
   sections <- lapply(unique(schema$file), function(file) {
@@ -35,15 +40,18 @@ format_data_dictionary <- function(schema) {
   c(
     "# Data dictionary of the results", "",
     "Written from `schema.csv` by `Rscript r_analysis/write_data_dictionary.R`; a test compares the two.",
-    "`schema.csv` is what the R side checks a results folder against, and what writers of results are tested",
-    "against.",
+    "`schema.csv` alone describes the columns: the writer, `experiments/results_tables.py`, loads it, and R checks a",
+    "results folder against it.",
     "",
     "Files are UTF-8 CSV with a header. A missing value is an empty cell, never `NA` or `NaN`. Flags are 0 or 1.",
     "Floats have six significant digits. Columns beyond these are allowed and kept. In `schema.csv`, `allowed` is a",
-    "list (`a|b`) or an interval (`[0, 1]`, `(0, Inf)`), `required` is 1 where a cell may not be empty, and the",
-    "columns with `identifies_row` = 1 are together unique. `features.csv`, `categories.csv` and",
-    "`training_history.csv` may have no row: the report then names the gap. Where `optional` is 1 the whole file may",
-    "be absent. `cohort_montage.png`, `figure_8.png` and `figure_11.png` are put into the report where they are there.",
+    "list (`a|b`), an interval (`[0, 1]`, `(0, Inf)`) or the names that `variants.csv` has for some kinds",
+    "(`variants.csv: features direct`), `required` is 1 where a cell may not be empty, and the columns with",
+    "`identifies_row` = 1 are together unique. `order` tells of a file's rows: `sorted` by what identifies them, or as",
+    "they stand in the `registry` of variants or in the tables of a virtual `cohort`, which alone has such a file.",
+    "`features.csv`, `categories.csv` and `training_history.csv` may have no row: the report then names the gap. Where",
+    "`optional` is 1 the whole file may be absent. `cohort_montage.png`, `figure_8.png` and `figure_11.png` are put",
+    "into the report where they are there.",
     "",
     "Beyond single cells the files must agree with one another: patients, their group and fold as in",
     "`patients.csv`; lesions as in `lesions.csv`; every patient at every threshold of `pixel_counts.csv` and",

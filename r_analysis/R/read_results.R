@@ -126,42 +126,57 @@ find_table <- function(folder, file) {
   if (!file.exists(path) && file.exists(packed)) packed else path
 }
 
+#' Reads and checks one results file by itself.
+#'
+#' @param folder,file Folder and name.
+#' @param schema Data frame as of [resolve_variants()].
+#' @return List of `table` (typed; NULL if the file is optional and absent, or not sound) and `problems`.
+read_results_table <- function(folder, file, schema) {
+  path <- find_table(folder, file)
+  specs <- schema_columns(schema, file)
+  if (specs$optional[1] && !file.exists(path)) {
+    return(list(table = NULL, problems = new_problems()))
+  }
+  read <- read_text_table(path, file)
+  if (is.null(read$table)) {
+    return(read)
+  }
+  converted <- convert_table(read$table, specs)
+  if (file == "run.csv" && nrow(converted$problems) == 0) {
+    converted$problems <- check_run_facts(converted$table, schema[schema$file == file & schema$run_key != "", ])
+  }
+  problems <- rbind(read$problems, converted$problems)
+  list(table = if (nrow(problems) == 0) converted$table, problems = problems)
+}
+
 #' Reads and checks all results files of a run.
 #'
 #' A file may be packed, `lesion_detection.csv.gz` say; where both are there, the plain one counts. Columns that the
 #' schema does not know are kept as text. Rows are numbered as lines of the file, the header being line 1. A file that
-#' the schema calls optional may be absent, or have no row, which comes to the same.
+#' the schema calls optional may be absent, or have no row, which comes to the same. variants.csv is read first: which
+#' variants the other files may name stands there.
 #'
 #' @param folder Folder of the CSV files.
 #' @param schema Data frame as of [read_schema()].
-#' @return Named list of data frames, names without ".csv"; the facts of the run are in the order of the schema. Raises
-#'   an `input_error` with every problem of every file.
+#' @return Named list of data frames, names without ".csv"; the facts of the run are in the order of the schema, and
+#'   `variants` has text instead of factors. Raises an `input_error` with every problem of every file.
 read_results <- function(folder, schema) {
   if (!dir.exists(folder)) {
     stop_for_problems(new_problems(folder, "", NA, "a folder of results CSVs", "none"))
   }
-  files <- unique(schema$file)
-  problems <- new_problems()
+  variants <- read_results_table(folder, VARIANTS_FILE, schema)
+  resolved <- resolve_variants(schema, variants$table)
+  problems <- variants$problems
+  # Files that disagree are only told of when each of them is sound by itself.
   results <- list()
-  for (file in files) {
-    path <- find_table(folder, file)
-    if (any(schema$optional[schema$file == file]) && !file.exists(path)) {
-      next
-    }
-    read <- read_text_table(path, file)
+  if (!is.null(variants$table)) {
+    results$variants <- variants$table
+    results$variants[] <- lapply(variants$table, function(x) if (is.factor(x)) as.character(x) else x)
+  }
+  for (file in setdiff(unique(schema$file), VARIANTS_FILE)) {
+    read <- read_results_table(folder, file, resolved)
     problems <- rbind(problems, read$problems)
-    if (is.null(read$table)) {
-      next
-    }
-    converted <- convert_table(read$table, schema_columns(schema, file))
-    if (file == "run.csv" && nrow(converted$problems) == 0) {
-      converted$problems <- check_run_facts(converted$table, schema[schema$file == file & schema$run_key != "", ])
-    }
-    problems <- rbind(problems, converted$problems)
-    # Files that disagree are only told of when each of them is sound by itself.
-    if (nrow(read$problems) + nrow(converted$problems) == 0) {
-      results[[sub("\\.csv$", "", file)]] <- converted$table
-    }
+    results[[sub("\\.csv$", "", file)]] <- read$table
   }
   stop_for_problems(rbind(problems, check_agreement(results)))
   known <- schema$run_key[schema$run_key != ""]

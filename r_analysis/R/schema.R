@@ -2,13 +2,46 @@
 #'
 #' @param path schema.csv: one row a column of a results file, and one row a key of run.csv (`run_key`).
 #' @return Data frame of character columns `file`, `column`, `run_key`, `type`, `unit`, `allowed`, `meaning`,
-#'   `example` and logical `required` (a cell may not be empty), `identifies_row` (these columns together are unique)
-#'   and `optional` (the whole file may be absent).
+#'   `example`, `order` (of the file's rows) and logical `required` (a cell may not be empty), `identifies_row` (these
+#'   columns together are unique) and `optional` (the whole file may be absent).
 read_schema <- function(path) {
   schema <- utils::read.csv(path, colClasses = "character", encoding = "UTF-8", na.strings = character())
   schema$required <- schema$required == "1"
   schema$identifies_row <- schema$identifies_row == "1"
   schema$optional <- schema$optional == "1"
+  schema
+}
+
+VARIANTS_FILE <- "variants.csv"
+
+#' Which columns take their values from the run's own variants: `allowed` is `variants.csv: KIND KIND`, not a list.
+#'
+#' @param allowed Character vector, column `allowed` of the schema.
+#' @return Logical vector.
+refers_to_variants <- function(allowed) startsWith(allowed, paste0(VARIANTS_FILE, ": "))
+
+#' Kinds of variants that a column takes.
+#'
+#' @param allowed One cell for which [refers_to_variants()] is TRUE.
+#' @return Character vector.
+referred_kinds <- function(allowed) strsplit(sub("^[^:]*: ", "", allowed), " ", fixed = TRUE)[[1]]
+
+#' Puts the names of the run's variants where the schema refers to them.
+#'
+#' @param schema Data frame as of [read_schema()].
+#' @param variants Data frame as variants.csv, whose order the names keep; NULL if it cannot be read: the columns that
+#'   refer to it are then taken as any text.
+#' @return The schema.
+resolve_variants <- function(schema, variants) {
+  rows <- which(refers_to_variants(schema$allowed))
+  if (is.null(variants)) {
+    schema$type[rows] <- "string"
+    schema$allowed[rows] <- ""
+  } else {
+    schema$allowed[rows] <- vapply(schema$allowed[rows], function(allowed) {
+      paste(variants$variant[variants$kind %in% referred_kinds(allowed)], collapse = "|")
+    }, character(1))
+  }
   schema
 }
 

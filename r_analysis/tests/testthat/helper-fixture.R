@@ -159,6 +159,8 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
         "fixture", "virtual cohort", "fixture", "0000000", 0, seed, folds, "paper", 0.5, "3.11.2", "2.21.0", "3.15.1"
       )
     ),
+    # Which variants there are is of the code, not made up: as in the results that are kept beside the analysis.
+    variants = utils::read.csv(file.path(analysis_folder, "reference", "variants.csv"), colClasses = "character"),
     patients = patients, lesions = lesions, dice_by_threshold = dice,
     fold_thresholds = data.frame(
       fold = seq_len(folds) - 1, threshold_chosen = rep_len(c(0.5, 0.6), folds),
@@ -247,6 +249,7 @@ write_results <- function(results, folder) {
     table <- results[[name]]
     table[] <- lapply(table, function(x) if (is.numeric(x)) ifelse(is.na(x), NA, sprintf("%.6g", x)) else x)
     table[] <- lapply(table, as.character)
+    table[] <- lapply(table, function(x) ifelse(grepl(",", x, fixed = TRUE), dQuote(x, FALSE), x))
     con <- file(file.path(folder, paste0(name, ".csv")), "wb")
     write.csv(table, con, row.names = FALSE, na = "", quote = FALSE, eol = "\n")
     close(con)

@@ -53,6 +53,37 @@ test_that("a missing file, an empty one and other bytes are told", {
   expect_error(read_results(tempfile(), test_schema()), "expected a folder of results CSVs", class = "input_error")
 })
 
+test_that("variants are read as text and flags, and give the other files their levels and order", {
+  results <- read_fixture()
+  expect_identical(unname(vapply(results$variants, typeof, "")), replace(rep("character", 9), 5:6, "integer"))
+  expect_identical(levels(results$features$variant), results$variants$variant[results$variants$kind == "features"])
+  expect_identical(
+    levels(results$categories$variant), results$variants$variant[results$variants$kind %in% c("features", "direct")]
+  )
+  # Another order of the rows of variants.csv is another order of the levels.
+  turned <- read_results(spoil("variants.csv", function(lines) lines[c(1, rev(seq_along(lines)[-1]))]), test_schema())
+  expect_identical(levels(turned$categories$variant), rev(levels(results$categories$variant)))
+})
+
+test_that("a missing or spoilt file of variants is told, and hides nothing of the other files", {
+  folder <- spoil("categories.csv", set_cell(2, "category_pred", "LR-9"))
+  file.remove(file.path(folder, "variants.csv"))
+  told <- conditionMessage(problems_of(folder))
+  expect_match(told, "variants.csv: expected a file, found none", fixed = TRUE)
+  expect_match(told, "categories.csv, column category_pred, row 2: expected one of LR-3", fixed = TRUE)
+  expect_no_match(told, "column variant, row", fixed = TRUE)
+  expect_problem(
+    "variants.csv", set_cell(3, "kind", "guess"),
+    "variants.csv, column kind, row 3: expected one of segmentation, features, direct, found 'guess'"
+  )
+  expect_problem("variants.csv", function(lines) lines[c(1:3, 3)], "variants.csv, column variant, row 4: expected each")
+  expect_problem("variants.csv", function(lines) lines[1], "variants.csv: expected at least one row, found none")
+  # A variant that the other files name has to be there.
+  expect_problem(
+    "variants.csv", function(lines) lines[!startsWith(lines, "vgg16-plain,")], "found 'vgg16-plain'"
+  )
+})
+
 test_that("a missing or doubled column, ragged rows and no rows are told", {
   expect_problem(
     "lesions.csv", function(lines) sub("diameter_mm", "diameter", lines),

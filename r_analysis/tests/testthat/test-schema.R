@@ -1,15 +1,19 @@
 test_that("the schema has the files and columns of the results", {
   schema <- test_schema()
   expect_identical(unique(schema$file), c(
-    "run.csv", "patients.csv", "lesions.csv", "dice_by_threshold.csv", "fold_thresholds.csv", "pixel_counts.csv",
-    "lesion_detection.csv", "patient_detection.csv", "features.csv", "categories.csv", "training_history.csv",
-    "baseline_segmentation.csv", "surface.csv", "pretrain_dice.csv", "cohort_summary.csv", "cohort_realism.csv",
-    "contrast_curves.csv", "reader_ceiling.csv", "seed_accuracy.csv", "half_split.csv",
+    "run.csv", "variants.csv", "patients.csv", "lesions.csv", "dice_by_threshold.csv", "fold_thresholds.csv",
+    "pixel_counts.csv", "lesion_detection.csv", "patient_detection.csv", "features.csv", "categories.csv",
+    "training_history.csv", "baseline_segmentation.csv", "surface.csv", "pretrain_dice.csv", "cohort_summary.csv",
+    "cohort_realism.csv", "contrast_curves.csv", "reader_ceiling.csv", "seed_accuracy.csv", "half_split.csv",
     "durations.csv", "diagram_nodes.csv", "diagram_edges.csv"
   ))
   # A file is optional as a whole.
   expect_true(all(tapply(schema$optional, schema$file, function(x) length(unique(x))) == 1))
-  expect_identical(unique(schema$file[!schema$optional]), unique(schema$file)[1:11])
+  expect_identical(unique(schema$file[!schema$optional]), unique(schema$file)[1:12])
+  # So is the order of its rows; only a file that may be absent can be of the virtual cohort alone.
+  expect_true(all(tapply(schema$order, schema$file, function(x) length(unique(x))) == 1))
+  expect_true(all(schema$order %in% c("sorted", "registry", "cohort")))
+  expect_true(all(schema$optional[schema$order == "cohort"]))
   expect_identical(
     schema_columns(schema, "categories.csv")$column,
     c(
@@ -27,8 +31,22 @@ test_that("the schema has the files and columns of the results", {
   )
 })
 
-test_that("every example satisfies its own row", {
+test_that("columns of variants take the names of their kinds, in the order of variants.csv", {
   schema <- test_schema()
+  variants <- data.frame(variant = c("z", "y", "x", "w"), kind = c("direct", "segmentation", "features", "direct"))
+  resolved <- resolve_variants(schema, variants)
+  expect_identical(schema_levels(resolved, "features.csv", "variant"), "x")
+  expect_identical(schema_levels(resolved, "categories.csv", "variant"), c("z", "x", "w"))
+  expect_identical(schema_levels(resolve_variants(schema, variants[2, ]), "features.csv", "variant"), character())
+  others <- !refers_to_variants(schema$allowed)
+  expect_identical(unique(schema$column[!others]), "variant")
+  expect_identical(resolved[others, ], schema[others, ])
+  unknown <- resolve_variants(schema, NULL)
+  expect_false(convert_column("any", schema_columns(unknown, "features.csv")[1, ])$bad)
+})
+
+test_that("every example satisfies its own row", {
+  schema <- resolve_variants(test_schema(), read_fixture()$variants)
   for (i in which(schema$example != "")) {
     cell <- convert_column(schema$example[i], schema[i, ])
     expect_false(cell$bad, info = paste(schema$file[i], schema$column[i]))
