@@ -2,20 +2,20 @@
 from __future__ import annotations
 
 from filelock import FileLock
-from stage import Progress, run_stage
+from stage import run_stage
 from stages import Plan
 
 from lirads_keras.phantom.build import build_ct
+from lirads_keras.progress import Progress
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
     if plan.lits:
-        progress(1, 1, "LiTS")
+        progress(1, "LiTS")
         return
     plan.ct.mkdir(parents=True, exist_ok=True)
     with FileLock(plan.ct.with_suffix(".lock")):
-        build_ct(plan.profile.ct, plan.ct, jobs=plan.profile.workflow.threads,
-                 progress=lambda done, total: progress(done, total, f"CT {done} of {total}"))
+        build_ct(plan.profile.ct, plan.ct, jobs=plan.profile.workflow.threads, progress=progress)
 
 
 if __name__ == "__main__":

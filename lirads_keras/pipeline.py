@@ -10,7 +10,7 @@
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lirads_keras.config import CharacterizationSettings, Profile
@@ -24,6 +24,7 @@ from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import Progress, ignore_progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,19 +36,20 @@ class StudyResult:
     probability: Volume
 
 
-def analyse_study(study: Study, models: RunModels, profile: Profile, progress: Callable[[str], None] = lambda step: None) -> StudyResult:
+def analyse_study(study: Study, models: RunModels, profile: Profile, progress: Progress = ignore_progress) -> StudyResult:
     """Finds, measures, characterises and categorises every lesion of a study.
 
     Raises:
         InputError: series that cannot be read, or images that Eq. 1 cannot scale.
     """
-    progress("reading the series")
+    # What is done when a step begins, roughly: the networks take most of the time. A bar shows that it has begun.
+    progress(0.1, "reading the series")
     volumes = read_aligned_phases(study.phases(), profile.preprocessing.registration)
     scales = compute_scales(volumes, profile, study.patient_id)
-    progress("segmenting the delayed phase")
+    progress(0.2, "segmenting the delayed phase")
     probability = segment(volumes[Phase.DELAYED], models, profile)
     lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
-    progress(f"characterising {len(lesions)} lesion(s)")
+    progress(0.8, f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))

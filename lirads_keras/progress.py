@@ -14,6 +14,11 @@ def ignore_progress(fraction: float | None, message: str) -> None:
     """For callers whom it does not concern."""
 
 
+def tell_count(progress: Progress, what: str, done: int, total: int) -> None:
+    """Tells of a work in equal parts: `patient 3 of 12` are 0.25. A work of no parts is done."""
+    progress(done / total if total else 1.0, f"{what} {done} of {total}")
+
+
 def part_of(progress: Progress, first: float, last: float, prefix: str = "") -> Progress:
     """Tells of a work that is the stretch from `first` to `last` of a larger one; what it says gets `prefix` before it."""
     def tell(fraction: float | None, message: str) -> None:

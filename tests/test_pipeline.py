@@ -12,6 +12,7 @@ from lirads_keras.config import Profile, read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features
+from lirads_keras.progress import ignore_progress
 
 SPACING_MM = (4.0, 2.0, 2.0)
 SHAPE = (6, 48, 64)
@@ -77,11 +78,12 @@ def make_study(phases=ENHANCED_PHASES) -> Study:
 def analyse(monkeypatch, profile, phases=ENHANCED_PHASES, *, models=None, volumes=None, steps=None):
     monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series, registration: volumes or make_volumes(tuple(series)))
     models = models or StubModels(make_volume(make_probability()))
-    return pipeline.analyse_study(make_study(phases), models, profile, **({} if steps is None else {"progress": steps.append})), models
+    progress = ignore_progress if steps is None else lambda *told: steps.append(told)
+    return pipeline.analyse_study(make_study(phases), models, profile, progress), models
 
 
 def test_lesions_are_found_measured_and_categorized(monkeypatch, profile):
-    steps: list[str] = []
+    steps: list[tuple[float | None, str]] = []
     # At the studys own matrix nothing is resampled: sizes come out exactly.
     square = profile.model_copy(update={"preprocessing": profile.preprocessing.model_copy(update={"matrix_px": 64})})
     result, models = analyse(monkeypatch, square, steps=steps)
@@ -96,7 +98,7 @@ def test_lesions_are_found_measured_and_categorized(monkeypatch, profile):
     assert large.probabilities == FeatureProbabilities(0.75, 0.625, 0.25)
     assert (large.category, large.reasons) == (Category.LR_5, "APHE, washout, 25.5 mm: LR-5")
     assert (small.category, small.reasons) == (Category.LR_4, "APHE, washout, 6.8 mm: LR-4")
-    assert steps == ["reading the series", "segmenting the delayed phase", "characterising 2 lesion(s)"]
+    assert steps == [(0.1, "reading the series"), (0.2, "segmenting the delayed phase"), (0.8, "characterising 2 lesion(s)")]
     assert set(result.volumes) == set(ENHANCED_PHASES) and result.probability.shape == SHAPE
 
 

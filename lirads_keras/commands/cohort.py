@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lirads_keras.commands.arguments import check_out, parse_non_negative, parse_positive
+from lirads_keras.commands.progress import follow
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,9 +32,5 @@ def _build_cohort(parsed: argparse.Namespace) -> None:
     if parsed.seed is not None:
         settings = settings.model_copy(update={"seed": parsed.seed})
     # The delay keeps the bar away from a complaint about the input.
-    with tqdm(unit="patient", delay=0.5) as bar:
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        build_cohort(settings, parsed.out, jobs=parsed.jobs, progress=show, patients=parsed.patients)
+    with tqdm(total=parsed.patients or settings.patients_positive + settings.patients_negative, unit="patient", delay=0.5) as bar:
+        build_cohort(settings, parsed.out, jobs=parsed.jobs, progress=follow(bar), patients=parsed.patients)

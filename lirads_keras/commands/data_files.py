@@ -3,10 +3,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from lirads_keras.commands.arguments import check_out, check_out_is_new
+from lirads_keras.commands.progress import follow
 from lirads_keras.errors import InputError, Problem
 
 _LISTED = 20
@@ -45,15 +45,18 @@ def _add_identity(parser: argparse.ArgumentParser) -> None:
 
 
 def _index(parsed: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
     from lirads_keras.io.index import index_folder
     from lirads_keras.io.pseudonyms import KEY_NAME, read_pseudonyms
 
     check_out(parsed.out)
     if parsed.masks_complete and not parsed.masks:
         raise InputError(Problem("--masks-complete", "--masks FOLDER with it", "none"))
-    summary = index_folder(
-        parsed.folder, parsed.out, None if parsed.keep_ids else (lambda: read_pseudonyms(parsed.key or parsed.out / KEY_NAME)),
-        cohort=parsed.cohort, masks=parsed.masks, masks_complete=parsed.masks_complete, start=_start_bar)
+    with tqdm(unit="file", mininterval=0.5, delay=0.5) as bar:
+        summary = index_folder(
+            parsed.folder, parsed.out, None if parsed.keep_ids else (lambda: read_pseudonyms(parsed.key or parsed.out / KEY_NAME)),
+            cohort=parsed.cohort, masks=parsed.masks, masks_complete=parsed.masks_complete, progress=follow(bar))
     for line in summary.notices[:_LISTED]:
         print(f"notice: {line}", file=sys.stderr)
     if len(summary.notices) > _LISTED:
@@ -67,25 +70,15 @@ def _index(parsed: argparse.Namespace) -> None:
 
 
 def _deidentify(parsed: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
     from lirads_keras.io.deidentify import deidentify_folder
     from lirads_keras.io.pseudonyms import read_pseudonyms
 
     check_out_is_new(parsed.out)
-    summary = deidentify_folder(
-        parsed.folder, parsed.out, parsed.key, lambda: read_pseudonyms(parsed.key), keep_intervals=parsed.keep_intervals, start=_start_bar)
+    with tqdm(unit="file", mininterval=0.5, delay=0.5) as bar:
+        summary = deidentify_folder(
+            parsed.folder, parsed.out, parsed.key, lambda: read_pseudonyms(parsed.key), keep_intervals=parsed.keep_intervals, progress=follow(bar))
     print(f"{summary.written} file(s) of {summary.patients} patient(s) written; {parsed.out}")
     if summary.left_out:
         print(f"{summary.left_out} left out, with the reasons in {summary.list_path}, which names the original files")
-
-
-def _start_bar(total: int) -> Callable[[], object]:
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="file", mininterval=0.5)
-
-    def advance() -> None:
-        bar.update()
-        if bar.n >= total:
-            bar.close()
-
-    return advance

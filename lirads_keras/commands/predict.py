@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from lirads_keras.inference.engine import RunModels
     from lirads_keras.inference.run_files import RunFiles
     from lirads_keras.pipeline import StudyResult
+    from lirads_keras.progress import Progress
 
 ENGINES = ("keras", "openvino-f32", "openvino-bf16")
 """Those of `config.Engine`, which takes too long to import for a list of choices."""
@@ -69,7 +69,8 @@ def _predict(parsed: argparse.Namespace) -> None:
         predict_studies(folders, parsed.out, lambda: _load_models(files), partial(_report_study, profile=profile, parsed=parsed))
         return
     study = read_named_study(folders[0], parsed.phase_map, keep_ids=parsed.keep_ids)
-    lesions = _report_study(study, parsed.out, _load_models(files), lambda step: print(step, file=sys.stderr), profile=profile, parsed=parsed)
+    lesions = _report_study(study, parsed.out, _load_models(files), lambda fraction, message: print(message, file=sys.stderr), profile=profile,
+                            parsed=parsed)
     for scored in lesions:
         print(f"{scored.lesion.lesion_id}  {scored.category}  {scored.reasons}")
     print(f"{len(lesions)} lesion(s); {parsed.out / 'report.json'}")
@@ -92,7 +93,7 @@ def _load_models(files: RunFiles) -> RunModels:
     return models
 
 
-def _report_study(study: Study | Path, out: Path, models: RunModels, progress: Callable[[str], None], *, profile: Profile,
+def _report_study(study: Study | Path, out: Path, models: RunModels, progress: Progress, *, profile: Profile,
                   parsed: argparse.Namespace) -> tuple[ScoredLesion, ...]:
     """Analyses one study, which is read first where only its folder is given, and writes its result."""
     from lirads_keras.inference.explanation import plot_explanation

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from lirads_keras.entities import ScoredLesion
     from lirads_keras.inference.engine import RunModels
     from lirads_keras.inference.run_files import RunFiles
+    from lirads_keras.progress import Progress
 
-    ReportStudy = Callable[[Path, Path, RunModels, Callable[[str], None]], Sequence[ScoredLesion]]
+    ReportStudy = Callable[[Path, Path, RunModels, Progress], Sequence[ScoredLesion]]
     """Analyses the study in the first folder and writes its result into the second."""
 
 CALL_FILE = "batch.json"
@@ -108,8 +109,8 @@ def predict_studies(folders: Sequence[Path], out: Path, load_models: Callable[[]
         for folder in pending:
             name = places[folder].name
 
-            def show(step: str, name: str = name) -> None:
-                bar.set_postfix_str(f"{name}: {step}")
+            def show(fraction: float | None, message: str, name: str = name) -> None:
+                bar.set_postfix_str(f"{name}: {message}")
 
             try:
                 lesions = report_study(folder, places[folder], models, show)

@@ -19,6 +19,7 @@ from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import list_files, read_headers
 from lirads_keras.io.phases import find_phase
 from lirads_keras.io.pseudonyms import Pseudonyms
+from lirads_keras.progress import Progress, ignore_progress, tell_count
 
 NO_PHASE = "no contrast phase"
 """SeriesDescription of a copy whose series was of another kind; the phase rules know it."""
@@ -36,7 +37,7 @@ class DeidentifySummary:
 
 def deidentify_folder(
         folder: Path, out: Path, key: Path, open_pseudonyms: Callable[[], Pseudonyms], *, keep_intervals: bool,
-        start: Callable[[int], Callable[[], object]] = lambda total: lambda: None) -> DeidentifySummary:
+        progress: Progress = ignore_progress) -> DeidentifySummary:
     """Writes `out/<patient>/<series UID>/<instance UID>.dcm` for each MR or CT image of a heap.
 
     Left out are files that are no such image, images with burned-in text, localizers, mosaics (whose geometry stands in private elements that
@@ -48,7 +49,7 @@ def deidentify_folder(
         key: file of the pseudonyms' key; the list stands beside it.
         open_pseudonyms: gives the pseudonyms, once there is something to write.
         keep_intervals: see `clean_dataset`.
-        start: is called with the number of files, and returns what is called after each.
+        progress: told each file that is done, from the first on.
 
     Raises:
         InputError: no such folder, no image in it, or a key inside of `out`.
@@ -58,13 +59,12 @@ def deidentify_folder(
     if key.absolute().is_relative_to(out.absolute()):
         raise InputError(Problem(f"--key {key}", "a file outside of the copies' folder, which is passed on without it", "one inside"))
     paths = list_files(folder, leave_out=out)
-    advance = start(len(paths))
     left_out: list[tuple[Path, str]] = []
     patients: set[str] = set()
     written = 0
     pseudonyms = None
     with quiet_pydicom():
-        for path in paths:
+        for done, path in enumerate(paths, start=1):
             try:
                 header = read_headers(path)[0]
                 if header.tile is not None:
@@ -76,7 +76,7 @@ def deidentify_folder(
                 left_out.append((path, problem.found if problem.expected == "an MR or CT image" else f"expected {problem.expected}, found {problem.found}"))
             except OSError as error:
                 left_out.append((path, error.strerror or str(error)))
-            advance()
+            tell_count(progress, "file", done, len(paths))
     if not written:
         raise InputError(Problem(str(folder), "MR or CT images that can be cleaned", f"{len(left_out)} other file(s)" if left_out else "an empty folder"))
     list_path = key.with_name(f"{key.name}.left_out.csv")

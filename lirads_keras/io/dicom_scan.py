@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +25,7 @@ from lirads_keras.io.dicom_headers import Header, parse_header, read_examination
 from lirads_keras.io.dicom_mosaic import parse_mosaic
 from lirads_keras.io.dicom_pixels import read_pixels
 from lirads_keras.io.dicom_walk import is_dicom, read_elements
+from lirads_keras.progress import Progress, ignore_progress, tell_count
 
 CLASSIC_CLASSES = (MRImageStorage, CTImageStorage)
 CT_CLASSES = (CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
@@ -84,11 +85,11 @@ def scan_folder(folder: Path) -> Scan:
     return scan_files(list_files(folder))
 
 
-def scan_files(paths: Iterable[Path], progress: Callable[[], object] = lambda: None) -> Scan:
-    """As `scan_folder`, for these files; `progress` is called after each."""
+def scan_files(paths: Sequence[Path], progress: Progress = ignore_progress) -> Scan:
+    """As `scan_folder`, for these files; `progress` is told each that was read."""
     scan = Scan()
     with quiet_pydicom():
-        for path in paths:
+        for done, path in enumerate(paths, start=1):
             try:
                 with open(path, "rb", buffering=0) as file:
                     scan.headers += _read_images(path, file, scan)
@@ -100,7 +101,7 @@ def scan_files(paths: Iterable[Path], progress: Callable[[], object] = lambda: N
                 scan.broken.setdefault((problem.expected, problem.found), []).append(path)
             except OSError as error:
                 scan.broken.setdefault(("a readable file", error.strerror or str(error)), []).append(path)
-            progress()
+            tell_count(progress, "file", done, len(paths))
         _set_copies_aside(scan)
     return scan
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,6 +13,7 @@ from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import replacing
 from lirads_keras.io.dicom_scan import scan_files
 from lirads_keras.io.dicomweb import DicomWebServer, read_identifier
+from lirads_keras.progress import Progress, ignore_progress, part_of
 
 STUDY_BYTES_MAX = 20 << 30
 """A study of six phases of 300 slices of 512 × 512 has about 1 GiB."""
@@ -22,7 +22,7 @@ _TOLD_EVERY = 20
 """Images between two words on progress."""
 
 
-def fetch_study(server: DicomWebServer, study_uid: str, folder: Path, progress: Callable[[str], None] = lambda step: None, *,
+def fetch_study(server: DicomWebServer, study_uid: str, folder: Path, progress: Progress = ignore_progress, *,
                 bytes_max: int = STUDY_BYTES_MAX) -> None:
     """Brings the MR and CT images of a study into `folder`.
 
@@ -45,19 +45,17 @@ def fetch_study(server: DicomWebServer, study_uid: str, folder: Path, progress: 
             if folder.exists() and {path.name for path in folder.iterdir()} == wanted:
                 return
             _open_part(folder, part, wanted)
+            before, total = 0, sum(len(uids) for uids in listed.values())
             for number, (series_uid, uids) in enumerate(listed.items(), start=1):
-                words = f"fetching series {number} of {len(listed)}: {{}} of {len(uids)} images"
-                _fetch_series(server, study_uid, series_uid, uids, part, bytes_max, partial(_tell, progress, words))
+                of_series = part_of(progress, before / total, (before + len(uids)) / total, f"fetching series {number} of {len(listed)}: ")
+                _fetch_series(server, study_uid, series_uid, uids, part, bytes_max, of_series)
+                before += len(uids)
             if server.find_images(study_uid) != listed:
                 raise InputError(Problem(
                     f"{server.url}, a study", "the same images before and after they were fetched", "others (still arriving? fetch it again)"))
             part.rename(folder)
     except OSError as error:
         raise InputError(Problem(str(folder), "room for the images of a study", error.strerror or type(error).__name__)) from error
-
-
-def _tell(progress: Callable[[str], None], words: str, count: int) -> None:
-    progress(words.format(count))
 
 
 def _open_part(folder: Path, part: Path, wanted: set[str]) -> None:
@@ -72,10 +70,10 @@ def _open_part(folder: Path, part: Path, wanted: set[str]) -> None:
 
 
 def _fetch_series(server: DicomWebServer, study_uid: str, series_uid: str, uids: tuple[str, ...], part: Path, bytes_max: int,
-                  progress: Callable[[int], None]) -> None:
+                  progress: Progress) -> None:
     missing = [uid for uid in uids if not (part / _file_name(uid)).exists()]
     count = len(uids) - len(missing)
-    progress(count)
+    _tell(progress, count, len(uids))
     bytes_left = max(bytes_max - sum(path.stat().st_size for path in part.iterdir()), 0)
     for dataset in _retrieve(server, study_uid, series_uid, uids, missing, bytes_left):
         uid = read_identifier(dataset, "SOPInstanceUID")
@@ -88,9 +86,14 @@ def _fetch_series(server: DicomWebServer, study_uid: str, series_uid: str, uids:
             _write(dataset, path, server.url)
             count += 1
             if count % _TOLD_EVERY == 0:
-                progress(count)
+                _tell(progress, count, len(uids))
     if count < len(uids):
         raise InputError(Problem(f"{server.url}, retrieval of a series", f"the {len(uids)} images that it lists", f"{count} (half sent? fetch it again)"))
+
+
+def _tell(progress: Progress, count: int, total: int) -> None:
+    # A server may list a series without images.
+    progress(count / max(total, 1), f"{count} of {total} images")
 
 
 def _retrieve(server: DicomWebServer, study_uid: str, series_uid: str, uids: tuple[str, ...], missing: list[str], bytes_max: int) -> Iterator[Dataset]:

@@ -20,6 +20,7 @@ from lirads_keras.io.index_masks import join_masks
 from lirads_keras.io.index_tables import check_tables, write_set_aside, write_tables
 from lirads_keras.io.phase_choice import Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import Pseudonyms
+from lirads_keras.progress import Progress, ignore_progress
 
 OLDEST_WRITTEN_AGE = 90
 """Older patients are few enough to be known by their age: they are all written as 90 (45 CFR 164.514)."""
@@ -51,7 +52,7 @@ class IndexSummary:
 
 def index_folder(
         folder: Path, out: Path, open_pseudonyms: Callable[[], Pseudonyms] | None, *, cohort: str, masks: Path | None = None, masks_complete: bool = False,
-        start: Callable[[int], Callable[[], object]] = lambda total: lambda: None) -> IndexSummary:
+        progress: Progress = ignore_progress) -> IndexSummary:
     """Writes a manifest of a heap of DICOM files; only headers are read.
 
     patients.csv, series.csv and lesions.csv are as `io.manifests` says; what the user filled into them is kept when the heap is indexed
@@ -65,7 +66,7 @@ def index_folder(
         cohort: the manifest's name for these patients.
         masks: folder with NIfTI label maps named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID.
         masks_complete: patients without a mask have no lesion; otherwise their group is left for the user to fill in.
-        start: is called with the number of files, and returns what is called after each.
+        progress: told each file whose header was read, from the first on.
 
     Raises:
         InputError: no such folder or no series in it, an `out` that holds another manifest, answers or tables that cannot be read.
@@ -75,7 +76,7 @@ def index_folder(
     check_tables(out)
     answers = read_overrides(out)
     paths = list_files(folder, leave_out=out)
-    scan = scan_files(paths, start(len(paths)))
+    scan = scan_files(paths, progress)
     points, alone = gather_time_points(scan.headers)
     left_out = scan.set_aside + alone + [
         SetAside(path, f"broken: expected {expected}, found {found}") for (expected, found), broken in scan.broken.items() for path in broken]

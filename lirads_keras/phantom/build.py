@@ -25,11 +25,10 @@ from lirads_keras.phantom.patient import build_patient
 from lirads_keras.phantom.realism import build_realism_table
 from lirads_keras.phantom.scan import check_field_of_view
 from lirads_keras.phantom.summary import build_summary_table
+from lirads_keras.progress import Progress, tell_count
 
 VERSION = 3
 """Rises when the phantom changes: what an older version built is built again."""
-
-Progress = Callable[[int, int], None]
 
 MANIFEST_COLUMNS = {
     "patients": ("patient_id", "group", "cohort", "age_years", "sex", "scanner", "diagnosis_method", "mask_path"),
@@ -58,7 +57,7 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
         settings: of the cohort.
         folder: of this cohort alone.
         jobs: processes; changes no byte.
-        progress: called with (patients complete, patients in all).
+        progress: told each patient that is complete; what an earlier call built counts.
         patients: so many of the cohort (default: all), as `choose_patients` chooses them; each has the same bytes as in the whole cohort,
             and a later call may ask for more.
 
@@ -71,8 +70,7 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
     _claim(folder, settings, len(table))
     write_json(folder / "cohort_table.json", {"cohort": VIRTUAL_COHORT, "patients": [asdict(plan) for plan in whole]})
     records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
-    _run(
-        build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
+    _run("patient", build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
     contents = [json.loads(records[plan.index].read_text(encoding="utf-8")) for plan in table]
     _write_snap_labels(folder / "masks" / "labels.txt", max((len(plan.lesions) for plan in table), default=0))
     _write_description(folder, contents, settings)
@@ -91,7 +89,7 @@ def build_ct(settings: CtSettings, folder: Path, *, jobs: int, progress: Progres
     check_field_of_view("ct", settings)
     _claim(folder, settings, settings.patients)
     records = {number: folder / "records" / f"{number}.json" for number in range(settings.patients)}
-    _run(build_ct_volume, {number: (number, settings, folder, record) for number, record in records.items()}, records, jobs, progress)
+    _run("CT", build_ct_volume, {number: (number, settings, folder, record) for number, record in records.items()}, records, jobs, progress)
 
 
 def _check(settings: CohortSettings, patients: int | None, most: int) -> None:
@@ -125,14 +123,14 @@ def _claim(folder: Path, settings: Settings, patients: int) -> None:
 
 
 def _run(
-        build: Callable[..., Any], arguments: dict[int, tuple[Any, ...]], records: dict[int, Path], jobs: int, progress: Progress) -> None:
+        what: str, build: Callable[..., Any], arguments: dict[int, tuple[Any, ...]], records: dict[int, Path], jobs: int, progress: Progress) -> None:
     missing = [index for index in arguments if not records[index].exists()]
     done = len(arguments) - len(missing)
-    progress(done, len(arguments))
+    tell_count(progress, what, done, len(arguments))
     if jobs == 1 or len(missing) <= 1:
         for done, index in enumerate(missing, start=done + 1):
             build(*arguments[index])
-            progress(done, len(arguments))
+            tell_count(progress, what, done, len(arguments))
         return
     # Spawned, not forked: a fork of a process with threads (TensorFlow, ITK) may hang.
     with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn"), _use_one_thread) as pool:
@@ -140,7 +138,7 @@ def _run(
         try:
             for done, future in enumerate(as_completed(futures), start=done + 1):
                 future.result()
-                progress(done, len(arguments))
+                tell_count(progress, what, done, len(arguments))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

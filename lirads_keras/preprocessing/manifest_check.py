@@ -1,7 +1,6 @@
 """What a manifest says against what its images and LI-RADS' rules say; finds everything, raises nothing."""
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from lirads_keras.lesions import measure_lesions
 from lirads_keras.lirads.categorize import categorize
 from lirads_keras.preprocessing.segmented_image import read_segmented_image
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import Progress, tell_count
 
 DIAMETER_TOLERANCE_MM = 5.0
 DIAMETER_TOLERANCE_FRACTION = 0.35
@@ -49,12 +49,12 @@ def find_category_problems(manifest: Manifest, rules: str) -> list[Problem]:
     return problems
 
 
-def find_pixel_problems(manifest: Manifest, progress: Callable[[int, int], None], *, segmentation_only: bool = False) -> list[Problem]:
+def find_pixel_problems(manifest: Manifest, progress: Progress, *, segmentation_only: bool = False) -> list[Problem]:
     """Reads every image and mask once: can they be read, do phases and mask lie together, do labels and diameters go with lesions.csv?
 
     Args:
         manifest: checked already.
-        progress: called with (patients done, patients in all).
+        progress: told each patient that is done.
         segmentation_only: as `read_manifest`; the labels are checked against labels.csv, if there is one.
     """
     problems: list[Problem] = []
@@ -74,7 +74,7 @@ def find_pixel_problems(manifest: Manifest, progress: Callable[[int, int], None]
                 problems += _find_lesion_problems(manifest, patient_id, grid, _read_mask(manifest, patient_id, grid))
         except InputError as error:
             problems += error.problems
-        progress(done, len(patient_ids))
+        tell_count(progress, "patient", done, len(patient_ids))
     return problems
 
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +15,13 @@ from lirads_keras.io.nifti import read_mask_on_grid, write_nifti
 from lirads_keras.preprocessing.manifest_folds import read_folds
 from lirads_keras.preprocessing.segmented_image import read_segmented_image
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import Progress, tell_count
 
 _Labels = dict[str, tuple[int, tuple[int, ...]]]
 """Name → number in nnU-Net, and labels in the manifest's masks; none: all but 0."""
 
 
-def export_nnunet(manifest: Manifest, out: Path, *, name: str, folds: int, seed: int, segmentation_only: bool, progress: Callable[[int, int], None]) -> Path:
+def export_nnunet(manifest: Manifest, out: Path, *, name: str, folds: int, seed: int, segmentation_only: bool, progress: Progress) -> Path:
     """Writes `out/<name>/` with imagesTr, labelsTr, dataset.json and splits_final.json; an export that was stopped goes on.
 
     Channels are the enhanced phases that all patients have, on the delayed grid; of a segmentation set its one image. Lesions are one label; the
@@ -33,7 +33,7 @@ def export_nnunet(manifest: Manifest, out: Path, *, name: str, folds: int, seed:
         name: of the data set: Dataset, three digits, underscore, a word.
         folds, seed: of `split_folds`.
         segmentation_only: as `read_manifest`.
-        progress: called with (patients done, patients in all).
+        progress: told each patient that is done.
 
     Raises:
         InputError: the folder holds another export, boxes for masks, labels of which nnU-Net could not tell the number, or what reading raises.
@@ -53,7 +53,7 @@ def export_nnunet(manifest: Manifest, out: Path, *, name: str, folds: int, seed:
             _export_patient(manifest, patient_id, root, channels, labels, segmentation_only)
         except InputError as error:
             problems += error.problems
-        progress(done, len(fold_of))
+        tell_count(progress, "patient", done, len(fold_of))
     raise_if_any(problems)
     write_json(root / "splits_final.json", [
         {"train": [one for one in positives if fold_of[one] != fold], "val": [one for one, of in fold_of.items() if of == fold]} for fold in range(folds)])

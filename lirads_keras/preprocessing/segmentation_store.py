@@ -17,10 +17,11 @@ from lirads_keras.io.manifests import Manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.preprocessing.segmented_image import read_segmented_image
 from lirads_keras.preprocessing.store import CT, CT_LABELS, StoredStudy, read_stored_study, write_stored_study
+from lirads_keras.progress import Progress, tell_count
 
 
 def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: Path, settings: PreprocessingSettings, *, jobs: int,
-                           progress: Callable[[int, int], None]) -> dict[str, StoredStudy]:
+                           progress: Progress) -> dict[str, StoredStudy]:
     """Stores every patient's image with a mask of `labels`; what an earlier call has stored stays.
 
     Args:
@@ -29,7 +30,7 @@ def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: 
         folder: gets a folder a patient.
         settings: Eq. 1 (MR) or the window (CT), and the matrix.
         jobs: processes.
-        progress: called with (patients done, patients in all).
+        progress: told each patient that is done; what an earlier call stored counts.
 
     Returns:
         Patient → study, in the manifest's order.
@@ -42,13 +43,14 @@ def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: 
     missing = [name for name in patient_ids if not (folder / name / "geometry.json").exists()]
     tasks = [partial(store_labelled_image, folder / name, manifest, name, labels, settings) for name in missing]
     problems: list[Problem] = []
-    progress(len(patient_ids) - len(missing), len(patient_ids))
-    for done, result in enumerate(_run(tasks, jobs), start=len(patient_ids) - len(missing) + 1):
+    done = len(patient_ids) - len(missing)
+    tell_count(progress, "patient", done, len(patient_ids))
+    for done, result in enumerate(_run(tasks, jobs), start=done + 1):
         try:
             result()
         except InputError as error:
             problems += error.problems
-        progress(done, len(patient_ids))
+        tell_count(progress, "patient", done, len(patient_ids))
     raise_if_any(problems)
     studies = {name: read_stored_study(folder / name) for name in patient_ids}
     if not any(study.lesion_slices for study in studies.values()):

@@ -175,7 +175,7 @@ class Jobs:
             except (EOFError, OSError):
                 return self._fail_dead(job)
             if kind == "progress":
-                job.message, job.fraction = content
+                job.fraction, job.message = content
             elif kind == "problems":
                 return self._finish(job, InputError(*content), None)
             elif kind == "result":

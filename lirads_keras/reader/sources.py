@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,10 @@ from lirads_keras.commands.studies import list_studies
 from lirads_keras.entities import Study
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.dicom import read_study
+from lirads_keras.progress import Progress, ignore_progress, part_of
+
+FETCH_FRACTION = 0.9
+"""Share of reading a study of a PACS that is done when its files are there, roughly."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class StudySource(Protocol):
     def list_studies(self) -> list[StudyEntry]:
         """The studies that are there now."""
 
-    def read(self, study_id: str, progress: Callable[[str], None]) -> Study:
+    def read(self, study_id: str, progress: Progress) -> Study:
         """The headers of a study whose files are on this machine; its `patient_id` is the label. `progress` may end it by raising."""
 
     def find_study(self, series_uid: str) -> str | None:
@@ -54,11 +58,11 @@ class FolderSource:
     def list_studies(self) -> list[StudyEntry]:
         return [StudyEntry(study_id, path.name) for study_id, path in self._list().items()]
 
-    def read(self, study_id: str, progress: Callable[[str], None]) -> Study:
+    def read(self, study_id: str, progress: Progress) -> Study:
         path = self._list().get(study_id)
         if path is None:
             raise _unknown(str(self._folder))
-        progress("reading the headers")
+        progress(0, "reading the headers")
         study = replace(read_study(path, self._phase_map), patient_id=path.name)
         self._series[study_id] = frozenset(series.series_uid for series in study.series)
         return study
@@ -68,7 +72,7 @@ class FolderSource:
         for study_id in self._list():
             if study_id not in self._series:
                 try:
-                    self.read(study_id, lambda step: None)
+                    self.read(study_id, ignore_progress)
                 except InputError:
                     self._series[study_id] = frozenset()
             if series_uid in self._series[study_id]:
@@ -109,13 +113,13 @@ class DicomWebSource:
         self._uids = {_hash(uid): uid for uid in self._server.find_studies()}
         return [StudyEntry(study_id, _label(study_id)) for study_id in self._uids]
 
-    def read(self, study_id: str, progress: Callable[[str], None]) -> Study:
+    def read(self, study_id: str, progress: Progress) -> Study:
         from lirads_keras.io.dicomweb_fetch import fetch_study
 
         uid = self._find_uid(study_id)
         folder = self._cache / study_id
-        fetch_study(self._server, uid, folder, progress, bytes_max=self._bytes_max)
-        progress("reading the headers")
+        fetch_study(self._server, uid, folder, part_of(progress, 0, FETCH_FRACTION), bytes_max=self._bytes_max)
+        progress(FETCH_FRACTION, "reading the headers")
         return replace(read_study(folder, self._phase_map), patient_id=_label(study_id))
 
     def find_study(self, series_uid: str) -> str | None:

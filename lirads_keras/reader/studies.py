@@ -6,7 +6,6 @@ import re
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -16,6 +15,7 @@ import numpy as np
 from lirads_keras.entities import Phase, Series, Study, Volume
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import Progress, part_of
 from lirads_keras.reader.errors import Busy, NotFound
 from lirads_keras.reader.sources import StudyEntry, StudySource
 
@@ -25,6 +25,9 @@ KEPT_OPEN = 8
 
 WAIT_S = 30.0
 OPEN_TRIALS = 3
+
+SOURCE_FRACTION = 0.5
+"""Share of opening a study that is done when its source has read it, roughly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ class OpenStudies:
                     self._open.move_to_end(study_id)
                     return self._open[study_id]
             try:
-                opened = self._read(entry, lambda message: self._messages.__setitem__(study_id, message))
+                opened = self._read(entry, lambda fraction, message: self._messages.__setitem__(study_id, message))
             finally:
                 self._messages.pop(study_id, None)
             with self._lock:
@@ -146,9 +149,9 @@ class OpenStudies:
     def close(self) -> None:
         shutil.rmtree(self._cache, ignore_errors=True)
 
-    def _read(self, entry: StudyEntry, progress: Callable[[str], None]) -> OpenStudy:
-        study = replace(self._source.read(entry.study_id, progress), patient_id=entry.label)
-        progress("reading the series")
+    def _read(self, entry: StudyEntry, progress: Progress) -> OpenStudy:
+        study = replace(self._source.read(entry.study_id, part_of(progress, 0, SOURCE_FRACTION)), patient_id=entry.label)
+        progress(SOURCE_FRACTION, "reading the series")
         volumes = read_aligned_phases(study.phases(), self._registration)
         grid = volumes[Phase.DELAYED]
         images, series = {}, study.phases()

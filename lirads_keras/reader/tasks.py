@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,9 @@ from lirads_keras.lesions import measure_lesions
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import Progress
 from lirads_keras.reader.findings import FINDINGS, Findings, find_partners, name_lesions, to_measured
 from lirads_keras.reader.masks import label_lesions, pack_mask, select_components, unpack_mask
-from lirads_keras.reader.worker import Progress
-
-STEP_FRACTIONS = {"reading": 0.1, "segmenting": 0.2, "characterising": 0.8}
-"""Share of a job that is done when a step begins, by the step's first word; the networks take most of the time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +61,7 @@ class Tasks:
         Raises:
             InputError: as `analyse_study`, or the study now lies on another grid.
         """
-        result = analyse_study(study, self._models, self._profile, progress=_steps(progress))
+        result = analyse_study(study, self._models, self._profile, progress)
         self._last = _Read(study, result.volumes)
         _check_grid(result.probability, grid)
         mask = result.probability.array >= self._models.threshold
@@ -80,11 +77,11 @@ class Tasks:
         Raises:
             InputError: images that cannot be read, or lie on another grid.
         """
-        progress("reading the series", STEP_FRACTIONS["reading"])
+        progress(0.1, "reading the series")
         volumes = self._read(study, grid)
         labels, ignored = label_lesions(unpack_mask(mask), self._profile.lesions.minimum_voxels)
         lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
-        progress(f"characterising {len(lesions)} lesion(s)", 0.5)
+        progress(0.5, f"characterising {len(lesions)} lesion(s)")
         images, present = self._crop(study, volumes, lesions)
         return {"findings": self._to_json(lesions, self._models.predict_features(images, present), volumes, ignored)}
 
@@ -94,10 +91,10 @@ class Tasks:
         Raises:
             InputError: images that cannot be read, or lie on another grid.
         """
-        progress("reading the series", STEP_FRACTIONS["reading"])
+        progress(0.1, "reading the series")
         volumes = self._read(study, grid)
         lesion = replace(measure_lesions(select_components(unpack_mask(mask), [first_voxel]), grid)[0], lesion_id=lesion_id)
-        progress("computing the maps", 0.5)
+        progress(0.5, "computing the maps")
         settings = self._profile.characterization
         images, present = self._crop(study, volumes, [lesion])
         scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings)
@@ -113,7 +110,7 @@ class Tasks:
         Raises:
             InputError: the file cannot be read, or Eq. 1 cannot scale it.
         """
-        progress("segmenting the image", STEP_FRACTIONS["segmenting"])
+        progress(0.2, "segmenting the image")
         image = read_nifti(path)
         probability = segment(image.with_array(image.array.astype(np.float32)), self._models, self._profile)
         return probability.with_array((probability.array >= self._models.threshold).astype(np.uint8))
@@ -138,7 +135,3 @@ class Tasks:
 def _check_grid(found: Volume, expected: Volume) -> None:
     if not same_grid(found, expected):
         raise InputError(Problem("the study's delayed phase", f"the images that were opened: {describe_grid(expected)}", describe_grid(found)))
-
-
-def _steps(progress: Progress) -> Callable[[str], None]:
-    return lambda message: progress(message, STEP_FRACTIONS.get(message.split()[0]))

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +13,16 @@ from lirads_keras.errors import InputError
 
 if TYPE_CHECKING:
     from lirads_keras.inference.run_files import RunFiles
+    from lirads_keras.progress import Progress
 
 NICE = 10
 """The page answers first: on two cores a job otherwise takes both."""
-
-Progress = Callable[[str, float | None], None]
 
 
 def serve_jobs(connection: Connection, files: RunFiles) -> None:
     """Loads the networks, then does one job after another, until the server is gone.
 
-    Each job comes as (kind, payload) and is answered with ("progress", (message, fraction)) and then ("result", …) or ("problems", …).
+    Each job comes as (kind, payload) and is answered with ("progress", (fraction, message)) and then ("result", …) or ("problems", …).
 
     Args:
         connection: to the server.
@@ -47,7 +46,7 @@ def serve_jobs(connection: Connection, files: RunFiles) -> None:
         except EOFError:
             return
         try:
-            connection.send(_do(tasks, unusable, kind, payload, lambda message, fraction: connection.send(("progress", (message, fraction)))))
+            connection.send(_do(tasks, unusable, kind, payload, lambda fraction, message: connection.send(("progress", (fraction, message)))))
         except BrokenPipeError:
             return
 

@@ -23,6 +23,7 @@ from lirads_keras.lesions import extract_lesions
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
 from lirads_keras.phantom.scan import build_scan
+from lirads_keras.progress import ignore_progress
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -93,7 +94,7 @@ def report_study(small_study, out, monkeypatch, *options):
 
     study, result = small_study
     monkeypatch.setattr(pipeline, "analyse_study", lambda *given, **named: result)
-    return _report_study(study, out, SimpleNamespace(threshold=0.5), print, profile=None, parsed=parse(*options))
+    return _report_study(study, out, SimpleNamespace(threshold=0.5), ignore_progress, profile=None, parsed=parse(*options))
 
 
 def test_objects_and_page_stand_beside_the_report_when_asked_for(small_study, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ class Analysis:
     def report(self, study, out, models, progress):
         assert models == "models"
         self.asked.append(study.name)
-        progress("segmenting")
+        progress(0.2, "segmenting")
         if study.name in self.failures:
             raise self.failures[study.name]
         out.mkdir(parents=True)
@@ -80,8 +80,10 @@ def test_each_study_has_its_folder_and_the_networks_are_loaded_once(folders, tmp
     run(analysis, folders, tmp_path / "out")
     assert analysis.asked == ["a", "b", "c"] and analysis.loaded == 1
     assert [(tmp_path / "out" / name / "report.json").read_text() for name in "abc"] == ["a", "b", "c"]
-    shown = capsys.readouterr().out
-    assert "b: 2 lesion(s) LR-5 LR-3" in shown and "3 of 3 studies analysed, 0 failed" in shown
+    shown = capsys.readouterr()
+    assert "b: 2 lesion(s) LR-5 LR-3" in shown.out and "3 of 3 studies analysed, 0 failed" in shown.out
+    # The bar has the steps of a study beside the count of studies.
+    assert "c: segmenting]" in shown.err and "3/3" in shown.err and "study" in shown.err
 
 
 def test_a_failed_study_is_told_at_the_end_and_done_again_next_time(folders, tmp_path, capsys):

@@ -9,6 +9,7 @@ import stage_data
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.manifests import Manifest
+from lirads_keras.progress import ignore_progress
 
 
 def use(monkeypatch, plan, tmp_path, groups: str, lesions: int):
@@ -22,15 +23,15 @@ def use(monkeypatch, plan, tmp_path, groups: str, lesions: int):
 
 
 def test_a_users_manifest_is_checked_and_counted(plan, monkeypatch, tmp_path):
-    told: list[str] = []
-    build_cohort.work(use(monkeypatch, plan, tmp_path, "ppnp", 1), lambda done, total, detail: told.append(detail), "")
-    assert told == ["manifest of 4 patients"]
+    told: list[tuple[float | None, str]] = []
+    build_cohort.work(use(monkeypatch, plan, tmp_path, "ppnp", 1), lambda *progress: told.append(progress), "")
+    assert told == [(1, "manifest of 4 patients")]
 
 
 @pytest.mark.parametrize("groups, lesions, words", [("pnn", 1, "at least 2 with lesions, one a fold, found 1"), ("pp", 0, "lesions.csv: expected a row")])
 def test_what_training_could_not_use_is_told_before_it(plan, monkeypatch, tmp_path, groups, lesions, words):
     with pytest.raises(InputError, match=words):
-        build_cohort.work(use(monkeypatch, plan, tmp_path, groups, lesions), lambda *progress: None, "")
+        build_cohort.work(use(monkeypatch, plan, tmp_path, groups, lesions), ignore_progress, "")
 
 
 def test_no_network_is_trained_on_boxes(plan, monkeypatch, tmp_path):
@@ -38,11 +39,11 @@ def test_no_network_is_trained_on_boxes(plan, monkeypatch, tmp_path):
     manifest = build_cohort.read_manifest(tmp_path)
     manifest.patients["mask_kind"] = ["outline", "box", ""]
     with pytest.raises(InputError, match=r"masks that outline, to train on, found boxes \(mask_kind\) of 1 patients"):
-        build_cohort.work(changed, lambda *progress: None, "")
+        build_cohort.work(changed, ignore_progress, "")
 
 
 def test_the_virtual_cohort_is_built_where_the_plan_says(plan, monkeypatch):
     built: list = []
-    monkeypatch.setattr(build_cohort, "build_cohort", lambda settings, folder, *, jobs, progress: built.append((settings, folder, jobs)))
-    build_cohort.work(plan, lambda *progress: None, "")
-    assert built == [(plan.profile.cohort, plan.manifest, plan.profile.workflow.threads)] and plan.manifest.is_dir()
+    monkeypatch.setattr(build_cohort, "build_cohort", lambda settings, folder, *, jobs, progress: built.append((settings, folder, jobs, progress)))
+    build_cohort.work(plan, ignore_progress, "")
+    assert built == [(plan.profile.cohort, plan.manifest, plan.profile.workflow.threads, ignore_progress)] and plan.manifest.is_dir()

@@ -13,6 +13,7 @@ from lirads_keras.io.manifests import read_manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.phantom.build import DESCRIPTION_COLUMNS, build_cohort
 from lirads_keras.preprocessing.store import write_stored_study
+from lirads_keras.progress import ignore_progress
 
 SETTINGS = CohortSettings(patients_positive=3, patients_negative=1, matrix_px=48, pixel_spacing_mm=7.0, slices=10, slice_spacing_mm=14.0, seed=3)
 
@@ -20,7 +21,7 @@ SETTINGS = CohortSettings(patients_positive=3, patients_negative=1, matrix_px=48
 @pytest.fixture
 def described(plan):
     """The plan with a virtual cohort of four on the coarsest grid, in the store."""
-    build_cohort(SETTINGS, plan.manifest, jobs=1, progress=lambda done, total: None)
+    build_cohort(SETTINGS, plan.manifest, jobs=1, progress=ignore_progress)
     manifest = read_manifest(plan.manifest)
     for patient_id in manifest.patients["patient_id"]:
         volumes = {str(phase): read_volume(series) for phase, series in series_of(manifest, patient_id).items()}

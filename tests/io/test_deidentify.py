@@ -57,6 +57,16 @@ def test_no_byte_of_a_copy_tells_who_it_is(tmp_path: Path, write_series: WriteSe
     assert not [element for element in first.iterall() if element.tag.is_private] and first.file_meta.MediaStorageSOPInstanceUID == first.SOPInstanceUID
 
 
+def test_every_file_is_told_also_what_is_left_out(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_patient(tmp_path, write_series)
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    (tmp_path / "in" / "broken.dcm").write_text("no image")
+    told: list[tuple[float | None, str]] = []
+    deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "key", lambda: PSEUDONYMS, keep_intervals=False,
+                      progress=lambda *progress: told.append(progress))
+    assert told == [(done / 10, f"file {done} of 10") for done in range(1, 11)]
+
+
 def test_a_copy_is_the_same_study(tmp_path: Path, write_series: WriteSeries) -> None:
     write_patient(tmp_path, write_series)
     deidentify(tmp_path)

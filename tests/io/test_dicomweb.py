@@ -255,18 +255,28 @@ def test_a_server_that_knows_no_offset_is_not_asked_for_ever(pacs: Pacs, images:
 
 
 def test_a_study_arrives_as_it_is(pacs: Pacs, images: list[Path], tmp_path: Path) -> None:
-    told: list[str] = []
-    fetch_study(DicomWebServer(pacs.url), STUDY, tmp_path / "cache" / "a", told.append)
+    told: list[tuple[float | None, str]] = []
+    fetch_study(DicomWebServer(pacs.url), STUDY, tmp_path / "cache" / "a", lambda *progress: told.append(progress))
     folder = tmp_path / "cache" / "a"
     assert contents(folder) == {path.read_bytes() for path in images} and not part_of(folder).exists()
     assert all(re.fullmatch(r"[0-9a-f]{32}\.dcm", path.name) for path in folder.iterdir())
     assert folder.parent.stat().st_mode & 0o077 == 0
-    assert told == ["fetching series 1 of 2: 0 of 4 images", "fetching series 2 of 2: 0 of 4 images"]
+    assert told == [(0, "fetching series 1 of 2: 0 of 4 images"), (0.5, "fetching series 2 of 2: 0 of 4 images")]
     sent, got = read_study(tmp_path / "sent"), read_study(folder)
     assert [(one.series_uid, one.phase, len(one.files)) for one in got.series] == [(one.series_uid, one.phase, len(one.files)) for one in sent.series]
     assert len(pacs.retrievals) == 2
     fetch_study(DicomWebServer(pacs.url), STUDY, folder)
     assert len(pacs.retrievals) == 2
+
+
+def test_how_far_a_fetch_is_counts_the_images_of_all_series(pacs: Pacs, tmp_path: Path, write_series) -> None:
+    pacs.add(write_series(tmp_path / "sent" / "1", 30, series=1, **IDENTITY))
+    pacs.add(write_series(tmp_path / "sent" / "2", 10, series=2, **IDENTITY))
+    told: list[tuple[float | None, str]] = []
+    fetch_study(DicomWebServer(pacs.url), STUDY, tmp_path / "a", lambda *progress: told.append(progress))
+    assert [message for _, message in told] == [
+        "fetching series 1 of 2: 0 of 30 images", "fetching series 1 of 2: 20 of 30 images", "fetching series 2 of 2: 0 of 10 images"]
+    assert [fraction for fraction, _ in told] == pytest.approx([0, 20 / 40, 30 / 40])
 
 
 def test_an_interrupted_fetch_goes_on(pacs: Pacs, tmp_path: Path, write_series, write_image) -> None:
@@ -301,8 +311,8 @@ def test_a_fetch_that_is_cancelled_leaves_no_study(pacs: Pacs, images: list[Path
     class Cancelled(Exception):
         pass
 
-    def cancel(step: str) -> None:
-        if "series 2" in step:
+    def cancel(fraction: float | None, message: str) -> None:
+        if "series 2" in message:
             raise Cancelled
 
     with pytest.raises(Cancelled):

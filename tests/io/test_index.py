@@ -65,6 +65,15 @@ def mask_of(path: Path, labels: np.ndarray) -> None:
     write_nifti(path, Volume(labels, (4, 2, 1.5), affine))
 
 
+def test_every_file_is_told_also_what_is_set_aside(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_series(tmp_path / "in" / "a", 2, description=NAMES[3], series=1)
+    (tmp_path / "in" / "notes.txt").write_text("no image")
+    (tmp_path / "in" / "broken.dcm").write_text("no image")
+    told: list[tuple[float | None, str]] = []
+    assert index(tmp_path / "in", tmp_path / "out", progress=lambda *progress: told.append(progress)).files == 4
+    assert told == [(0.25, "file 1 of 4"), (0.5, "file 2 of 4"), (0.75, "file 3 of 4"), (1, "file 4 of 4")]
+
+
 def test_a_flat_heap_becomes_a_manifest_that_is_read_without_looking_for_files(
         tmp_path: Path, write_series: WriteSeries, monkeypatch: pytest.MonkeyPatch) -> None:
     write_patients(tmp_path / "in", write_series)

@@ -6,6 +6,7 @@ import pytest
 
 from lirads_keras.config import CohortSettings
 from lirads_keras.phantom.build import build_cohort
+from lirads_keras.progress import ignore_progress
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +18,5 @@ def tiny_settings() -> CohortSettings:
 def tiny_cohort(tiny_settings: CohortSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort of five on a coarse grid; tests must not change it."""
     folder = tmp_path_factory.mktemp("cohort")
-    build_cohort(tiny_settings, folder, jobs=1, progress=lambda done, total: None)
+    build_cohort(tiny_settings, folder, jobs=1, progress=ignore_progress)
     return folder

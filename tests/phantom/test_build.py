@@ -16,10 +16,7 @@ from lirads_keras.lirads.categorize import categorize
 from lirads_keras.phantom.build import DESCRIPTION_COLUMNS, VERSION, build_cohort, build_ct
 from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
 from lirads_keras.phantom.patient import build_patient
-
-
-def silent(done: int, total: int) -> None:
-    pass
+from lirads_keras.progress import ignore_progress
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -54,10 +51,10 @@ def test_manifests(tiny_cohort: Path, tiny_settings: CohortSettings) -> None:
 
 
 def test_same_bytes_with_two_processes(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    build_cohort(tiny_settings, tmp_path, jobs=2, progress=lambda done, total: seen.append((done, total)))
+    seen: list[tuple[float | None, str]] = []
+    build_cohort(tiny_settings, tmp_path, jobs=2, progress=lambda *progress: seen.append(progress))
     assert digests(tmp_path) == digests(tiny_cohort)
-    assert seen == [(done, 5) for done in range(6)]
+    assert seen == [(done / 5, f"patient {done} of 5") for done in range(6)]
 
 
 def test_one_patient_alone_has_the_same_bytes(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
@@ -72,8 +69,8 @@ def test_stopped_anywhere_it_goes_on(tiny_cohort: Path, tiny_settings: CohortSet
     class Killed(Exception):
         pass
 
-    def kill_after_three(done: int, total: int) -> None:
-        if done == 3:
+    def kill_after_three(fraction: float | None, message: str) -> None:
+        if message == "patient 3 of 5":
             raise Killed
 
     with pytest.raises(Killed):
@@ -84,41 +81,41 @@ def test_stopped_anywhere_it_goes_on(tiny_cohort: Path, tiny_settings: CohortSet
     (tmp_path / "records" / f"{third}.json").unlink()
     (tmp_path / "dicom" / third / "arterial" / "0003.dcm").write_bytes(b"half")
     (tmp_path / "dicom" / third / "arterial" / "0099.dcm").write_bytes(b"stray")
-    seen: list[int] = []
-    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda done, total: seen.append(done))
-    assert seen == [2, 3, 4, 5]
+    seen: list[float | None] = []
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda fraction, message: seen.append(fraction))
+    assert seen == [0.4, 0.6, 0.8, 1]
     assert digests(tmp_path) == digests(tiny_cohort)
 
 
 def test_complete_cohort_is_not_built_again(tiny_settings: CohortSettings, tmp_path: Path) -> None:
     small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
-    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    build_cohort(small, tmp_path, jobs=1, progress=ignore_progress)
     file = next((tmp_path / "dicom").rglob("*.dcm"))
     before = file.stat().st_mtime_ns
-    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    build_cohort(small, tmp_path, jobs=1, progress=ignore_progress)
     assert file.stat().st_mtime_ns == before
 
 
 def test_folder_of_another_cohort_is_refused(tiny_settings: CohortSettings, tmp_path: Path) -> None:
     small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
-    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    build_cohort(small, tmp_path, jobs=1, progress=ignore_progress)
     with pytest.raises(InputError, match=str(tmp_path)):
-        build_cohort(small.model_copy(update={"seed": 8}), tmp_path, jobs=1, progress=silent)
+        build_cohort(small.model_copy(update={"seed": 8}), tmp_path, jobs=1, progress=ignore_progress)
 
 
 def test_older_version_is_built_again(tiny_settings: CohortSettings, tmp_path: Path) -> None:
     small = tiny_settings.model_copy(update={"patients_positive": 1, "patients_negative": 0})
-    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    build_cohort(small, tmp_path, jobs=1, progress=ignore_progress)
     before = digests(tmp_path)
     stamp = tmp_path / "phantom.json"
     stamp.write_text(stamp.read_text(encoding="utf-8").replace(f'"version": {VERSION}', '"version": 0'), encoding="utf-8")
     (tmp_path / "dicom" / "VC-0001" / "arterial" / "0001.dcm").write_bytes(b"old")
-    build_cohort(small, tmp_path, jobs=1, progress=silent)
+    build_cohort(small, tmp_path, jobs=1, progress=ignore_progress)
     assert digests(tmp_path) == before
 
 
 def test_some_patients_have_the_bytes_of_the_whole_cohort_and_more_can_follow(tiny_cohort: Path, tiny_settings: CohortSettings, tmp_path: Path) -> None:
-    build_cohort(tiny_settings, tmp_path, jobs=1, progress=silent, patients=3)
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=ignore_progress, patients=3)
     whole, some = digests(tiny_cohort), digests(tmp_path)
     chosen = [plan.patient_id for plan in choose_patients(build_cohort_table(tiny_settings), 3)]
     assert [row["patient_id"] for row in rows_of(tmp_path / "patients.csv")] == chosen
@@ -126,17 +123,17 @@ def test_some_patients_have_the_bytes_of_the_whole_cohort_and_more_can_follow(ti
     own = {path: digest for path, digest in some.items() if path.startswith(("dicom/", "masks", "records/")) and not path.endswith("labels.txt")}
     assert len(own) > 144 and all(whole[path] == digest for path, digest in own.items())
     with pytest.raises(InputError, match="3 patients, as there are"):
-        build_cohort(tiny_settings, tmp_path, jobs=1, progress=silent, patients=2)
+        build_cohort(tiny_settings, tmp_path, jobs=1, progress=ignore_progress, patients=2)
     assert digests(tmp_path) == some
-    seen: list[int] = []
-    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda done, total: seen.append(done))
-    assert seen[0] == 3 and digests(tmp_path) == whole
+    seen: list[float | None] = []
+    build_cohort(tiny_settings, tmp_path, jobs=1, progress=lambda fraction, message: seen.append(fraction))
+    assert seen[0] == 0.6 and digests(tmp_path) == whole
 
 
 @pytest.mark.parametrize("patients", [0, 6, -1])
 def test_a_number_of_patients_that_there_is_not(tiny_settings: CohortSettings, tmp_path: Path, patients: int) -> None:
     with pytest.raises(InputError) as raised:
-        build_cohort(tiny_settings.model_copy(update={"slices": 8}), tmp_path / "new", jobs=1, progress=silent, patients=patients)
+        build_cohort(tiny_settings.model_copy(update={"slices": 8}), tmp_path / "new", jobs=1, progress=ignore_progress, patients=patients)
     assert [problem.found for problem in raised.value.problems] == ["80 mm", str(patients)] and not (tmp_path / "new").exists()
 
 
@@ -158,15 +155,17 @@ def test_the_tables_that_describe_the_cohort(tiny_cohort: Path) -> None:
 
 def test_field_of_view_too_small(tiny_settings: CohortSettings, tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
-        build_cohort(tiny_settings.model_copy(update={"matrix_px": 40, "slices": 8}), tmp_path / "new", jobs=1, progress=silent)
+        build_cohort(tiny_settings.model_copy(update={"matrix_px": 40, "slices": 8}), tmp_path / "new", jobs=1, progress=ignore_progress)
     assert len(raised.value.problems) == 2
     assert not (tmp_path / "new").exists()
 
 
 def test_ct_in_the_layout_of_lits(tmp_path: Path) -> None:
     settings = CtSettings(source="virtual", patients=3, matrix_px=64, pixel_spacing_mm=6.0, slices=16, slice_spacing_mm=10.0, seed=4)
-    build_ct(settings, tmp_path / "a", jobs=1, progress=silent)
-    build_ct(settings, tmp_path / "b", jobs=1, progress=silent)
+    seen: list[tuple[float | None, str]] = []
+    build_ct(settings, tmp_path / "a", jobs=1, progress=lambda *progress: seen.append(progress))
+    assert seen == [(0, "CT 0 of 3"), (1 / 3, "CT 1 of 3"), (2 / 3, "CT 2 of 3"), (1, "CT 3 of 3")]
+    build_ct(settings, tmp_path / "b", jobs=1, progress=ignore_progress)
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
     tumours = 0
     for number in range(3):

@@ -49,10 +49,10 @@ def write_lesion(folder: Path, *, label: int = 1, diameter_mm: object = 27.3, ap
 
 
 def pixel_problems(folder: Path, *, segmentation_only: bool = False) -> list[str]:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[float | None, str]] = []
     manifest = read_manifest(folder, segmentation_only=segmentation_only)
-    problems = find_pixel_problems(manifest, lambda done, total: told.append((done, total)), segmentation_only=segmentation_only)
-    assert told == [(1, 2), (2, 2)]
+    problems = find_pixel_problems(manifest, lambda *progress: told.append(progress), segmentation_only=segmentation_only)
+    assert told == [(0.5, "patient 1 of 2"), (1, "patient 2 of 2")]
     return [str(problem).replace(f"{folder}/", "") for problem in problems]
 
 

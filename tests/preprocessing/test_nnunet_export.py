@@ -13,13 +13,10 @@ from lirads_keras.io.manifests import read_manifest
 from lirads_keras.io.nifti import read_nifti, write_nifti
 from lirads_keras.preprocessing.nnunet_export import export_nnunet
 from lirads_keras.preprocessing.splits import split_folds
+from lirads_keras.progress import ignore_progress
 
 PATIENTS = "patient_id,group,cohort,age_years,sex,scanner,diagnosis_method,mask_path\n"
 LESIONS = "patient_id,lesion_id,mask_label,diameter_mm,aphe,washout,capsule,category\n"
-
-
-def ignore(done: int, total: int) -> None:
-    pass
 
 
 def write_volume(path: Path, array: np.ndarray, start_mm: float = 0.0) -> None:
@@ -57,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
 
 def export(folder: Path, out: Path, *, folds: int = 2, seed: int = 5, segmentation_only: bool = False) -> Path:
     return export_nnunet(read_manifest(folder, segmentation_only=segmentation_only), out, name="Dataset501_Liver", folds=folds, seed=seed,
-                         segmentation_only=segmentation_only, progress=ignore)
+                         segmentation_only=segmentation_only, progress=ignore_progress)
 
 
 def test_images_labels_and_our_folds_are_written(folder: Path, tmp_path: Path) -> None:
@@ -91,7 +88,7 @@ def test_all_phases_lie_on_the_delayed_grid(folder: Path, tmp_path: Path) -> Non
 
 
 def test_what_is_exported_can_be_imported(folder: Path, tmp_path: Path) -> None:
-    imported = read_nnunet(export(folder, tmp_path / "raw"), tmp_path / "again", ignore)
+    imported = read_nnunet(export(folder, tmp_path / "raw"), tmp_path / "again", ignore_progress)
     assert imported.labels == {"lesion": (1,)} and [list(case.images) for case in imported.cases] == [["portal_venous", "delayed"]] * 5
 
 

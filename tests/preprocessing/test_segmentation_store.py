@@ -14,6 +14,7 @@ from lirads_keras.preprocessing import segmented_image
 from lirads_keras.preprocessing.segmentation_store import store_labelled_image, store_segmentation_set
 from lirads_keras.preprocessing.segmented_image import read_segmented_image
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.progress import ignore_progress
 
 SETTINGS = PreprocessingSettings(matrix_px=32, background_cutoff=80)
 
@@ -44,15 +45,15 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def store(folder: Path, labels: tuple[int, ...], told: list[tuple[int, int]] | None = None, jobs: int = 1) -> dict:
+def store(folder: Path, labels: tuple[int, ...], told: list[tuple[float | None, str]] | None = None, jobs: int = 1) -> dict:
     return store_segmentation_set(read_manifest(folder, segmentation_only=True), labels, folder.parent / "store", SETTINGS, jobs=jobs,
-                                  progress=lambda done, total: None if told is None else told.append((done, total)))
+                                  progress=ignore_progress if told is None else lambda *progress: told.append(progress))
 
 
 def test_the_union_of_labels_is_what_is_to_be_found(folder: Path) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[float | None, str]] = []
     studies = store(folder, (1, 2), told)
-    assert list(studies) == ["A", "B", "C"] and told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert list(studies) == ["A", "B", "C"] and told == [(0, "patient 0 of 3"), (1 / 3, "patient 1 of 3"), (2 / 3, "patient 2 of 3"), (1, "patient 3 of 3")]
     np.testing.assert_array_equal(studies["A"].mask(), make_mask(1) + make_mask(2) > 0)
     assert not studies["B"].mask().any() and not studies["C"].mask().any()
     assert [study.lesion_slices for study in studies.values()] == [(1, 2), (), ()] and studies["A"].phases == ("delayed",)
@@ -69,9 +70,9 @@ def test_what_is_stored_stays(folder: Path) -> None:
     store(folder, (5,))
     made = (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns
     (folder.parent / "store" / "B" / "geometry.json").unlink()
-    told: list[tuple[int, int]] = []
+    told: list[tuple[float | None, str]] = []
     store(folder, (5,), told)
-    assert told == [(2, 3), (3, 3)] and (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns == made
+    assert told == [(2 / 3, "patient 2 of 3"), (1, "patient 3 of 3")] and (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns == made
 
 
 def test_a_label_that_nobody_drew_and_boxes_are_refused(folder: Path) -> None:

@@ -5,7 +5,7 @@ import gzip
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from lirads_keras.entities import ENHANCED_PHASES, FeatureProbabilities, Phase, 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.nifti import read_nifti, write_nifti
 from lirads_keras.lesions import measure_lesions
+from lirads_keras.progress import Progress
 from lirads_keras.reader.api import build_app
 from lirads_keras.reader.findings import FINDINGS, Findings, find_partners, name_lesions, to_measured
 from lirads_keras.reader.jobs import Job
@@ -87,9 +88,9 @@ class ScriptedSource:
     def list_studies(self) -> list[StudyEntry]:
         return [StudyEntry(ALPHA, "alpha"), StudyEntry(BETA, "beta / ..")]
 
-    def read(self, study_id: str, progress: Callable[[str], None]) -> Study:
+    def read(self, study_id: str, progress: Progress) -> Study:
         self.reads += 1
-        progress("reading the headers")
+        progress(0, "reading the headers")
         series = []
         for number, phase in enumerate(ENHANCED_PHASES):
             if study_id == BETA and phase == Phase.ARTERIAL:

@@ -13,6 +13,7 @@ from scripted import ALPHA, BETA, LARGE, SECRET_NAME, SHAPE, SMALL, TINY, Reader
 
 from lirads_keras.io.grids import same_grid
 from lirads_keras.io.nifti import write_nifti
+from lirads_keras.progress import ignore_progress
 
 
 @pytest.fixture
@@ -299,10 +300,10 @@ def test_who_waits_too_long_for_a_study_is_told(served, monkeypatch):
     read = served.source.read
 
     def read_slowly(study_id, progress):
-        progress("12 of 300 files")
+        progress(0.04, "12 of 300 files")
         begun.set()
         go_on.wait(20)
-        return read(study_id, lambda step: None)
+        return read(study_id, ignore_progress)
 
     monkeypatch.setattr(served.source, "read", read_slowly)
     with ThreadPoolExecutor(1) as pool:

@@ -21,7 +21,7 @@ def work(connection, greeting):
             kind, payload = connection.recv()
         except EOFError:
             return
-        connection.send(("progress", ("begun", 0.25)))
+        connection.send(("progress", (0.25, "begun")))
         if "sleep" in payload:
             time.sleep(payload["sleep"])
         if payload.get("die") == "kill":
@@ -32,6 +32,30 @@ def work(connection, greeting):
             connection.send(("problems", (Problem("study", "images", payload["refuse"]),)))
         else:
             connection.send(("result", (greeting, kind, payload.get("value"), os.getpid())))
+'''
+
+NETWORKS = '''
+import sys, time, types
+
+class Tasks:
+    """Instead of the networks'."""
+
+    def __init__(self, files):
+        self.files = files
+
+    def run(self, folder, progress):
+        progress(0.25, "begun")
+        while not (folder / "go on").exists():
+            time.sleep(0.005)
+        progress(None, "nobody knows")
+        while not (folder / "end").exists():
+            time.sleep(0.005)
+        return self.files
+
+def work(connection, files):
+    sys.modules["lirads_keras.reader.tasks"] = types.SimpleNamespace(Tasks=Tasks)
+    from lirads_keras.reader.worker import serve_jobs
+    serve_jobs(connection, files)
 '''
 
 
@@ -70,6 +94,23 @@ def test_progress_is_seen_and_the_next_job_waits(jobs):
     with pytest.raises(TimeoutError):
         jobs.wait(first, 0.01)
     assert jobs.wait(second, 20)[1] == "next" and jobs.find(first).state == "done"
+
+
+def test_what_a_task_tells_is_what_the_server_sees(tmp_path, monkeypatch):
+    (tmp_path / "scripted_networks.py").write_text(NETWORKS)
+    monkeypatch.syspath_prepend(tmp_path)
+    from scripted_networks import work
+
+    queue = Jobs(work, "the run's files")
+    try:
+        job_id = queue.submit("run", "s", {"folder": tmp_path})
+        wait_until(lambda: (queue.find(job_id).fraction, queue.find(job_id).message) == (0.25, "begun"))
+        (tmp_path / "go on").touch()
+        wait_until(lambda: (queue.find(job_id).fraction, queue.find(job_id).message) == (None, "nobody knows"))
+        (tmp_path / "end").touch()
+        assert queue.wait(job_id, 20) == "the run's files"
+    finally:
+        queue.close()
 
 
 def test_what_is_wrong_with_the_input_comes_back(jobs):

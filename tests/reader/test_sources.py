@@ -30,6 +30,7 @@ from lirads_keras.io.dicom_seg import read_segmentation
 from lirads_keras.io.dicom_sr import read_structured_report
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.phantom.build import build_cohort
+from lirads_keras.progress import ignore_progress
 from lirads_keras.reader.sources import DicomWebSource, FolderSource
 
 PROGRAM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
@@ -37,16 +38,12 @@ PLUGINS = [Path("/usr/share/orthanc/plugins"), Path("/usr/local/share/orthanc/pl
 START_S = 30
 
 
-def silent(step: str) -> None:
-    pass
-
-
 @pytest.fixture(scope="module")
 def study_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The DICOM files of one virtual patient; no test may change them."""
     folder = tmp_path_factory.mktemp("cohort")
     settings = CohortSettings(patients_positive=1, patients_negative=0, matrix_px=64, pixel_spacing_mm=6.0, slices=16, slice_spacing_mm=10.0, seed=7)
-    build_cohort(settings, folder, jobs=1, progress=lambda done, total: None)
+    build_cohort(settings, folder, jobs=1, progress=ignore_progress)
     return next((folder / "dicom").iterdir())
 
 
@@ -148,7 +145,7 @@ def test_results_stored_in_a_real_pacs_come_back_equal(orthanc: str, study_folde
     delayed = next(series for series in read_study(tmp_path / "sent").series if series.phase == Phase.DELAYED)
     study_id = source.find_study(delayed.series_uid)
     assert study_id is not None
-    study = source.read(study_id, silent)
+    study = source.read(study_id, ignore_progress)
     grid = read_volume(study.phases()[Phase.DELAYED])
     labels = np.zeros(grid.shape, np.uint16)
     labels[3:6, 20:27, 30:35] = 1
@@ -166,7 +163,7 @@ def test_results_stored_in_a_real_pacs_come_back_equal(orthanc: str, study_folde
     np.testing.assert_array_equal(read_segmentation(tmp_path / "back-seg.dcm", grid), labels)
     assert read_structured_report(tmp_path / "back-sr.dcm") == read_structured_report(results.report)
     # The results lie in the study now, and are no part of its images.
-    assert source.read(study_id, silent) == study
+    assert source.read(study_id, ignore_progress) == study
 
 
 @pytest.mark.slow  # 20 s beside the run that all tests of the reader share
@@ -216,9 +213,9 @@ def test_a_pacs_that_goes_away_is_told(orthanc: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="elsewhere, search for studies: expected DICOMweb services at this address, found 404 Not Found"):
         source.list_studies()
     with pytest.raises(InputError, match="no such study"):
-        DicomWebSource(orthanc, tmp_path).read("0123456789abcdef", silent)
+        DicomWebSource(orthanc, tmp_path).read("0123456789abcdef", ignore_progress)
     with pytest.raises(InputError, match="no such study"):
-        DicomWebSource(orthanc, tmp_path).read("../../../../../", silent)
+        DicomWebSource(orthanc, tmp_path).read("../../../../../", ignore_progress)
 
 
 def test_a_folder_of_studies(study_folder: Path, tmp_path: Path) -> None:
@@ -230,12 +227,28 @@ def test_a_folder_of_studies(study_folder: Path, tmp_path: Path) -> None:
     entries = source.list_studies()
     assert [entry.label for entry in entries] == ["A", "B 2"] and all(re.fullmatch(r"[0-9a-f]{16}", entry.study_id) for entry in entries)
     assert FolderSource(tmp_path / "A" / "..").list_studies() == entries
-    study = source.read(entries[1].study_id, silent)
+    told: list[tuple[float | None, str]] = []
+    study = source.read(entries[1].study_id, lambda *progress: told.append(progress))
+    assert told == [(0, "reading the headers")]
     expected = read_study(tmp_path / "B 2")
     assert (study.patient_id, study.series, study.study_uid) == ("B 2", expected.series, expected.study_uid)
     assert source.find_study(expected.series[0].series_uid) == entries[1].study_id
     assert source.find_study("1.2.3") is None
     assert source.store(entries[0].study_id, [tmp_path / "seg.dcm"]) is None
+
+
+def test_fetching_is_the_larger_part_of_reading_from_a_pacs(study_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(server, study_uid, folder, progress, *, bytes_max):
+        progress(0.5, "half of the images")
+        shutil.copytree(study_folder, folder)
+
+    monkeypatch.setattr("lirads_keras.io.dicomweb.DicomWebServer.find_studies", lambda server: ["1.2.3"])
+    monkeypatch.setattr("lirads_keras.io.dicomweb_fetch.fetch_study", fetch)
+    source = DicomWebSource("http://127.0.0.1/dicom-web", tmp_path / "cache")
+    entry, = source.list_studies()
+    told: list[tuple[float | None, str]] = []
+    assert source.read(entry.study_id, lambda *progress: told.append(progress)).series
+    assert told == [(0.45, "half of the images"), (0.9, "reading the headers")]
 
 
 def test_ids_tell_folders_of_one_name_apart(tmp_path: Path) -> None:
@@ -252,10 +265,10 @@ def test_studies_come_and_go(study_folder: Path, tmp_path: Path) -> None:
     gone, there = source.list_studies()
     shutil.rmtree(tmp_path / "first")
     assert source.list_studies() == [there]
-    assert len(source.read(there.study_id, silent).phases()) == 3
+    assert len(source.read(there.study_id, ignore_progress).phases()) == 3
     for study_id in (gone.study_id, "", "../second", "second", str(tmp_path / "second")):
         with pytest.raises(InputError, match="expected one of the studies that are listed, found no such study"):
-            source.read(study_id, silent)
+            source.read(study_id, ignore_progress)
 
 
 def test_a_study_that_cannot_be_read_does_not_hide_the_others(study_folder: Path, tmp_path: Path) -> None:
@@ -266,7 +279,7 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others(study_folder: Path
     series_uid = read_study(tmp_path / "b").series[0].series_uid
     assert source.find_study(series_uid) == source.list_studies()[1].study_id
     with pytest.raises(InputError, match="broken.dcm"):
-        source.read(source.list_studies()[0].study_id, silent)
+        source.read(source.list_studies()[0].study_id, ignore_progress)
 
 
 def test_a_phase_map_is_for_every_study(study_folder: Path, tmp_path: Path) -> None:
@@ -275,7 +288,7 @@ def test_a_phase_map_is_for_every_study(study_folder: Path, tmp_path: Path) -> N
     (tmp_path / "map.yaml").write_text(f"arterial: {{series: {delayed}}}\n")
     source = FolderSource(tmp_path / "studies", tmp_path / "map.yaml")
     with pytest.raises(InputError, match="delayed"):
-        source.read(source.list_studies()[0].study_id, silent)
+        source.read(source.list_studies()[0].study_id, ignore_progress)
 
 
 @pytest.mark.parametrize("make, found", [

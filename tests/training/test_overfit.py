@@ -14,6 +14,7 @@ from lirads_keras.phantom.build import build_cohort
 from lirads_keras.preprocessing.slices import stack_slices
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
+from lirads_keras.progress import ignore_progress
 from lirads_keras.run import NetworkFolder
 from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
 
@@ -23,7 +24,7 @@ COHORT = CohortSettings(patients_positive=5, patients_negative=0, matrix_px=64, 
 @pytest.fixture(scope="module")
 def patients(tmp_path_factory, profile) -> list[StoredStudy]:
     folder = tmp_path_factory.mktemp("five")
-    build_cohort(COHORT, folder / "cohort", jobs=1, progress=lambda done, total: None)
+    build_cohort(COHORT, folder / "cohort", jobs=1, progress=ignore_progress)
     manifest = read_manifest(folder / "cohort")
     settings = profile.preprocessing.model_copy(update={"matrix_px": COHORT.matrix_px})
     studies = []

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lirads_keras.io.datasets.common import ImportedSet, Progress, find_folder, nifti_files
+from lirads_keras.io.datasets.common import ImportedSet, find_folder, nifti_files
 from lirads_keras.io.datasets.lits import LABELS
 from lirads_keras.io.datasets.pairs import pair_files
+from lirads_keras.progress import Progress
 
 
 def read_atlas(folder: Path, out: Path, progress: Progress) -> ImportedSet:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,9 +11,6 @@ from typing import Literal
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_text
 from lirads_keras.io.label_names import write_label_names
-
-Progress = Callable[[int, int], None]
-"""Called with (cases done, cases in all)."""
 
 
 @dataclass(frozen=True)

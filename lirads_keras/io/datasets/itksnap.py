@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, Progress, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, natural_order, nifti_files
 from lirads_keras.io.label_names import is_snap_labels, read_snap_labels
+from lirads_keras.progress import Progress
 
 _WORD = r"(seg|segmentation|labels?|mask)"
 _LABEL_MAP = re.compile(rf"(?P<image>.+)[-_. ]{_WORD}", re.IGNORECASE)

@@ -15,8 +15,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.io.datasets.common import ImportedSet, Progress, find_folder, nifti_files, stem_of
+from lirads_keras.io.datasets.common import ImportedSet, find_folder, nifti_files, stem_of
 from lirads_keras.io.datasets.pairs import pair_files
+from lirads_keras.progress import Progress
 
 LABELS = {"liver": (1, 2), "tumour": (2,)}
 """Names of LiTS' and ATLAS' labels; "liver" is the whole organ, tumours with it."""

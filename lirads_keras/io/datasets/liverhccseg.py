@@ -14,9 +14,10 @@ import numpy as np
 
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, Progress, find_folder, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, natural_order, nifti_files
 from lirads_keras.io.datasets.lits import LABELS
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti, write_nifti
+from lirads_keras.progress import Progress, tell_count
 
 PHASES = {Phase.PRECONTRAST: "art_pre", Phase.ARTERIAL: "art", Phase.PORTAL_VENOUS: "art_pv", Phase.DELAYED: "art_del"}
 LIVER, TUMOUR = 1, 2
@@ -37,7 +38,7 @@ def read_liverhccseg(folder: Path, out: Path, progress: Progress) -> ImportedSet
         problems += [Problem(str(exam), f"{name}.nii.gz", ", ".join(sorted(files)) or "no NIfTI file") for name in lacking]
         if not lacking:
             cases.append(_read_case(patient_id, files, out))
-        progress(done, len(exams))
+        tell_count(progress, "case", done, len(exams))
     raise_if_any(problems)
     return ImportedSet("LiverHccSeg", "MR", tuple(cases), LABELS)
 

@@ -24,8 +24,9 @@ import numpy as np
 
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, Progress, find_folder
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder
 from lirads_keras.io.nifti import read_nifti, write_nifti
+from lirads_keras.progress import Progress, tell_count
 
 PHASES = {"C-pre": Phase.PRECONTRAST, "C+A": Phase.ARTERIAL, "C+V": Phase.PORTAL_VENOUS, "C+Delay": Phase.DELAYED}
 
@@ -68,7 +69,7 @@ def read_lld_mmri(folder: Path, out: Path, progress: Progress) -> ImportedSet:
             boxes += rows
         except InputError as error:
             problems += error.problems
-        progress(done, len(found))
+        tell_count(progress, "case", done, len(found))
     raise_if_any(problems)
     return ImportedSet("LLD-MMRI", "MR", tuple(cases), {}, {"boxes": boxes})
 

@@ -12,8 +12,9 @@ from typing import Any, Literal
 
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, Progress, find_folder, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, natural_order, nifti_files
 from lirads_keras.io.phases import find_phase
+from lirads_keras.progress import Progress
 
 
 def read_nnunet(folder: Path, out: Path, progress: Progress) -> ImportedSet:

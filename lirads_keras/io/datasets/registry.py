@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lirads_keras.io.datasets.atlas import read_atlas
-from lirads_keras.io.datasets.common import ImportedSet, Progress
+from lirads_keras.io.datasets.common import ImportedSet
 from lirads_keras.io.datasets.itksnap import read_itksnap
 from lirads_keras.io.datasets.lits import read_lits
 from lirads_keras.io.datasets.liverhccseg import read_liverhccseg
 from lirads_keras.io.datasets.lld_mmri import read_lld_mmri
 from lirads_keras.io.datasets.nnunet import read_nnunet
+from lirads_keras.progress import Progress
 
 ADAPTERS: dict[str, Callable[[Path, Path, Progress], ImportedSet]] = {
     "lits": read_lits, "atlas": read_atlas, "liverhccseg": read_liverhccseg, "lld-mmri": read_lld_mmri, "nnunet": read_nnunet, "itksnap": read_itksnap}

@@ -12,10 +12,7 @@ from lirads_keras.io.datasets.itksnap import read_itksnap
 from lirads_keras.io.datasets.registry import ADAPTERS
 from lirads_keras.io.label_names import read_label_names
 from lirads_keras.io.manifests import read_manifest
-
-
-def ignore(done: int, total: int) -> None:
-    pass
+from lirads_keras.progress import ignore_progress
 
 
 @pytest.mark.parametrize("files", [
@@ -24,7 +21,7 @@ def ignore(done: int, total: int) -> None:
 def test_pairs_are_found_side_by_side(tmp_path: Path, nifti: Callable[..., Path], files: list[str]) -> None:
     for name in files:
         nifti(tmp_path / name)
-    imported = read_itksnap(tmp_path, tmp_path / "out", ignore)
+    imported = read_itksnap(tmp_path, tmp_path / "out", ignore_progress)
     assert [case.patient_id for case in imported.cases] == ["P2", "P10"] and imported.labels == {}
     assert [(case.images[""], case.mask) for case in imported.cases] == [(tmp_path / files[0], tmp_path / files[1]), (tmp_path / files[2], tmp_path / files[3])]
 
@@ -34,10 +31,10 @@ def test_label_names_come_from_the_description(tmp_path: Path, nifti: Callable[.
     nifti(tmp_path / "P_seg.nii", 1)
     (tmp_path / "notes.txt").write_text("drawn in March")
     (tmp_path / "labels.txt").write_text('0 0 0 0 0 0 0 "Clear Label"\n1 255 0 0 1 1 1 "Leber"\n2 0 0 0 1 1 1 "Leber"\n')
-    assert read_itksnap(tmp_path, tmp_path / "out", ignore).labels == {"Leber": (1, 2)}
+    assert read_itksnap(tmp_path, tmp_path / "out", ignore_progress).labels == {"Leber": (1, 2)}
     (tmp_path / "other.label").write_text('1 255 0 0 1 1 1 "liver"\n')
     with pytest.raises(InputError, match="one label description file, found labels.txt, other.label"):
-        read_itksnap(tmp_path, tmp_path / "out", ignore)
+        read_itksnap(tmp_path, tmp_path / "out", ignore_progress)
 
 
 @pytest.mark.parametrize("files, message", [
@@ -52,13 +49,13 @@ def test_what_is_no_pair_is_told(tmp_path: Path, files: list[str], message: str)
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(InputError) as caught:
-        read_itksnap(tmp_path, tmp_path / "out", ignore)
+        read_itksnap(tmp_path, tmp_path / "out", ignore_progress)
     assert any(message in str(problem) for problem in caught.value.problems), caught.value
 
 
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        read_itksnap(tmp_path / "absent", tmp_path, ignore)
+        read_itksnap(tmp_path / "absent", tmp_path, ignore_progress)
 
 
 def test_what_is_written_is_a_manifest(tmp_path: Path, nifti: Callable[..., Path]) -> None:

@@ -12,12 +12,9 @@ from lirads_keras.errors import InputError
 from lirads_keras.io.datasets.lld_mmri import read_lld_mmri
 from lirads_keras.io.grids import same_grid
 from lirads_keras.io.nifti import read_nifti
+from lirads_keras.progress import ignore_progress
 
 NAMES = ("C-pre", "C+A", "C+V", "C+Delay", "T2WI", "DWI", "In Phase", "Out Phase")
-
-
-def ignore(done: int, total: int) -> None:
-    pass
 
 
 def describe(name: str, **changes: Any) -> dict[str, Any]:
@@ -40,7 +37,7 @@ def write_set(folder: Path, nifti: Callable[..., Path], annotation: dict[str, An
 
 def test_geometry_comes_from_the_annotation_and_boxes_become_masks(tmp_path: Path, nifti: Callable[..., Path]) -> None:
     write_set(tmp_path / "data", nifti, {"MR-400851": [describe(name) for name in NAMES]})
-    imported = read_lld_mmri(tmp_path, tmp_path / "out", ignore)
+    imported = read_lld_mmri(tmp_path, tmp_path / "out", ignore_progress)
     case, = imported.cases
     assert list(case.images) == ["precontrast", "arterial", "portal_venous", "delayed"] and case.further == {"mask_kind": "box"}
     assert [read_nifti(path).array[0, 0, 0] for path in case.images.values()] == [100, 101, 102, 103]
@@ -70,7 +67,7 @@ def test_geometry_comes_from_the_annotation_and_boxes_become_masks(tmp_path: Pat
 def test_annotations_that_do_not_fit(tmp_path: Path, nifti: Callable[..., Path], items: list[dict[str, Any]], words: list[str]) -> None:
     write_set(tmp_path, nifti, {"MR1": items})
     with pytest.raises(InputError) as caught:
-        read_lld_mmri(tmp_path, tmp_path / "out", ignore)
+        read_lld_mmri(tmp_path, tmp_path / "out", ignore_progress)
     assert all(any(word in str(problem) for problem in caught.value.problems) for word in words), caught.value
 
 
@@ -79,7 +76,7 @@ def test_missing_images_are_told_all_at_once(tmp_path: Path, nifti: Callable[...
     for name in ("MR1", "MR3"):
         (tmp_path / "images" / name / "1.2" / "1.2.3.nii.gz").unlink()
     with pytest.raises(InputError) as caught:
-        read_lld_mmri(tmp_path, tmp_path / "out", ignore)
+        read_lld_mmri(tmp_path, tmp_path / "out", ignore_progress)
     assert [problem.expected for problem in caught.value.problems] == ["the image of MR1, C+Delay", "the image of MR3, C+Delay"]
 
 
@@ -89,4 +86,4 @@ def test_no_annotation(tmp_path: Path, text: str) -> None:
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "Annotation.json").write_text(text)
     with pytest.raises(InputError, match="a JSON file with Annotation_info"):
-        read_lld_mmri(tmp_path, tmp_path / "out", ignore)
+        read_lld_mmri(tmp_path, tmp_path / "out", ignore_progress)

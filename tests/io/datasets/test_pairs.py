@@ -10,12 +10,9 @@ from lirads_keras.errors import InputError
 from lirads_keras.io.datasets.atlas import read_atlas
 from lirads_keras.io.datasets.common import ImportedSet, natural_order
 from lirads_keras.io.datasets.lits import read_lits
+from lirads_keras.progress import Progress, ignore_progress
 
-Adapter = Callable[[Path, Path, Callable[[int, int], None]], ImportedSet]
-
-
-def ignore(done: int, total: int) -> None:
-    pass
+Adapter = Callable[[Path, Path, Progress], ImportedSet]
 
 
 def test_lits_in_folders_of_batches(tmp_path: Path, nifti: Callable[..., Path]) -> None:
@@ -23,7 +20,7 @@ def test_lits_in_folders_of_batches(tmp_path: Path, nifti: Callable[..., Path]) 
         nifti(tmp_path / batch / f"volume-{number}.nii")
         nifti(tmp_path / batch / f"segmentation-{number}.nii", 1)
     nifti(tmp_path / "test-volume-0.nii")
-    imported = read_lits(tmp_path, tmp_path / "out", ignore)
+    imported = read_lits(tmp_path, tmp_path / "out", ignore_progress)
     assert imported.modality == "CT" and imported.labels == {"liver": (1, 2), "tumour": (2,)}
     assert [(case.patient_id, case.images, case.mask) for case in imported.cases] == [
         (f"LiTS-{number}", {"": tmp_path / batch / f"volume-{number}.nii"}, tmp_path / batch / f"segmentation-{number}.nii")
@@ -38,7 +35,7 @@ def test_the_decathlons_liver_task(tmp_path: Path, nifti: Callable[..., Path]) -
     nifti(task / "imagesTs" / "liver_7.nii.gz")
     (task / "imagesTr" / "._liver_0.nii.gz").write_bytes(b"written by a Mac")
     (task / "dataset.json").write_text("{}")
-    imported = read_lits(tmp_path, tmp_path / "out", ignore)
+    imported = read_lits(tmp_path, tmp_path / "out", ignore_progress)
     assert imported.cohort == "MSD Task03" and [case.patient_id for case in imported.cases] == ["MSD-liver_0", "MSD-liver_1"]
     assert imported.cases[1].mask == task / "labelsTr" / "liver_1.nii.gz"
 
@@ -48,7 +45,7 @@ def test_atlas(tmp_path: Path, nifti: Callable[..., Path]) -> None:
     for number in (3, 20):
         nifti(train / "imagesTr" / f"im{number}.nii.gz")
         nifti(train / "labelsTr" / f"lb{number}.nii.gz", 2)
-    imported = read_atlas(tmp_path, tmp_path / "out", ignore)
+    imported = read_atlas(tmp_path, tmp_path / "out", ignore_progress)
     assert imported.modality == "MR" and [(case.patient_id, case.images, case.mask) for case in imported.cases] == [
         (f"ATLAS-{number}", {"": train / "imagesTr" / f"im{number}.nii.gz"}, train / "labelsTr" / f"lb{number}.nii.gz") for number in (3, 20)]
 
@@ -66,7 +63,7 @@ def test_all_that_does_not_fit_is_told(tmp_path: Path, read: Adapter, files: lis
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     with pytest.raises(InputError) as caught:
-        read(tmp_path, tmp_path / "out", ignore)
+        read(tmp_path, tmp_path / "out", ignore_progress)
     assert [problem.expected for problem in caught.value.problems] == messages
     assert not (tmp_path / "out").exists()
 
@@ -74,7 +71,7 @@ def test_all_that_does_not_fit_is_told(tmp_path: Path, read: Adapter, files: lis
 @pytest.mark.parametrize("read", [read_lits, read_atlas])
 def test_no_folder(tmp_path: Path, read: Adapter) -> None:
     with pytest.raises(InputError, match="no such folder"):
-        read(tmp_path / "absent", tmp_path, ignore)
+        read(tmp_path / "absent", tmp_path, ignore_progress)
 
 
 def test_numbers_in_names_count() -> None:
