@@ -72,8 +72,7 @@ def find_imported(name: str, checkout: Path) -> set[str]:
             root for root, names in there.items() if parts[0] in names or f"{parts[0]}.py" in names]
         for root in roots:
             places = [root + "/".join(parts[:count]) for count in range(1, len(parts) + 1)]
-            candidates = [f"{root}__init__.py", *(f"{place}{end}" for place in places for end in ("/__init__.py", ".py"))]
-            found |= {candidate for candidate in candidates if os.path.isfile(checkout / candidate)}
+            found |= {file for place in places for file in (f"{place}/__init__.py", f"{place}.py") if os.path.isfile(checkout / file)}
     return found
 
 
