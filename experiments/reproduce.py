@@ -18,7 +18,7 @@ import psutil
 from filelock import FileLock, Timeout
 from preflight import check_paper_profile, gpu_memory_gb
 from progress_bar import ProgressBar, format_duration
-from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, write_plan
+from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, was_made_by_an_older_rule, write_plan
 
 from lirads_keras.config import Profile, read_profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
@@ -40,6 +40,8 @@ def main() -> int:
             check_paper_profile(profile, arguments.data, run, force=arguments.force)
         run.mkdir(parents=True, exist_ok=True)
         with FileLock(run / ".lock", timeout=0):
+            if was_made_by_an_older_rule(run):
+                print(f"{run}: this run was made by an older rule of what a stage is made from; all its stages are run again, once", file=sys.stderr)
             return _reproduce(write_plan(run, profile, arguments.data, arguments.manifest))
     except InputError as error:
         for problem in error.problems:

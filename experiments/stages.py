@@ -1,6 +1,6 @@
 """The stages of a run: what each depends on, and the digest that tells whether it has to be run again.
 
-A stage's digest covers its sections of the profile, the source files it uses and the digests of the stages before it; a user's manifest counts
+A stage's digest covers its sections of the profile, its sources (`sources.py`) and the digests of the stages before it; a user's manifest counts
 with its tables, its masks, and the names and sizes of its series' files. The Snakefile, the wrapper and the stage scripts read everything from here.
 """
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sources import compute_sources_digest
 
 from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem
@@ -25,63 +27,34 @@ CHECKOUT = EXPERIMENTS.parent
 
 @dataclass(frozen=True)
 class Stage:
-    """`sections` of the profile (dotted) without those under `without`; `rooms`: source files or folders, below the checkout."""
+    """`script`, beside this file; `sections` of the profile (dotted) without those under `without`."""
 
+    script: str
     sections: tuple[str, ...]
-    rooms: tuple[str, ...]
     needs: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
 
 
-_IO = ("lirads_keras/io", "lirads_keras/entities.py")
-_STORE = (*_IO, *(f"lirads_keras/preprocessing/{name}.py" for name in ("store", "integers", "intensity", "resample")), "experiments/store_studies.py")
-_NETWORK = ("lirads_keras/models", "lirads_keras/losses/segmentation.py", "lirads_keras/training/segmentation.py", "lirads_keras/training/callbacks.py",
-            "lirads_keras/training/resumable.py", "lirads_keras/training/feed.py", "lirads_keras/training/adam.py", "lirads_keras/training/metrics.py",
-            "lirads_keras/training/runtime.py", "lirads_keras/preprocessing/slices.py", "lirads_keras/preprocessing/endless.py",
-            "lirads_keras/preprocessing/augmentation.py", "lirads_keras/preprocessing/sampling.py", "lirads_keras/preprocessing/splits.py",
-            "lirads_keras/preprocessing/manifest_folds.py")
-
 STAGES = {
-    "cohort": Stage(("cohort",), ("lirads_keras/phantom", "lirads_keras/lesions.py", "lirads_keras/lirads", *_IO)),
-    "ct": Stage(("ct",), ("lirads_keras/phantom", *_IO)),
-    "ct_store": Stage(("preprocessing",), (*_STORE, "experiments/build_ct_store.py"), ("ct",), without=("preprocessing.registration",)),
-    "store": Stage(("preprocessing",), (*_STORE, "lirads_keras/preprocessing/study.py", "lirads_keras/preprocessing/registration.py",
-                                        "experiments/build_store.py"), ("cohort",)),
-    "pretrain": Stage(("seed", "segmentation", "workflow.threads"),
-                      (*_NETWORK, "lirads_keras/evaluation/overlap.py", "experiments/score_pretraining.py", "experiments/pretrain.py"), ("ct_store",),
-                      without=("segmentation.finetune", "segmentation.folds")),
-    "folds": Stage(("segmentation", "inference", "evaluation.thresholds"),
-                   ("lirads_keras/inference/segmentation.py", "lirads_keras/inference/body_box.py", "lirads_keras/inference/halves.py",
-                    "lirads_keras/inference/predictors.py", "lirads_keras/inference/openvino_predictor.py", "lirads_keras/evaluation/overlap.py",
-                    "lirads_keras/evaluation/classification.py", "lirads_keras/cross_validation.py", "experiments/stage_data.py", "experiments/train_folds.py"),
-                   ("store", "pretrain"), without=("inference.folds",)),
-    "lesions": Stage((
-        "lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
-                     ("lirads_keras/lesions.py", "lirads_keras/preprocessing/crops.py", "lirads_keras/evaluation/detection.py",
-                      "experiments/extract_lesions.py"), ("folds",)),
-    "trunks": Stage(("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
-                     "segmentation.precision", "workflow.threads"),
-                    (*(f"lirads_keras/models/{name}.py" for name in ("trunk", "vgg", "resnet", "cbam", "batch_norm", "pretrained", "width")),
-                     "lirads_keras/training/formula.py", "lirads_keras/training/callbacks.py", "lirads_keras/training/resumable.py",
-                     "lirads_keras/training/feed.py", "lirads_keras/preprocessing/endless.py",
-                     "lirads_keras/training/runtime.py", "lirads_keras/training/adam.py", "lirads_keras/preprocessing/formula_images.py",
-                     "experiments/pretrain_trunks.py",
-                     "lirads_keras/io/atomic.py", "lirads_keras/io/records.py", "lirads_keras/entities.py")),
-    "characterization": Stage(("characterization",), ("lirads_keras/training/characterization.py", "lirads_keras/training/direct.py",
-                                                      "lirads_keras/losses/adaptive.py", "lirads_keras/inference/features.py",
-                                                      "lirads_keras/inference/direct.py", "lirads_keras/preprocessing/half_split.py",
-                                                      "experiments/trainings.py", "experiments/train_variants.py"), ("lesions", "trunks"),
+    "cohort": Stage("build_cohort.py", ("cohort",)),
+    "ct": Stage("build_ct.py", ("ct",)),
+    "ct_store": Stage("build_ct_store.py", ("preprocessing",), ("ct",), without=("preprocessing.registration",)),
+    "store": Stage("build_store.py", ("preprocessing",), ("cohort",)),
+    "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",), without=("segmentation.finetune", "segmentation.folds")),
+    "folds": Stage("train_folds.py", ("segmentation", "inference", "evaluation.thresholds"), ("store", "pretrain"), without=("inference.folds",)),
+    "lesions": Stage("extract_lesions.py", ("lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
+                     ("folds",)),
+    "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
+                                           "segmentation.precision", "workflow.threads")),
+    "characterization": Stage("train_variants.py", ("characterization",), ("lesions", "trunks"),
                               without=("characterization.rules", "characterization.decision_threshold", "characterization.variants",
                                        "characterization.seeds", "characterization.half_split")),
-    "results": Stage(("evaluation", "characterization"), ("lirads_keras/evaluation", "lirads_keras/lirads", "experiments/score_variants.py",
-                                                          "experiments/overlay_figures.py", "experiments/score_baseline.py",
-                                                          "experiments/score_surface.py", "experiments/describe_cohort.py",
-                                                          "experiments/diagrams", "lirads_keras/pipeline.py",
-                                                          "experiments/durations.py", "experiments/results_tables.py", "r_analysis/schema.csv",
-                                                          "lirads_keras/variants.py", "experiments/export_results.py"), ("characterization",)),
-    "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py", "experiments/model_card.py",
-                         "experiments/durations.py", "CITATION.cff"), ("results",)),
+    "results": Stage("export_results.py", ("evaluation", "characterization"), ("characterization",)),
+    "report": Stage("render_report.py", (), ("results",)),
 }
+
+DIGEST_RULE = 2
+"""Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
 
 
 QUEUED_STAGES = ("folds", "characterization")
@@ -171,8 +144,16 @@ def write_plan(run: Path, profile: Profile, data: Path, user_manifest: Path | No
     digests = _compute_digests(profile, user_manifest, lits)
     folder.inputs.write(
         " ".join(digests.values()), data=str(data.resolve()), manifest=str(user_manifest.resolve()) if user_manifest else None,
-        lits=str(lits.resolve()) if lits else None, digests=digests)
+        lits=str(lits.resolve()) if lits else None, digest_rule=DIGEST_RULE, digests=digests)
     return read_plan(run)
+
+
+def was_made_by_an_older_rule(run: Path) -> bool:
+    """Whether there is a run in this folder whose digests were not made as they are made today."""
+    try:
+        return int(json.loads((run / "inputs.json").read_text()).get("digest_rule", 1)) < DIGEST_RULE
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
 
 
 def find_lits(profile: Profile, data: Path) -> Path | None:
@@ -198,7 +179,7 @@ def read_plan(run: Path) -> Plan:
 def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | None) -> dict[str, str]:
     digests: dict[str, str] = {}
     for name, stage in STAGES.items():
-        parts: list[Any] = [_settings(profile, stage), _list_sources(stage)]
+        parts: list[Any] = [_settings(profile, stage), compute_code_digest(name)]
         parts += [digests[need] for need in stage.needs]
         if name == "cohort" and user_manifest:
             parts = [*describe_files(read_manifest(user_manifest))]
@@ -223,17 +204,5 @@ def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:
 
 
 def compute_code_digest(stage: str) -> str:
-    """Of the source files of a stage alone, whatever its settings and data."""
-    return hashlib.sha256(json.dumps(_list_sources(STAGES[stage])).encode()).hexdigest()[:12]
-
-
-def _list_sources(stage: Stage) -> list[str]:
-    return [_source_digest(CHECKOUT / room) for room in stage.rooms]
-
-
-def _source_digest(room: Path) -> str:
-    files = sorted(path for path in room.rglob("*") if path.suffix in {".py", ".R", ".Rmd", ".yaml", ".csv", ".css", ".png"}) if room.is_dir() else [room]
-    content = hashlib.sha256()
-    for path in files:
-        content.update(str(path.relative_to(CHECKOUT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return content.hexdigest()[:12]
+    """Of the sources of a stage alone, whatever its settings and data."""
+    return compute_sources_digest(f"experiments/{STAGES[stage].script}", CHECKOUT)

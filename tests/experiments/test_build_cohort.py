@@ -6,6 +6,7 @@ import build_cohort
 import pandas as pd
 import pytest
 import stage_data
+import user_manifest
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.manifests import Manifest
@@ -17,7 +18,7 @@ def use(monkeypatch, plan, tmp_path, groups: str, lesions: int):
     patients = pd.DataFrame({"patient_id": [f"P{number}" for number in range(len(groups))],
                              "group": [{"p": "positive", "n": "negative"}[group] for group in groups]})
     manifest = Manifest(tmp_path, patients, pd.DataFrame(), pd.DataFrame({"patient_id": ["P0"] * lesions}))
-    for module in (build_cohort, stage_data):
+    for module in (user_manifest, stage_data):
         monkeypatch.setattr(module, "read_manifest", lambda folder: manifest)
     return dataclasses.replace(plan, user_manifest=tmp_path)
 
@@ -36,7 +37,7 @@ def test_what_training_could_not_use_is_told_before_it(plan, monkeypatch, tmp_pa
 
 def test_no_network_is_trained_on_boxes(plan, monkeypatch, tmp_path):
     changed = use(monkeypatch, plan, tmp_path, "ppn", 1)
-    manifest = build_cohort.read_manifest(tmp_path)
+    manifest = user_manifest.read_manifest(tmp_path)
     manifest.patients["mask_kind"] = ["outline", "box", ""]
     with pytest.raises(InputError, match=r"masks that outline, to train on, found boxes \(mask_kind\) of 1 patients"):
         build_cohort.work(changed, ignore_progress, "")
