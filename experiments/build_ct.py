@@ -5,7 +5,7 @@ from filelock import FileLock
 from stage import run_stage
 from stages import Plan
 
-from lirads_keras.phantom.build import build_ct
+from lirads_keras.phantom.ct_set import build_ct
 from lirads_keras.progress import Progress
 
 

@@ -24,6 +24,8 @@ NO_RESULT = {
     "lirads_keras/provenance.py": "describes a run for people, and a checksum is SHA-256 or wrong",
     "experiments/stage.py": "how a stage is started, tells how far it is and says that it is done",
     "experiments/stages.py": "where a run reads and writes; the settings that count, and what a stage needs, are in its digest",
+    "lirads_keras/progress.py": "tells of work and does none",
+    "lirads_keras/training/queue.py": "who trains what and when; what a training gives is a function of its own seed and data",
     "experiments/user_manifest.py": "looks at a user's manifest and refuses it, or leaves everything as it is"}
 """Modules that stages import and that change no result, and why. They count for nothing, nor does what is reached through them alone."""
 
@@ -32,6 +34,7 @@ RESOURCES = {
     "lirads_keras/phantom/summary.py": ("data_manifests/paper_results.csv",),
     # Not imported but read. Its docstring and those of the stages' scripts are words in figures, and count no more than other words.
     "experiments/diagrams/steps.py": ("lirads_keras/pipeline.py",),
+    "experiments/results_tables.py": ("r_analysis/schema.csv",),
     "experiments/model_card.py": ("CITATION.cff",),
     "experiments/render_report.py": (
         "r_analysis/run.R", "r_analysis/R", "r_analysis/schema.csv", "r_analysis/report.Rmd", "r_analysis/virtual_cohort.Rmd", "r_analysis/report.css",

@@ -40,10 +40,12 @@ STAGES = {
     "ct": Stage("build_ct.py", ("ct",)),
     "ct_store": Stage("build_ct_store.py", ("preprocessing",), ("ct",), without=("preprocessing.registration",)),
     "store": Stage("build_store.py", ("preprocessing",), ("cohort",)),
-    "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",), without=("segmentation.finetune", "segmentation.folds")),
-    "folds": Stage("train_folds.py", ("segmentation", "inference", "evaluation.thresholds"), ("store", "pretrain"), without=("inference.folds",)),
-    "lesions": Stage("extract_lesions.py", ("lesions", "characterization.crop_px", "characterization.margin_fraction", "characterization.channels"),
-                     ("folds",)),
+    "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",),
+                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants")),
+    "folds": Stage("train_folds.py", ("segmentation", "inference", "evaluation.thresholds"), ("store", "pretrain"),
+                   without=("inference.folds", "segmentation.variants")),
+    "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions", "characterization.crop_px", "characterization.margin_fraction",
+                                            "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
                                            "segmentation.precision", "workflow.threads")),
     "characterization": Stage("train_variants.py", ("characterization",), ("lesions", "trunks"),
@@ -55,7 +57,6 @@ STAGES = {
 
 DIGEST_RULE = 2
 """Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
-
 
 QUEUED_STAGES = ("folds", "characterization")
 """Stages whose trainings several processes share out."""

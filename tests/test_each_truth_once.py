@@ -5,39 +5,24 @@ Each test has one edit and runs one process on the copy; the process prints what
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from copies import copy_checkout, edit_once, run_python  # noqa: E402
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the Python of the checkout."""
-    for room in ("lirads_keras", "experiments"):
-        shutil.copytree(CHECKOUT / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
-    return tmp_path
-
-
-def edit(copy: Path, file: str, old: str, new: str) -> None:
-    """Replaces the one place in a file of the copy that reads `old`."""
-    text = (copy / file).read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
-    (copy / file).write_text(text.replace(old, new), encoding="utf-8")
+    return copy_checkout(tmp_path)
 
 
 def see(folder: Path, script: str) -> Any:
     """What a script prints as JSON, run with the package and the experiments below `folder`."""
-    script = f"import json, lirads_keras\nassert lirads_keras.__file__.startswith({str(folder)!r}), lirads_keras.__file__\n{script}"
-    result = subprocess.run(
-        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False,
-        env=os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{folder / 'experiments'}", "PYTHONDONTWRITEBYTECODE": "1"})
+    result = run_python(folder, f"import json, lirads_keras\nassert lirads_keras.__file__.startswith({str(folder)!r}), lirads_keras.__file__\n{script}")
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -103,7 +88,7 @@ PAIRS = [["arterial", "aphe"], ["delayed", "capsule"], ["delayed", "washout"], [
 
 
 def test_a_phase_added_to_eq_4_arrives_in_masks_fusion_maps_reasons_and_diagrams(copy: Path) -> None:
-    edit(copy, "lirads_keras/entities.py", "Feature.CAPSULE: (Phase.PORTAL_VENOUS, Phase.DELAYED)}",
+    edit_once(copy / "lirads_keras" / "entities.py", "Feature.CAPSULE: (Phase.PORTAL_VENOUS, Phase.DELAYED)}",
          "Feature.CAPSULE: (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)}")
     seen = see(copy, FEATURES_AND_PHASES)
     expected = sorted([*PAIRS, ["arterial", "capsule"]])
@@ -165,7 +150,7 @@ print(json.dumps({
     ("(value - np.asarray(self.mean))", "(value - 0.5 - np.asarray(self.mean))", 20 / 420, -0.5, 30 ** 2, [8, 48]),
 ], ids=["cut-off", "zero"])
 def test_an_edit_of_eq_1_arrives_in_voxels_body_padding_and_the_baseline(copy, old, new, ring, shift, body, box) -> None:
-    edit(copy, "lirads_keras/preprocessing/intensity.py", old, new)
+    edit_once(copy / "lirads_keras" / "preprocessing" / "intensity.py", old, new)
     seen = see(copy, INTENSITIES)
     one = {"air": 0.0, "ring": ring, "body": 120 / 420, "bright": 1.0}
     pixels = {"air": 64 ** 2 - 30 ** 2, "ring": 30 ** 2 - 10 ** 2, "body": 40, "bright": 60}

@@ -1,34 +1,26 @@
-"""Builds whole virtual data sets: resumable, in any order, with any number of processes, always the same bytes."""
+"""Builds the virtual cohort with all that describes it."""
 from __future__ import annotations
 
 import csv
 import io
 import json
-import multiprocessing
-import shutil
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import SimpleITK as sitk
-
-from lirads_keras.config import CohortSettings, CtSettings, Settings
+from lirads_keras.config import CohortSettings
 from lirads_keras.entities import VIRTUAL_COHORT
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_json, write_text
 from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
-from lirads_keras.phantom.ct import build_ct_volume
 from lirads_keras.phantom.curves import build_contrast_curves
+from lirads_keras.phantom.parts import build_parts, claim_folder
 from lirads_keras.phantom.patient import build_patient
 from lirads_keras.phantom.realism import build_realism_table
 from lirads_keras.phantom.scan import check_field_of_view
 from lirads_keras.phantom.summary import build_summary_table
-from lirads_keras.progress import Progress, tell_count
-
-VERSION = 3
-"""Rises when the phantom changes: what an older version built is built again."""
+from lirads_keras.progress import Progress
 
 MANIFEST_COLUMNS = {
     "patients": ("patient_id", "group", "cohort", "age_years", "sex", "scanner", "diagnosis_method", "mask_path"),
@@ -67,10 +59,10 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
     whole = build_cohort_table(settings)
     _check(settings, patients, len(whole))
     table = whole if patients is None else choose_patients(whole, patients)
-    _claim(folder, settings, len(table))
+    claim_folder(folder, settings, len(table))
     write_json(folder / "cohort_table.json", {"cohort": VIRTUAL_COHORT, "patients": [asdict(plan) for plan in whole]})
     records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
-    _run("patient", build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
+    build_parts("patient", build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
     contents = [json.loads(records[plan.index].read_text(encoding="utf-8")) for plan in table]
     _write_snap_labels(folder / "masks" / "labels.txt", max((len(plan.lesions) for plan in table), default=0))
     _write_description(folder, contents, settings)
@@ -78,18 +70,6 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
     _write_csv(folder / "lesions.csv", MANIFEST_COLUMNS["lesions"], [row for content in contents for row in content["lesions"]])
     _write_csv(folder / "series.csv", MANIFEST_COLUMNS["series"], [row for content in contents for row in content["series"]])
     _write_csv(folder / "patients.csv", MANIFEST_COLUMNS["patients"], [content["patient"] for content in contents])
-
-
-def build_ct(settings: CtSettings, folder: Path, *, jobs: int, progress: Progress) -> None:
-    """Builds the virtual CT set in LiTS layout, `volume-N.nii.gz` (HU, int16) and `segmentation-N.nii.gz` (0, liver 1, tumour 2), N from 0.
-
-    Raises:
-        InputError: the grid is too small for a patient, or the folder holds another set.
-    """
-    check_field_of_view("ct", settings)
-    _claim(folder, settings, settings.patients)
-    records = {number: folder / "records" / f"{number}.json" for number in range(settings.patients)}
-    _run("CT", build_ct_volume, {number: (number, settings, folder, record) for number, record in records.items()}, records, jobs, progress)
 
 
 def _check(settings: CohortSettings, patients: int | None, most: int) -> None:
@@ -101,51 +81,6 @@ def _check(settings: CohortSettings, patients: int | None, most: int) -> None:
     if patients is not None and not 1 <= patients <= most:
         problems.append(Problem("number of patients", f"1 to {most}, the whole cohort", str(patients)))
     raise_if_any(problems)
-
-
-def _claim(folder: Path, settings: Settings, patients: int) -> None:
-    """Takes a folder for these settings, and drops what an older version of the phantom has built there."""
-    stamp = {"digest": settings.digest(), "version": VERSION, "settings": settings.model_dump(mode="json"), "patients": patients}
-    path = folder / "phantom.json"
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["digest"] != stamp["digest"]:
-            raise InputError(Problem(str(folder), f"a folder for settings {stamp['digest']}", f"data of settings {found['digest']}"))
-        if found["version"] != VERSION:
-            (folder / "patients.csv").unlink(missing_ok=True)
-            shutil.rmtree(folder / "records", ignore_errors=True)
-        elif found["patients"] > patients:
-            raise InputError(Problem(str(folder), f"{found['patients']} patients, as there are, or more, or a new folder", str(patients)))
-        elif found["patients"] < patients:
-            # Its manifest is of fewer.
-            (folder / "patients.csv").unlink(missing_ok=True)
-    write_json(path, stamp)
-
-
-def _run(
-        what: str, build: Callable[..., Any], arguments: dict[int, tuple[Any, ...]], records: dict[int, Path], jobs: int, progress: Progress) -> None:
-    missing = [index for index in arguments if not records[index].exists()]
-    done = len(arguments) - len(missing)
-    tell_count(progress, what, done, len(arguments))
-    if jobs == 1 or len(missing) <= 1:
-        for done, index in enumerate(missing, start=done + 1):
-            build(*arguments[index])
-            tell_count(progress, what, done, len(arguments))
-        return
-    # Spawned, not forked: a fork of a process with threads (TensorFlow, ITK) may hang.
-    with ProcessPoolExecutor(min(jobs, len(missing)), multiprocessing.get_context("spawn"), _use_one_thread) as pool:
-        futures = [pool.submit(build, *arguments[index]) for index in missing]
-        try:
-            for done, future in enumerate(as_completed(futures), start=done + 1):
-                future.result()
-                tell_count(progress, what, done, len(arguments))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _use_one_thread() -> None:
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 
 
 def _write_description(folder: Path, contents: list[dict[str, Any]], settings: CohortSettings) -> None:

@@ -44,6 +44,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("preprocessing.scope", "slice", "ct_store store"),
     ("preprocessing.registration", "rigid", "store"),
     ("seed", 7, "pretrain"),
+    ("segmentation.seeds", (7,), "pretrain"),
     ("segmentation.encoder", "resnet34", "pretrain"),
     ("segmentation.loss.lovasz_weight", 2.0, "pretrain"),
     ("segmentation.pretrain.epochs", 9, "pretrain"),
@@ -72,7 +73,6 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("evaluation.pixel_thresholds", 5, "results"),
     ("name", "mine", None),
     ("workflow.jobs", 1, None),
-    ("workflow.folds_per_job", 1, None),
     ("workflow.expected_seconds", {}, None),
 ])
 def test_a_setting_changes_its_stage_and_all_after_it_and_none_before(profile, tmp_path, setting, value, first):
@@ -122,7 +122,8 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
 
 @pytest.mark.parametrize("source, first", [
     ("lirads_keras/phantom/kinetics.py", ("cohort", "ct")),
-    ("lirads_keras/lirads/diagnostic_table.py", ("cohort", "ct")),
+    ("lirads_keras/lirads/diagnostic_table.py", ("cohort",)),
+    ("lirads_keras/phantom/ct.py", ("ct",)),
     ("lirads_keras/io/dicom.py", FROM_MANIFEST),
     ("lirads_keras/io/nifti.py", FROM_STORES),
     ("lirads_keras/preprocessing/intensity.py", FROM_STORES),
@@ -153,7 +154,7 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("lirads_keras/cli.py", ()),
     ("lirads_keras/phantom/new.py", ()),
     ("experiments/build_cohort.py", ("cohort",)),
-    ("experiments/store_studies.py", FROM_STORES),
+    ("lirads_keras/preprocessing/study_store.py", FROM_STORES),
     ("experiments/stage_data.py", ("folds",)),
     ("experiments/score_pretraining.py", ("pretrain",)),
     ("experiments/extract_lesions.py", ("lesions",)),
@@ -168,11 +169,11 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("experiments/profiles/cpu.yaml", ()),
     ("experiments/README.md", ()),
     ("r_analysis/R/size.R", ("report",)),
-    ("r_analysis/schema.csv", ("report",)),
+    ("r_analysis/schema.csv", ("results",)),
     ("r_analysis/tests/testthat/test-size.R", ()),
     ("r_analysis/reference/lesions.csv", ()),
     # The virtual cohort is described beside the paper's numbers.
-    ("data_manifests/paper_results.csv", ("cohort", "ct")),
+    ("data_manifests/paper_results.csv", ("cohort",)),
     ("CITATION.cff", ("report",)),
 ])
 def test_a_changed_source_file_makes_the_stages_run_that_use_it_and_all_after_them(profile, tmp_path, edit, source, first):
@@ -187,6 +188,8 @@ OF_NO_RESULT = {
     "lirads_keras/provenance.py": ('"scikit-learn"', '"scikit-image"'),
     "experiments/stage.py": (">= 1 or", ">= 2 or"),
     "experiments/stages.py": ('"ct-{', '"set-{'),
+    "lirads_keras/progress.py": (" of {total}", " out of {total}"),
+    "lirads_keras/training/queue.py": ("timeout=0", "timeout=1"),
     "experiments/user_manifest.py": ("a row for each", "rows for each")}
 
 
@@ -327,12 +330,11 @@ def test_a_folder_without_a_plan_is_told(tmp_path, content):
         read_plan(tmp_path)
 
 
-@pytest.mark.parametrize("folds, folds_per_job, groups", [(9, 9, [list(range(9))]), (9, 4, [[0, 1, 2, 3], [4, 5, 6, 7], [8]]), (2, 5, [[0, 1]])])
-def test_folds_are_shared_out_to_parts(plan, folds, folds_per_job, groups):
-    profile = with_setting(with_setting(plan.profile, "segmentation.folds", folds), "workflow.folds_per_job", folds_per_job)
-    parted = dataclasses.replace(plan, profile=profile)
-    assert parted.fold_groups == groups and parted.parts("folds") == [str(index) for index in range(len(groups))]
-    assert parted.parts("store") == [""]
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_as_many_processes_share_a_queue_as_there_are_jobs(plan, jobs):
+    parted = dataclasses.replace(plan, profile=with_setting(plan.profile, "workflow.jobs", jobs))
+    assert parted.parts("folds") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
+    assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in ("folds", "characterization"))
 
 
 @pytest.mark.parametrize("variants, trunks", [
@@ -341,13 +343,8 @@ def test_folds_are_shared_out_to_parts(plan, folds, folds_per_job, groups):
 def test_the_trunks_are_those_of_the_variants(plan, variants, trunks):
     chosen = dataclasses.replace(plan, profile=with_setting(plan.profile, "characterization.variants", variants))
     assert chosen.trunks == trunks
-    assert chosen.digest("trunks") == f"{plan.digests['trunks']} {' '.join(trunks)}"
+    assert chosen.identity("trunks") == f"{plan.digests['trunks']} {' '.join(trunks)}"
     assert chosen.trunk_folder == plan.data / "trunks" / plan.digests["trunks"]
-
-
-def test_variants_are_shared_out_to_parts(plan):
-    parted = dataclasses.replace(plan, profile=with_setting(plan.profile, "workflow.variants_per_job", 1))
-    assert parted.variant_groups == [("vgg16-adaptive",), ("vgg16-plain",)] and parted.parts("characterization") == ["0", "1"]
 
 
 def finish(plan, stage: str, part: str = "") -> None:
@@ -362,7 +359,7 @@ def test_a_part_is_done_once_it_was_finished_with_this_digest(plan, stage):
     finish(plan, stage, part)
     assert plan.is_done(stage, part)
     assert not dataclasses.replace(plan, digests=plan.digests | {stage: "other"}).is_done(stage, part)
-    for content in ("", "{", "{}", "[]", json.dumps({"digest": "other"})):
+    for content in ("", "{", "{}", "[]", json.dumps({"identity": "other"})):
         plan.done(stage, part).path.write_text(content)
         assert not plan.is_done(stage, part)
 
@@ -374,11 +371,11 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 
 @pytest.mark.parametrize("stage, setting, value", [
-    ("folds", "workflow.folds_per_job", 1), ("characterization", "workflow.variants_per_job", 1),
+    ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])
 def test_a_part_that_stood_for_others_is_not_done(plan, stage, setting, value):
-    """The stage's digest stays, so that what was trained is found again; but part 0 did not train what it now stands for."""
+    """The stage's digest stays, so that what was trained is found again; but part 0 did not see to all that it now stands for."""
     finish(plan, stage, "0")
     regrouped = dataclasses.replace(plan, profile=with_setting(plan.profile, setting, value))
     assert regrouped.digests[stage] == plan.digests[stage]

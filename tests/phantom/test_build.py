@@ -13,8 +13,10 @@ from lirads_keras.config import CohortSettings, CtSettings
 from lirads_keras.entities import Observation
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.categorize import categorize
-from lirads_keras.phantom.build import DESCRIPTION_COLUMNS, VERSION, build_cohort, build_ct
+from lirads_keras.phantom.build import DESCRIPTION_COLUMNS, build_cohort
 from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
+from lirads_keras.phantom.ct_set import build_ct
+from lirads_keras.phantom.parts import VERSION
 from lirads_keras.phantom.patient import build_patient
 from lirads_keras.progress import ignore_progress
 

@@ -17,8 +17,8 @@ from lirads_keras.config import AugmentationSettings, CohortSettings, Profile, r
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.io.dicom import read_study
 from lirads_keras.io.nifti import read_mask_on_grid
-from lirads_keras.phantom.build import build_patient
 from lirads_keras.phantom.cohort import build_cohort_table
+from lirads_keras.phantom.patient import build_patient
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.run import RunFolder
