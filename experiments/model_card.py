@@ -16,12 +16,10 @@ from durations import measure_durations
 from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
+from lirads_keras.variants import TRUNK_WORDS, find_characterization_variant
 
 Row = dict[str, str]
 
-VARIANTS = {"adaptive": "three heads, trained with the paper's Eq. 4", "plain": "the same heads, trained without the phase switch",
-            "frozen": "direct to the category, trunk frozen", "finetuned": "direct to the category, trunk fine-tuned",
-            "size": "direct to the category, trunk fine-tuned, with the diameter"}
 SCORINGS = {"reference_regions": "reference regions", "detected_lesions": "detected lesions, automatic regions", "end_to_end": "end to end, a miss is an error"}
 DICE = {"average": "average (local) Dice", "median": "median Dice", "global_positive": "global Dice, positive patients",
         "global_all": "global Dice, all patients"}
@@ -89,9 +87,9 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
         ["licence", f"{_citation(CHECKOUT / 'CITATION.cff')['license']}; of the code. Weights that began from ImageNet or LiTS carry those sets' terms"]])
 
 
-def _describe_variant(variant: str) -> str:
-    trunk = "ResNet-50" if variant.startswith("resnet50") else "VGG16"
-    return f"{trunk}; {VARIANTS[variant.rsplit('-', 1)[-1]]}"
+def _describe_variant(name: str) -> str:
+    variant = find_characterization_variant(name)
+    return f"{TRUNK_WORDS[variant.trunk]}; {variant.words}"
 
 
 def _describe_use() -> str:

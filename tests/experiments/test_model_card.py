@@ -79,6 +79,18 @@ def test_every_figure_is_that_of_the_report_with_its_interval(card):
     assert "0.778" not in card and "0.100 |" not in card and "readers_minus_network" not in card
 
 
+def test_every_network_is_said_in_the_words_of_its_variant(plan):
+    finish(plan)
+    variants = ("vgg16-adaptive", "resnet50-plain", "direct-finetuned-size")
+    trained = plan.profile.model_copy(update={"characterization": plan.profile.characterization.model_copy(update={"variants": variants})})
+    (plan.run / "profile.yaml").write_text(yaml.safe_dump(trained.model_dump(mode="json")))
+    details = sections(write_model_card(read_plan(plan.run)).read_text(encoding="utf-8"))["Model details"]
+    assert re.findall(r"^\| characterisation, (.+) \|$", details, re.MULTILINE) == [
+        "vgg16-adaptive | VGG16; three heads, trained with the paper's Eq. 4",
+        "resnet50-plain | ResNet-50; the same heads, trained without the phase switch",
+        "direct-finetuned-size | VGG16; direct to the category, trunk fine-tuned, with the diameter"]
+
+
 def test_no_figure_comes_from_anywhere_but_the_tables(plan):
     finish(plan)
     for path in (plan.run / "report" / "tables").iterdir():
