@@ -135,7 +135,7 @@ def _list_figures(run: Path, label: str, pretraining: str) -> list[str]:
             row["quantity"], _interval(row, digits=1), row["patients"], row["unit"]]),
         *show("Dice of the pre-trained network on its early-stopping CT volumes", "pretraining_dice", ["", "mean (lowest to highest)", "volumes"], lambda row: [
             row["label"], _interval(row), row["volumes"]], of=pretraining),
-        *show("Detected lesions by size", "detection_by_size_at_chosen_threshold", ["diameter", "recall", "lesions"], lambda row: [
+        *show("Detected lesions by size", "recall_by_size_at_chosen_threshold", ["diameter", "recall", "lesions"], lambda row: [
             row["size"], _interval(row, "proportion"), row["n"]]),
         *show("Features on reference regions", "features", ["variant", "feature", "", "", "lesions with / without"], lambda row: (
             [row["variant"], row["feature"], STATISTICS[row["statistic"]], _interval(row), f"{row['n_present']} / {row['n_absent']}"]

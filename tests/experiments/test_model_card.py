@@ -18,7 +18,7 @@ TABLES = {
     "segmentation_baselines": ("quantity,patients,value,low,high", ["readers,3,0.833786,0.817921,0.847498", "readers_minus_network,3,0.1,0,0.2"]),
     "surface": ("quantity,patients,unit,value,low,high", ["mean surface distance,3,mm,2.34,1.1,4.56"]),
     "pretraining_dice": ("label,volumes,value,low,high", ["liver,2,0.91234,0.9,0.92"]),
-    "detection_by_size_at_chosen_threshold": ("size,patients,n,successes,proportion,low,high,design_effect,n_effective", [
+    "recall_by_size_at_chosen_threshold": ("size,patients,n,successes,proportion,low,high,design_effect,n_effective", [
         "≥ 20 mm,3,5,4,0.8,0.4,0.95,1,5"]),
     "features": ("variant,roi,feature,patients,n_present,n_absent,n_unread,statistic,value,low,high", [
         "vgg16-adaptive,reference_roi,aphe,3,4,1,0,auc,0.910859,,", "vgg16-adaptive,automatic_roi,aphe,3,4,1,0,auc,0.1,,",
