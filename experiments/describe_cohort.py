@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from results_tables import COHORT_TABLES, build_results_table, write_results_table
 from stage_data import read_table
 from stages import Plan
 
 from lirads_keras.entities import ENHANCED_PHASES
 from lirads_keras.evaluation.cohort_montage import MontageCase, MontageRow, choose_montage_cases, cut_montage_row, plot_montage
-from lirads_keras.evaluation.export import COHORT_TABLES, write_results_table
 from lirads_keras.io.atomic import write_bytes
 from lirads_keras.preprocessing.store import read_stored_study
 
@@ -23,7 +23,8 @@ def describe_cohort(plan: Plan) -> None:
         return
     for name in COHORT_TABLES:
         table = pd.read_csv(plan.manifest / f"{name}.csv", dtype=str, keep_default_na=False)
-        write_results_table(plan.run / "results", name, table)
+        described = [{str(column): cell for column, cell in row.items()} for row in table.to_dict("records")]
+        write_results_table(plan.run / "results", name, build_results_table(name, described))
     patients, lesions, confounders = (_read(plan, name) for name in ("patients", "lesions", "confounders"))
     rows = [_cut(plan, case) for case in choose_montage_cases(patients, lesions, confounders)]
     figure = plot_montage(rows, patients[0]["cohort"])

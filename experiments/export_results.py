@@ -16,6 +16,7 @@ from describe_cohort import describe_cohort
 from durations import measure_durations
 from extract_lesions import predicted_lesions
 from overlay_figures import write_overlay_figures
+from results_tables import COHORT_TABLES, TABLES, build_results_table, write_results_table
 from score_baseline import score_intensity_baseline
 from score_surface import score_surfaces
 from score_variants import score_variants
@@ -27,7 +28,6 @@ from trainings import list_trainings
 from lirads_keras.config import Profile
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.evaluation.detection import detect_patient, match_lesions
-from lirads_keras.evaluation.export import COHORT_TABLES, TABLES, build_results_table, write_results_table
 from lirads_keras.evaluation.overlap import compute_pixel_counts
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
@@ -131,6 +131,24 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
     return [{"key": key, "value": None if value is None else str(value)} for key, value in values.items()]
 
 
+def take_over_manifest(manifest: Manifest, fold_of: dict[str, int], diameters_mm: dict[tuple[str, str], float]) -> Rows:
+    """Rows of patients and lesions: what the run found out, and of the manifest's own columns, by their names, those that the schema asks for.
+
+    Args:
+        manifest: all patients of the run.
+        fold_of: test fold of each patient.
+        diameters_mm: of each (patient_id, lesion_id), also where the manifest has none.
+    """
+    counts = manifest.lesions["patient_id"].value_counts()
+    patients = [{**row, "fold": fold_of[row["patient_id"]], "n_lesions_ref": counts.get(row["patient_id"], 0)}
+                for row in manifest.patients.to_dict("records")]
+    lesions = [{**row, "fold": fold_of[row["patient_id"]], "diameter_mm": diameters_mm[row["patient_id"], row["lesion_id"]], "category_ref": row["category"],
+                **{f"{name}_ref": row[name] for name in HEAD_FEATURES}}
+               for row in manifest.lesions.to_dict("records")]
+    return {name: [{column.name: row.get(column.name) for column in TABLES[name]} for row in found]
+            for name, found in (("patients", patients), ("lesions", lesions))}
+
+
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest = read_manifest(plan.manifest)
     _, fold_of = fold_of_patients(plan)
@@ -145,17 +163,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     rows["fold_thresholds"] = [
         {"fold": fold, **{name: json.loads((plan.run / "segmentation" / f"fold-{fold}" / "fold.json").read_text())[name]
                           for name in ("threshold_chosen", "dice_validation")}} for fold in range(plan.profile.segmentation.folds)]
-    lesions = manifest.lesions.astype({"patient_id": str})
-    counts = lesions["patient_id"].value_counts()
-    rows["patients"] = [
-        {"patient_id": row["patient_id"], "group": row["group"], "fold": fold_of[str(row["patient_id"])],
-         "n_lesions_ref": counts.get(str(row["patient_id"]), 0), **{name: row.get(name) for name in ("age_years", "sex", "scanner")}}
-        for row in manifest.patients.to_dict("records")]
-    rows["lesions"] = [
-        {"patient_id": row["patient_id"], "lesion_id": row["lesion_id"], "fold": fold_of[row["patient_id"]],
-         "diameter_mm": diameters_mm[row["patient_id"], row["lesion_id"]], "category_ref": row["category"],
-         "category_true": row.get("category_true"), **{f"{name}_ref": row[name] for name in HEAD_FEATURES}}
-        for row in lesions.to_dict("records")]
+    rows |= take_over_manifest(manifest, fold_of, diameters_mm)
     rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
     rows["surface"] = score_surfaces(plan, fold_of)
     # Of the stages before this one: the only table that changes when the same run is made again.
@@ -170,7 +178,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
         if name not in COHORT_TABLES:
             write_results_table(plan.run / "results", name, build_results_table(name, rows.get(name, [])))
     describe_cohort(plan)
-    write_overlay_figures(plan, rows, {(row["patient_id"], str(row["lesion_id"])): row["mask_label"] for row in lesions.to_dict("records")})
+    write_overlay_figures(plan, rows, {(row["patient_id"], row["lesion_id"]): row["mask_label"] for row in manifest.lesions.to_dict("records")})
     write_json(plan.run / "checksums.json", compute_checksums(plan))
 
 

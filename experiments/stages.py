@@ -74,7 +74,8 @@ STAGES = {
                                                           "experiments/overlay_figures.py", "experiments/score_baseline.py",
                                                           "experiments/score_surface.py", "experiments/describe_cohort.py",
                                                           "experiments/diagrams", "lirads_keras/pipeline.py",
-                                                          "experiments/durations.py", "experiments/export_results.py"), ("characterization",)),
+                                                          "experiments/durations.py", "experiments/results_tables.py", "r_analysis/schema.csv",
+                                                          "lirads_keras/variants.py", "experiments/export_results.py"), ("characterization",)),
     "report": Stage((), ("r_analysis", "data_manifests/paper_results.csv", "experiments/render_report.py", "experiments/model_card.py",
                          "experiments/durations.py", "CITATION.cff"), ("results",)),
 }

@@ -2,8 +2,8 @@
 #'
 #' @param path schema.csv: one row a column of a results file, and one row a key of run.csv (`run_key`).
 #' @return Data frame of character columns `file`, `column`, `run_key`, `type`, `unit`, `allowed`, `meaning`,
-#'   `example` and logical `required` (a cell may not be empty), `identifies_row` (these columns together are unique)
-#'   and `optional` (the whole file may be absent).
+#'   `example`, `order` (of the file's rows) and logical `required` (a cell may not be empty), `identifies_row` (these
+#'   columns together are unique) and `optional` (the whole file may be absent).
 read_schema <- function(path) {
   schema <- utils::read.csv(path, colClasses = "character", encoding = "UTF-8", na.strings = character())
   schema$required <- schema$required == "1"

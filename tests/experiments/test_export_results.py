@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from export_results import compute_checksums, describe_run, list_histories, read_history, score_patient
+from export_results import compute_checksums, describe_run, list_histories, read_history, score_patient, take_over_manifest
+from results_tables import build_results_table, write_results_table
 from trainings import list_trainings
 
-from lirads_keras.evaluation.export import build_results_table, write_results_table
 from lirads_keras.io.manifests import Manifest
 from lirads_keras.provenance import compute_sha256
 
@@ -108,3 +108,19 @@ def test_the_run_is_described(plan, tmp_path, dirty, written):
     assert facts["cohort"] == "hers + mine" and facts["folds"] == "2" and facts["tensorflow"] == "2.21.0" and facts["pretraining"] == "virtual CT"
     written_rows = dict(line.split(",") for line in write_results_table(tmp_path, "run", build_results_table("run", rows)).read_text().splitlines())
     assert written_rows["dirty"] == written and written_rows["commit"] == "abc" and written_rows["run"] == "run"
+
+
+def test_patients_and_lesions_are_taken_over_by_name_but_for_what_the_run_found_out(tmp_path):
+    # A manifest's own "fold", and columns that the results do not have, stay behind; a column of the results that it lacks is empty.
+    patients = pd.DataFrame({"patient_id": ["007", "NA"], "group": ["positive", "negative"], "cohort": "mine", "sex": ["F", ""], "age_years": [58.0, np.nan],
+                             "fold": [5, 6], "n_lesions_ref": [8, 8], "note": "x"})
+    lesions = pd.DataFrame({"patient_id": ["007", "007"], "lesion_id": ["1", "2"], "mask_label": [1, 2], "diameter_mm": [np.nan, 9.0],
+                            "aphe": pd.array([1, None], "Int64"), "washout": pd.array([0, 1], "Int64"), "capsule": pd.array([None, 0], "Int64"),
+                            "category": ["LR-5", "LR-3"], "category_true": ["LR-4", ""], "aphe_ref": [7, 7]})
+    manifest = Manifest(tmp_path, patients, pd.DataFrame(), lesions)
+    rows = take_over_manifest(manifest, {"007": 1, "NA": 0}, {("007", "1"): 23.5, ("007", "2"): 9.25})
+    written = {name: write_results_table(tmp_path, name, build_results_table(name, found)).read_text().splitlines() for name, found in rows.items()}
+    assert written == {
+        "patients": ["patient_id,group,fold,n_lesions_ref,age_years,sex,scanner", "007,positive,1,2,58,F,", "NA,negative,0,0,,,"],
+        "lesions": ["patient_id,lesion_id,fold,diameter_mm,category_ref,aphe_ref,washout_ref,capsule_ref,category_true",
+                    "007,1,1,23.5,LR-5,1,0,,LR-4", "007,2,1,9.25,LR-3,,1,0,"]}

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from extract_lesions import crop_patient
+from results_tables import build_results_table, write_results_table
 from score_variants import score_variants
 from stage_data import REGION_KEY
 from trainings import list_trainings
 
 from lirads_keras.entities import SCORED_CATEGORIES
-from lirads_keras.evaluation.export import build_results_table, write_results_table
 from lirads_keras.inference.direct import predict_categories
 from lirads_keras.inference.features import predict_features
 from lirads_keras.io.manifest_checks import find_label_problems

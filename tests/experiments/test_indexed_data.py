@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from build_store import store_patient
+from results_tables import COHORT_TABLES
 from store_studies import SOURCE_FILE
 
-from lirads_keras.evaluation.export import COHORT_TABLES
 from lirads_keras.io.manifests import read_manifest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

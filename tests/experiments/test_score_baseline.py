@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from results_tables import build_results_table, write_results_table
 from score_baseline import count_patient, score_intensity_baseline
 
 from lirads_keras.entities import Volume
-from lirads_keras.evaluation.export import build_results_table, write_results_table
 from lirads_keras.evaluation.intensity_baseline import BINS
 from lirads_keras.preprocessing.intensity import apply_intensity_scale
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study

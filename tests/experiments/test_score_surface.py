@@ -4,9 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from results_tables import build_results_table, write_results_table
 from score_surface import score_surface, score_surfaces
-
-from lirads_keras.evaluation.export import build_results_table, write_results_table
 
 SHAPE = (6, 32, 32)
 VOXEL_ML = 4 * 2 * 2 / 1000

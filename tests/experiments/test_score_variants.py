@@ -4,11 +4,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from results_tables import TABLES, build_results_table, write_results_table
 from score_variants import score_variants
 from stage_data import read_table
 from trainings import list_trainings
-
-from lirads_keras.evaluation.export import TABLES, build_results_table, write_results_table
 
 VARIANTS = ("vgg16-adaptive", "vgg16-plain", "direct-finetuned")
 INDEX = """patient_id,fold,roi,lesion_id,detected,diameter_mm,aphe,washout,capsule,category

@@ -105,7 +105,8 @@ def checkout(tmp_path, monkeypatch) -> Path:
     copy = tmp_path / "checkout"
     for room in ("lirads_keras", "experiments", "r_analysis/R", "data_manifests"):
         shutil.copytree(CHECKOUT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(CHECKOUT / "CITATION.cff", copy)
+    for file in ("CITATION.cff", "r_analysis/schema.csv"):
+        shutil.copy(CHECKOUT / file, copy / file)
     monkeypatch.setattr(stages, "CHECKOUT", copy)
     return copy
 
@@ -127,6 +128,7 @@ def checkout(tmp_path, monkeypatch) -> Path:
     ("lirads_keras/training/direct.py", ("characterization",)),
     ("experiments/score_variants.py", ("results",)),
     ("experiments/export_results.py", ("results",)),
+    ("r_analysis/schema.csv", ("results",)),
     ("r_analysis/R/size.R", ("report",)),
     ("data_manifests/paper_results.csv", ("report",)),
     ("CITATION.cff", ("report",)),

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
-from lirads_keras.evaluation.export import TABLES
+from results_tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import results_of, start_reproduce  # noqa: E402

@@ -10,6 +10,10 @@ test_that("the schema has the files and columns of the results", {
   # A file is optional as a whole.
   expect_true(all(tapply(schema$optional, schema$file, function(x) length(unique(x))) == 1))
   expect_identical(unique(schema$file[!schema$optional]), unique(schema$file)[1:12])
+  # So is the order of its rows; only a file that may be absent can be of the virtual cohort alone.
+  expect_true(all(tapply(schema$order, schema$file, function(x) length(unique(x))) == 1))
+  expect_true(all(schema$order %in% c("sorted", "registry", "cohort")))
+  expect_true(all(schema$optional[schema$order == "cohort"]))
   expect_identical(
     schema_columns(schema, "categories.csv")$column,
     c(

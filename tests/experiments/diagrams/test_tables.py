@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from diagrams.reading import describe_phases, list_rule_inputs
 from diagrams.tables import list_diagrams
+from results_tables import TABLES, build_results_table, write_results_table
 
 from lirads_keras.entities import Phase
-from lirads_keras.evaluation.export import DIAGRAMS, build_results_table, write_results_table
 from lirads_keras.models.direct import build_direct
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
@@ -24,7 +24,8 @@ def test_the_tables_are_those_of_the_results_and_every_arrow_joins_two_boxes(row
         lines = write_results_table(tmp_path, name, build_results_table(name, records)).read_text().splitlines()
         assert len(lines) == 1 + len(records)
     boxes = {(row["figure"], row["node_id"]) for row in rows["diagram_nodes"]}
-    assert {figure for figure, _ in boxes} == set(DIAGRAMS)
+    figures = {name: next(column.allowed for column in TABLES[name] if column.name == "figure") for name in rows}
+    assert {figure for figure, _ in boxes} == set(figures["diagram_nodes"]) and figures["diagram_nodes"] == figures["diagram_edges"]
     assert {(row["figure"], row[end]) for row in rows["diagram_edges"] for end in ("source", "target")} <= boxes
     # Nothing stands alone but the phases that no network reads.
     alone = boxes - {(row["figure"], row[end]) for row in rows["diagram_edges"] for end in ("source", "target")}

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-import csv
 import math
-from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
+from results_tables import COHORT_TABLES, ORDERS, RUN_KEYS, TABLES, Column, ColumnType, build_results_table, write_results_table
 
-from lirads_keras.evaluation.export import COHORT_TABLES, RUN_KEYS, TABLES, TABLES_AS_WRITTEN, build_results_table, write_results_table
-from lirads_keras.variants import list_variants
-
-SCHEMA = Path(__file__).parents[2] / "r_analysis" / "schema.csv"
+from lirads_keras.entities import HEAD_FEATURES, SCORED_CATEGORIES
+from lirads_keras.io.manifests import GROUPS
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, Kind, Mode, list_variants
 
 EXAMPLES = {
     "variants": [
@@ -93,7 +92,7 @@ def test_every_table_has_an_example_here():
     assert set(EXAMPLES) == set(TABLES)
 
 
-@pytest.mark.parametrize("name", sorted(set(TABLES) - set(TABLES_AS_WRITTEN)))
+@pytest.mark.parametrize("name", [name for name in TABLES if ORDERS[name] == "sorted"])
 def test_equal_content_gives_equal_bytes_in_any_order(tmp_path, name):
     text = write(tmp_path / "a", name, EXAMPLES[name])
     assert write(tmp_path / "b", name, EXAMPLES[name][::-1]) == text
@@ -102,7 +101,7 @@ def test_equal_content_gives_equal_bytes_in_any_order(tmp_path, name):
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [f"{name}.csv"]
 
 
-@pytest.mark.parametrize("name", ["variants", *COHORT_TABLES])
+@pytest.mark.parametrize("name", [name for name in TABLES if ORDERS[name] != "sorted"])
 def test_tables_whose_order_tells_something_keep_it(tmp_path, name):
     forth, back = (write(tmp_path, name, records).splitlines() for records in (EXAMPLES[name], EXAMPLES[name][::-1]))
     assert len(forth) == 3 and forth[1:] == back[:0:-1]
@@ -173,8 +172,18 @@ def test_other_columns_and_tables_are_refused(tmp_path):
         write_results_table(tmp_path, "nodules", pd.DataFrame())
     with pytest.raises(ValueError, match="run.csv: expected the columns key, value, found key, value, unit"):
         write_results_table(tmp_path, "run", pd.DataFrame(columns=["key", "value", "unit"]))
-    with pytest.raises(ValueError, match="expected the columns key, value"):
-        build_results_table("run", [{"key": "seed"}])
+    with pytest.raises(ValueError, match="fold_thresholds.csv: expected the columns fold, threshold_chosen, dice_validation, found fold, dice_validation"):
+        build_results_table("fold_thresholds", [{"fold": 0, "dice_validation": 0.5}])
+    with pytest.raises(ValueError, match="run.csv: expected the columns key, value, found key, value, unit"):
+        build_results_table("run", [{"key": "seed", "value": "1", "unit": ""}])
+
+
+def test_a_column_that_may_be_empty_may_lack_in_some_rows_or_in_all(tmp_path):
+    rows = [{"fold": 0, "threshold_chosen": 0.5}, {"fold": 1, "threshold_chosen": 0.5, "dice_validation": 0.25}]
+    assert write(tmp_path, "fold_thresholds", rows).splitlines()[1:] == ["0,0.5,", "1,0.5,0.25"]
+    bare = {"patient_id": "P1", "group": "positive", "fold": 0, "n_lesions_ref": 1}
+    assert write(tmp_path, "patients", [bare]).splitlines()[1:] == ["P1,positive,0,1,,,"]
+    assert write(tmp_path, "training_history", [{"stage": "pretrain", "epoch": 0, "metric": "loss"}]).splitlines()[1:] == ["pretrain,,,0,loss,"]
 
 
 def test_a_run_states_every_fact(tmp_path):
@@ -185,29 +194,43 @@ def test_a_run_states_every_fact(tmp_path):
         write(tmp_path, "run", [row for row in EXAMPLES["run"] if row["key"] != "rules"] + [{"key": "rules", "value": "v2017"}])
 
 
-def read_schema():
-    with SCHEMA.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def test_the_schema_tells_what_a_column_is():
+    assert TABLES["fold_thresholds"] == (
+        Column("fold", "integer", True, True, ("[0, Inf)",)), Column("threshold_chosen", "number", True, False, ("[0, 1]",)),
+        Column("dice_validation", "number", False, False, ("[0, 1]",)))
+    assert TABLES["run"] == (Column("key", "string", True, True, ()), Column("value", "string", False, False, ()))
+    assert TABLES["patients"][1] == Column("group", "factor", True, False, ("positive", "negative"))
+    assert list(RUN_KEYS) == ["run", "cohort", "profile", "commit", "dirty", "seed", "folds", "rules", "decision_threshold", "python", "tensorflow", "keras"]
+    assert RUN_KEYS["folds"] == Column("folds", "integer", True, False, ("[2, Inf)",))
+    assert {column.type for columns in TABLES.values() for column in columns} <= set(get_args(ColumnType))
+    assert COHORT_TABLES == ("cohort_summary", "cohort_realism", "contrast_curves", "reader_ceiling")
+    assert {name for name, order in ORDERS.items() if order != "sorted"} == {"variants", *COHORT_TABLES}
 
 
-def resolve(allowed):
-    if not allowed.startswith("variants.csv: "):
-        return allowed
-    return "|".join(row["variant"] for row in list_variants() if row["kind"] in allowed.removeprefix("variants.csv: ").split())
+def test_columns_of_variants_take_the_registrys_names_of_their_kinds_in_its_order():
+    names = {(name, column.name): column.allowed for name, columns in TABLES.items() for column in columns if column.name == "variant"}
+    assert names.pop(("variants", "variant")) == ()
+    features = tuple(name for name, variant in CHARACTERIZATION_VARIANTS.items() if variant.kind == "features")
+    assert names.pop(("features", "variant")) == features and 0 < len(features) < len(CHARACTERIZATION_VARIANTS)
+    assert names.keys() == {(name, "variant") for name in ("categories", "training_history", "seed_accuracy", "half_split")}
+    assert set(names.values()) == {tuple(CHARACTERIZATION_VARIANTS)}
 
 
-def describe(column):
-    return [column.name, column.type, int(column.required), int(column.identifies_row), "|".join(column.allowed)]
+def test_the_registry_of_variants_is_written_as_it_stands(tmp_path):
+    lines = write(tmp_path, "variants", list_variants()).splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == [*SEGMENTATION_VARIANTS, *CHARACTERIZATION_VARIANTS]
+    assert lines[1] == "delayed,segmentation,,,,,delayed,Table 4,the delayed phase alone (§2.5)"
+    assert lines[-1] == 'direct-finetuned-size,direct,vgg16,,0,1,arterial portal_venous delayed,,"direct to the category, trunk fine-tuned, with the diameter"'
 
 
-def test_the_columns_are_those_that_r_reads():
-    ours = [[f"{name}.csv", *describe(column)] for name, columns in TABLES.items() for column in columns]
-    theirs = [
-        [row["file"], row["column"], row["type"], int(row["required"]), int(row["identifies_row"]), resolve(row["allowed"])]
-        for row in read_schema() if not row["run_key"] and (row["optional"] != "1" or row["file"].removesuffix(".csv") in TABLES)]
-    assert ours == theirs
+@pytest.mark.parametrize(("table", "column", "levels"), [
+    *((table, column, SCORED_CATEGORIES) for table, column in (
+        ("lesions", "category_ref"), ("lesions", "category_true"), ("categories", "category_ref"), ("categories", "category_pred"),
+        ("half_split", "category_ref"), ("half_split", "category_pred"))),
+    ("features", "feature", HEAD_FEATURES), ("patients", "group", GROUPS), ("variants", "kind", get_args(Kind)), ("variants", "mode", get_args(Mode))])
+def test_the_schemas_levels_are_those_of_the_code(table, column, levels):
+    assert next(found.allowed for found in TABLES[table] if found.name == column) == tuple(map(str, levels))
 
 
-def test_the_run_keys_are_those_that_r_reads():
-    theirs = [[row["run_key"], row["type"], int(row["required"]), 0, row["allowed"]] for row in read_schema() if row["run_key"]]
-    assert [describe(column) for column in RUN_KEYS.values()] == theirs
+def test_the_references_of_lesions_are_the_features():
+    assert [column.name for column in TABLES["lesions"] if column.type == "flag"] == [f"{feature}_ref" for feature in HEAD_FEATURES]
