@@ -29,3 +29,36 @@ test_that("no variant is named in the code of the analysis or in the page", {
     expect_identical(grep(gsub("-", "[-_]", name), code, value = TRUE), character())
   }
 })
+
+test_that("a variant that is added to the results arrives in tables and figures by its row in variants.csv alone", {
+  results <- make_fixture_results()
+  added <- transform(
+    results$variants[results$variants$variant == "vgg16-plain", ],
+    variant = "densenet", trunk = "densenet121", mode = "adaptive", paper_item = ""
+  )
+  results$variants <- rbind(results$variants, added)
+  for (name in c("features", "categories")) {
+    own <- results[[name]][results[[name]]$variant == "vgg16-plain", ]
+    results[[name]] <- rbind(results[[name]], transform(own, variant = "densenet"))
+  }
+  folder <- tempfile()
+  write_results(results, folder)
+  analysis <- run_analysis(read_results(folder, test_schema()), read_paper_results(paper_path))
+  estimate <- function(name) get_estimate(analysis, name)
+  for (name in c("accuracy", "features", "calibration", "shifts", "confusion_variants")) {
+    of <- function(variant) {
+      rows <- estimate(name)[estimate(name)$variant == variant, ]
+      # Nothing but the name tells it from the one that it was copied from.
+      unname(as.list(rows[setdiff(names(rows), "variant")]))
+    }
+    expect_gt(length(of("densenet")[[1]]), 0)
+    expect_identical(of("densenet"), of("vgg16-plain"), info = name)
+  }
+  # The article has no such trunk, and the main variant is compared with it, too.
+  expect_false("densenet" %in% estimate("comparison")$level)
+  contrasts <- estimate("contrasts")
+  expect_identical(contrasts$contrast[contrasts$second == "densenet"], "VGG16 - densenet121, adaptive")
+  expect_match(tabulate_contrasts(contrasts)$caption, "adjusted for the seven contrasts", fixed = TRUE)
+  expect_silent(figures <- build_figures(analysis))
+  expect_true("densenet" %in% figures$figure_16_confusion_variants$data$variant)
+})
