@@ -17,12 +17,10 @@ from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
 from lirads_keras.run import RunFolder
+from lirads_keras.variants import TRUNK_WORDS, find_characterization_variant
 
 Row = dict[str, str]
 
-VARIANTS = {"adaptive": "three heads, trained with the paper's Eq. 4", "plain": "the same heads, trained without the phase switch",
-            "frozen": "direct to the category, trunk frozen", "finetuned": "direct to the category, trunk fine-tuned",
-            "size": "direct to the category, trunk fine-tuned, with the diameter"}
 SCORINGS = {"reference_regions": "reference regions", "detected_lesions": "detected lesions, automatic regions", "end_to_end": "end to end, a miss is an error"}
 DICE = {"average": "average (local) Dice", "median": "median Dice", "global_positive": "global Dice, positive patients",
         "global_all": "global Dice, all patients"}
@@ -90,9 +88,9 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
         ["licence", f"{_citation(CHECKOUT / 'CITATION.cff')['license']}; of the code. Weights that began from ImageNet or LiTS carry those sets' terms"]])
 
 
-def _describe_variant(variant: str) -> str:
-    trunk = "ResNet-50" if variant.startswith("resnet50") else "VGG16"
-    return f"{trunk}; {VARIANTS[variant.rsplit('-', 1)[-1]]}"
+def _describe_variant(name: str) -> str:
+    variant = find_characterization_variant(name)
+    return f"{TRUNK_WORDS[variant.trunk]}; {variant.words}"
 
 
 def _describe_use() -> str:
@@ -138,7 +136,7 @@ def _list_figures(run: RunFolder, label: str, pretraining: str) -> list[str]:
             row["quantity"], _interval(row, digits=1), row["patients"], row["unit"]]),
         *show("Dice of the pre-trained network on its early-stopping CT volumes", "pretraining_dice", ["", "mean (lowest to highest)", "volumes"], lambda row: [
             row["label"], _interval(row), row["volumes"]], of=pretraining),
-        *show("Detected lesions by size", "detection_by_size_at_chosen_threshold", ["diameter", "recall", "lesions"], lambda row: [
+        *show("Detected lesions by size", "recall_by_size_at_chosen_threshold", ["diameter", "recall", "lesions"], lambda row: [
             row["size"], _interval(row, "proportion"), row["n"]]),
         *show("Features on reference regions", "features", ["variant", "feature", "", "", "lesions with / without"], lambda row: (
             [row["variant"], row["feature"], STATISTICS[row["statistic"]], _interval(row), f"{row['n_present']} / {row['n_absent']}"]

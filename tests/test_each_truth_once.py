@@ -89,7 +89,7 @@ PAIRS = [["arterial", "aphe"], ["delayed", "capsule"], ["delayed", "washout"], [
 
 def test_a_phase_added_to_eq_4_arrives_in_masks_fusion_maps_reasons_and_diagrams(copy: Path) -> None:
     edit_once(copy / "lirads_keras" / "entities.py", "Feature.CAPSULE: (Phase.PORTAL_VENOUS, Phase.DELAYED)}",
-         "Feature.CAPSULE: (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)}")
+              "Feature.CAPSULE: (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)}")
     seen = see(copy, FEATURES_AND_PHASES)
     expected = sorted([*PAIRS, ["arterial", "capsule"]])
     assert seen["pairs"] == dict.fromkeys(

@@ -10,32 +10,32 @@ CLAIMED_RANGE <- c(0.4, 0.7)
 #' Verdicts: `holds`, `reversed`, `not shown`, or `true by construction`; the rule of each claim is in ANALYSIS_PLAN.md.
 #'
 #' @param results Named list of data frames as of [read_results()].
-#' @param analysis List with `contrasts`, `best_threshold`, `paper`, `confusion`.
+#' @param contrasts Data frame as of [compute_contrasts()].
+#' @param best_threshold Data frame as of [compute_best_threshold()].
+#' @param paper Data frame as of [read_paper_results()].
 #' @param weights Matrix as of [draw_patient_weights()].
 #' @return Data frame `claim`, `part`, `effect_name`, `effect`, `low`, `high`, `p_holm`, `verdict`, `note`, `paper`
 #'   (what the article's numbers give, in words), `paper_support`.
-compute_claims <- function(results, analysis, weights) {
-  contrasts <- analysis$contrasts
-  paper <- analysis$paper
+compute_claims <- function(results, contrasts, best_threshold, paper, weights) {
+  definitions <- list_contrasts(results$variants)
+  claim_question <- function(question, claim, margin) {
+    of_question <- definitions$question == question
+    claim_contrasts(contrasts[of_question, ], paper, claim, definitions$part[of_question], margin)
+  }
   rbind(
-    claim_contrasts(
-      contrasts[1:2, ], paper, "Adaptive learning is better than training without it, with both trunks",
-      c("VGG16", "ResNet-50"), 0
+    claim_question("mode", "Adaptive learning is better than training without it, with both trunks", 0),
+    claim_question(
+      "direct", paste("Characterising features is better than classifying directly, by more than", DIRECT_MARGIN),
+      DIRECT_MARGIN
     ),
-    claim_contrasts(
-      contrasts[3:4, ], paper,
-      paste("Characterising features is better than classifying directly, by more than", DIRECT_MARGIN),
-      c("direct network without size", "direct network with size"), DIRECT_MARGIN
+    claim_question("tuning", "A fine-tuned direct network is better than a frozen one", 0),
+    claim_question(
+      "trunk", sprintf("VGG16 is at least as good as ResNet-50 (not worse by %s or more)", TRUNK_MARGIN), -TRUNK_MARGIN
     ),
-    claim_contrasts(contrasts[5, ], paper, "A fine-tuned direct network is better than a frozen one", "", 0),
-    claim_contrasts(
-      contrasts[6, ], paper,
-      sprintf("VGG16 is at least as good as ResNet-50 (not worse by %s or more)", TRUNK_MARGIN), "", -TRUNK_MARGIN
-    ),
-    claim_best_threshold(analysis$best_threshold, paper),
+    claim_best_threshold(best_threshold, paper),
     claim_global_dice(results, paper, weights),
     claim_patient_level(results, paper, weights),
-    claim_neighbours(results$categories),
+    claim_neighbours(results$categories, find_main_variant(results$variants)),
     claim_small_lesions(results, weights)
   )
 }
@@ -66,11 +66,14 @@ decide_claim <- function(low, high, holds_above = 0, reversed_below = 0, signifi
 
 #' Claims that are named contrasts; with several parts, a last row on all of them together.
 #'
-#' @param contrasts Rows as of [compute_contrasts()].
+#' @param contrasts Rows as of [compute_contrasts()]; there is no claim without one.
 #' @param paper Data frame as of [read_paper_results()].
 #' @param claim,parts Words.
 #' @param margin Difference that is claimed to be exceeded. Except below 0, the adjusted p must be below 0.05, too.
 claim_contrasts <- function(contrasts, paper, claim, parts, margin) {
+  if (nrow(contrasts) == 0) {
+    return(NULL)
+  }
   rows <- lapply(seq_len(nrow(contrasts)), function(i) {
     one <- contrasts[i, ]
     significant <- margin < 0 || isTRUE(one$p_holm < 0.05)
@@ -244,19 +247,20 @@ describe_paper_detection <- function(paper, quantity, by_construction) {
   list(text = text, support = support)
 }
 
-#' Most wrong categories are neighbours of the right one, vgg16-adaptive on reference regions.
+#' Most wrong categories are neighbours of the right one, on reference regions.
 #' @param categories Data frame as categories.csv.
-claim_neighbours <- function(categories) {
-  rows <- select_scoring(categories[categories$variant == "vgg16-adaptive", ], "reference_regions")
+#' @param variant Name of the variant whose errors are looked at.
+claim_neighbours <- function(categories, variant) {
+  rows <- select_scoring(categories[categories$variant == variant, ], "reference_regions")
   shift <- abs(as.integer(rows$category_pred) - as.integer(rows$category_ref))
   # A lesion without a category (LR-NC) has no neighbour.
   wrong <- shift %in% 1:2
   share <- compute_clustered_proportion(shift[wrong] == 1, rows$patient_id[wrong])
   new_claim(
-    "Most errors lie between neighbouring categories", "", "share of the errors of vgg16-adaptive", share$proportion,
+    "Most errors lie between neighbouring categories", "", paste("share of the errors of", variant), share$proportion,
     share$low, share$high, decide_claim(share$low, share$high, 0.5, 0.5),
     note = if (nrow(rows) == 0) {
-      "not in this run: vgg16-adaptive"
+      paste("not in this run:", variant)
     } else {
       paste(share$successes, "of", share$n, "errors")
     }

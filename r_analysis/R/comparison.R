@@ -2,14 +2,16 @@ AGREEMENT_MARGIN <- c(accuracy = 0.15, dice = 0.10)
 
 #' Our value for each printed number that the results can give.
 #'
-#' @param analysis List of tables as of [run_analysis()].
-#' @param thresholds Thresholds of Table 4, numeric.
+#' @param analysis List as of [run_analysis()] in which cohort, Dice, detection and accuracy are estimated.
 #' @return Data frame `item`, `quantity`, `level`, `kind` (accuracy, dice or other), `value`, `low`, `high`, `unit`,
 #'   `n`, `n_effective`, `se`, `definition`.
-collect_ours <- function(analysis, thresholds) {
+collect_ours <- function(analysis) {
+  thresholds <- as.numeric(select_paper(analysis$paper, "average Dice", "Table 4")$level)
   rbind(
-    collect_cohort(analysis), collect_dice(analysis, thresholds), collect_detection(analysis, thresholds),
-    collect_accuracy(analysis)
+    collect_cohort(get_estimate(analysis, "cohort"), as.numeric(get_fact(analysis, "folds"))),
+    collect_dice(get_estimate(analysis, "dice"), get_estimate(analysis, "dice_boxes"), thresholds),
+    collect_detection(get_estimate(analysis, "detection"), thresholds),
+    collect_accuracy(get_estimate(analysis, "accuracy"), analysis$results$variants)
   )
 }
 
@@ -21,10 +23,9 @@ new_ours <- function(item, quantity, level, value, definition, kind = "other", l
 }
 
 #' Our numbers of sections 2.3 and 2.4.
-#' @param analysis List of tables.
-collect_cohort <- function(analysis) {
-  cohort <- analysis$cohort_table
-  folds <- as.numeric(analysis$run$value[analysis$run$key == "folds"])
+#' @param cohort Data frame as of [compute_cohort_table()].
+#' @param folds Number of folds.
+collect_cohort <- function(cohort, folds) {
   rbind(
     new_ours(
       "\u00a72.3", cohort$quantity, cohort$level, cohort$value, cohort$definition, low = cohort$low, high = cohort$high,
@@ -36,12 +37,11 @@ collect_cohort <- function(analysis) {
 }
 
 #' Our numbers of Table 4 and Fig. 9.
-#' @param analysis List of tables.
+#' @param table Data frame as of [compute_dice_table()].
+#' @param quantiles Data frame as of [compute_dice_quantiles()].
 #' @param thresholds Thresholds of Table 4.
-collect_dice <- function(analysis, thresholds) {
-  table <- analysis$dice_table
+collect_dice <- function(table, quantiles, thresholds) {
   table <- table[table$statistic %in% c("median", "average") & round(table$threshold, 6) %in% round(thresholds, 6), ]
-  quantiles <- analysis$dice_quantiles
   quantiles <- quantiles[round(quantiles$threshold, 6) %in% round(thresholds, 6), ]
   rbind(
     new_ours(
@@ -60,10 +60,9 @@ collect_dice <- function(analysis, thresholds) {
 }
 
 #' Our numbers of Fig. 13, over the thresholds of Table 4 and the positive patients.
-#' @param analysis List of tables.
+#' @param table Data frame as of [compute_lesion_detection()] and [compute_patient_detection()], together.
 #' @param thresholds Thresholds of Table 4.
-collect_detection <- function(analysis, thresholds) {
-  table <- analysis$detection_table
+collect_detection <- function(table, thresholds) {
   table <- table[table$population == "positives_only" & round(table$threshold, 6) %in% round(thresholds, 6), ]
   lesion <- table[table$level == "lesion", ]
   patient <- table[table$level == "patient", ]
@@ -83,15 +82,15 @@ collect_detection <- function(analysis, thresholds) {
 }
 
 #' Our accuracies of Table 5 and Fig. 15, on reference regions.
-#' @param analysis List of tables.
-collect_accuracy <- function(analysis) {
-  table <- analysis$accuracy_table
+#' @param table Data frame as of [compute_accuracy_table()], or NULL.
+#' @param variants Data frame as variants.csv, which says where the article has a variant.
+collect_accuracy <- function(table, variants) {
   table <- table[table$scoring == "reference_regions", ]
   if (is.null(table) || nrow(table) == 0) {
     return(NULL)
   }
   new_ours(
-    ifelse(startsWith(table$variant, "direct"), "Fig. 15", "Table 5"), "LI-RADS accuracy", table$variant,
+    variants$paper_item[match(table$variant, variants$variant)], "LI-RADS accuracy", table$variant,
     100 * table$proportion,
     "every lesion once, reference regions (Wilson)",
     kind = "accuracy", low = 100 * table$low, high = 100 * table$high, unit = "%", n = table$n,
@@ -168,7 +167,7 @@ compare_with_paper <- function(paper, ours, label) {
   definition <- ifelse(is_number & is.na(ours$value), "not in the results of this run", ours$definition)
   definition[is.na(definition)] <- ""
   data.frame(
-    cohort = label, paper[key], unit = paper$unit, paper_value = paper$value, paper_low = intervals$low,
+    paper[key], unit = paper$unit, paper_value = paper$value, paper_low = intervals$low,
     paper_high = intervals$high,
     paper_interval = intervals$method, paper_n = paper$n, ours_value = ours$value, ours_low = ours$low,
     ours_high = ours$high,

@@ -1,16 +1,47 @@
-#' The six contrasts that the plan names, all of category accuracy on reference regions: `first` minus `second`.
-CONTRASTS <- data.frame(
-  contrast = c(
-    "adaptive - plain, VGG16", "adaptive - plain, ResNet-50", "characterised - direct, without size",
-    "characterised - direct, with size", "fine-tuned - frozen, direct", "VGG16 - ResNet-50, adaptive"
-  ),
-  first = c(
-    "vgg16-adaptive", "resnet50-adaptive", "vgg16-adaptive", "vgg16-adaptive", "direct-finetuned", "vgg16-adaptive"
-  ),
-  second = c(
-    "vgg16-plain", "resnet50-plain", "direct-finetuned", "direct-finetuned-size", "direct-frozen", "resnet50-adaptive"
+#' The contrasts that the plan names, all of category accuracy on reference regions: `first` minus `second`.
+#'
+#' Which variants they are follows from what the variants are: with and without the phase switch for each trunk; the
+#' main variant against the direct networks that are trained whole; a direct network trained whole against one whose
+#' trunk is frozen; the main variant against the same training on another trunk. Where several variants are alike, the
+#' first of them is taken.
+#'
+#' @param variants Data frame as variants.csv.
+#' @return Data frame `question` (mode, direct, tuning, trunk), `part` (which of the contrasts of the question),
+#'   `contrast` (words), `first`, `second` (names of variants).
+list_contrasts <- function(variants) {
+  features <- variants[variants$kind == "features", ]
+  features <- features[!duplicated(features[c("trunk", "mode")]), ]
+  direct <- variants[variants$kind == "direct", ]
+  direct <- direct[!duplicated(direct[c("frozen", "size_input")]), ]
+  main <- features[1, ]
+  new_contrasts <- function(question, part, contrast, first, second) {
+    count <- max(length(first), length(second)) * (min(length(first), length(second)) > 0)
+    data.frame(
+      question = rep(question, count), part = rep_len(part, count), contrast = rep_len(contrast, count),
+      first = rep_len(first, count), second = rep_len(second, count)
+    )
+  }
+  plain <- features[features$mode == "plain", ]
+  adaptive <- features[features$mode == "adaptive" & features$trunk %in% plain$trunk, ]
+  plain <- plain[match(adaptive$trunk, plain$trunk), ]
+  whole <- direct[direct$frozen == 0, ]
+  size <- ifelse(whole$size_input == 1, "with size", "without size")
+  tuned <- direct[direct$frozen == 0 & direct$size_input == 0, ]
+  frozen <- direct[direct$frozen == 1 & direct$size_input == 0, ]
+  others <- features[features$mode == main$mode & features$trunk != main$trunk, ]
+  trunk <- describe_code(adaptive$trunk)
+  rbind(
+    new_contrasts("mode", trunk, paste0("adaptive - plain, ", trunk), adaptive$variant, plain$variant),
+    new_contrasts(
+      "direct", paste("direct network", size), paste0("characterised - direct, ", size), main$variant, whole$variant
+    ),
+    new_contrasts("tuning", "", "fine-tuned - frozen, direct", tuned$variant, frozen$variant),
+    new_contrasts(
+      "trunk", "", sprintf("%s - %s, %s", describe_code(main$trunk), describe_code(others$trunk), main$mode),
+      main$variant, others$variant
+    )
   )
-)
+}
 
 #' Whether a variant is right about each lesion, on reference regions; a lesion without a category (LR-NC) is an error.
 #'
@@ -27,17 +58,19 @@ find_correct <- function(categories, variant) {
 
 #' The named contrasts with their effects, intervals and p values.
 #'
-#' Interval: percentiles of the patient bootstrap. p: [compute_sign_flip()]. Holm's adjustment is over all six contrasts
+#' Interval: percentiles of the patient bootstrap. p: [compute_sign_flip()]. Holm's adjustment is over all contrasts
 #' whether or not all are in the run, so that leaving one out helps no other. McNemar's exact test stands beside; it
 #' ignores that lesions come in patients.
 #'
 #' @param categories Data frame as for [find_correct()].
+#' @param contrasts Data frame as of [list_contrasts()].
 #' @param weights Matrix as of [draw_patient_weights()].
-#' @return `CONTRASTS` with `patients`, `n`, `accuracy_first`, `accuracy_second`, `difference`, `low`, `high`, `p`,
-#'   `p_holm`, `only_first`, `only_second` (lesions), `p_mcnemar`, `gap` (the variants that are not in the run).
-compute_contrasts <- function(categories, weights) {
-  rows <- lapply(seq_len(nrow(CONTRASTS)), function(i) {
-    variants <- unlist(CONTRASTS[i, c("first", "second")], use.names = FALSE)
+#' @return `contrast`, `first` and `second` of the contrasts with `patients`, `n`, `accuracy_first`, `accuracy_second`,
+#'   `difference`, `low`, `high`, `p`, `p_holm`, `only_first`, `only_second` (lesions), `p_mcnemar`, `gap` (the variants
+#'   that are not in the run).
+compute_contrasts <- function(categories, contrasts, weights) {
+  rows <- lapply(seq_len(nrow(contrasts)), function(i) {
+    variants <- unlist(contrasts[i, c("first", "second")], use.names = FALSE)
     correct <- lapply(variants, function(variant) find_correct(categories, variant))
     absent <- variants[lengths(correct) == 0]
     if (length(absent) > 0) {
@@ -45,8 +78,8 @@ compute_contrasts <- function(categories, weights) {
     }
     compute_paired_difference(correct[[1]], correct[[2]], weights)
   })
-  table <- cbind(CONTRASTS, dplyr::bind_rows(c(list(new_paired_difference()), rows)))
-  table$p_holm <- stats::p.adjust(table$p, "holm", n = nrow(CONTRASTS))
+  table <- cbind(contrasts[c("contrast", "first", "second")], dplyr::bind_rows(c(list(new_paired_difference()), rows)))
+  table$p_holm <- stats::p.adjust(table$p, "holm", n = nrow(contrasts))
   table
 }
 

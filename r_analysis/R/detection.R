@@ -85,12 +85,12 @@ label_proportion <- function(proportion, name) {
   stats::setNames(proportion[c("proportion", "low", "high")], paste0(name, c("", "_low", "_high")))
 }
 
-#' Share of reference lesions that are detected, by size.
+#' Share of reference lesions that are detected at each threshold, by size.
 #'
 #' @param detection Data frame `threshold`, `patient_id`, `kind`, `diameter_mm`, `matched`.
 #' @return Data frame `threshold`, `size`, `patients`, `n`, `successes`, `proportion`, `low`, `high`, `design_effect`,
 #'   `n_effective`.
-compute_detection_by_size <- function(detection) {
+compute_detection_curves <- function(detection) {
   reference <- detection[detection$kind == "reference", ]
   reference$size <- cut_size(reference$diameter_mm)
   groups <- split(reference, list(reference$size, reference$threshold), drop = TRUE)
@@ -103,13 +103,13 @@ compute_detection_by_size <- function(detection) {
 
 #' Share of reference lesions that are detected at each fold's chosen threshold, by size.
 #'
-#' @param detection As for [compute_detection_by_size()], with `fold`.
+#' @param detection As for [compute_detection_curves()], with `fold`.
 #' @param fold_thresholds Data frame `fold`, `threshold_chosen`.
-#' @return As [compute_detection_by_size()] without `threshold`; no rows if lesion detection was not computed at a
-#'   chosen threshold.
-compute_detection_at_chosen <- function(detection, fold_thresholds) {
+#' @return As [compute_detection_curves()] without `threshold`; no rows if lesion detection was not computed at
+#'   a chosen threshold.
+compute_recall_by_size <- function(detection, fold_thresholds) {
   at_chosen <- select_at_chosen(detection, fold_thresholds)
   at_chosen$threshold <- rep(0, nrow(at_chosen))
-  table <- compute_detection_by_size(at_chosen)
+  table <- compute_detection_curves(at_chosen)
   table[setdiff(names(table), "threshold")]
 }

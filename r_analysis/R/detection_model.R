@@ -41,13 +41,13 @@ compute_detection_model <- function(detection, fold_thresholds) {
   list(
     table = rbind(primary, fit_mixed_detection(doublings, rows, counts)),
     curve = data.frame(diameter_mm = REFERENCE_DIAMETER_MM * 2^grid, curve[c("value", "low", "high")]),
-    strata = place_strata(compute_detection_at_chosen(detection, fold_thresholds), rows$diameter_mm), note = ""
+    strata = place_strata(compute_recall_by_size(detection, fold_thresholds), rows$diameter_mm), note = ""
   )
 }
 
 #' Adds to each size stratum the geometric mean of its lesions' diameters, where it is drawn.
 #'
-#' @param strata Data frame as of [compute_detection_by_size()].
+#' @param strata Data frame as of [compute_recall_by_size()].
 #' @param diameter_mm Diameters of all lesions.
 #' @return The data frame with `diameter_mm`.
 place_strata <- function(strata, diameter_mm) {

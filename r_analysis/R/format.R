@@ -59,30 +59,39 @@ choose_digits <- function(value, unit) {
   ifelse(is_count, 0, ifelse(unit == "", 3, 2))
 }
 
+#' A small number in words.
+#'
+#' @param count Whole number from 1 to 12.
+#' @return String.
+format_count <- function(count) {
+  words <- c("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+  stopifnot(count %in% seq_along(words))
+  words[count]
+}
+
 #' HTML of a table, with the cohort in its caption.
 #'
-#' @param table List as of [new_report_table()].
+#' @param table List as of [new_report_table()], NULL for nothing.
 #' @param label Cohort label.
 #' @return HTML that knitr takes as it is; nothing for a table without rows.
 format_table <- function(table, label) {
-  if (nrow(table$table) == 0) {
+  if (NROW(table$table) == 0) {
     return(invisible(NULL))
   }
   align <- ifelse(vapply(table$table, is.numeric, logical(1)), "r", "l")
   caption <- paste0(label, ". ", table$caption)
   html <- knitr::kable(table$table, format = "html", row.names = FALSE, align = align, caption = caption, escape = TRUE)
   class <- if (isTRUE(table$wrap)) "scroll wrap" else "scroll"
-  knitr::asis_output(paste0("\n<div class=\"", class, "\">\n", html, "\n</div>\n\n"))
+  knitr::asis_output(paste0("\n<div class=\"", class, "\">\n", html, "\n</div>\n\n", table$note))
 }
 
 #' HTML of a figure that was written, or the sentence that says why it was not.
 #'
 #' @param figure Element of [build_figures()], NULL for nothing.
 #' @param name Its name; the page refers to NAME.png, which [embed_pictures()] puts into it.
-#' @param caption Caption without the cohort.
 #' @param label Cohort label.
 #' @return HTML that knitr takes as it is.
-format_figure <- function(figure, name, caption, label) {
+format_figure <- function(figure, name, label) {
   if (is.null(figure)) {
     return(invisible(NULL))
   }
@@ -92,6 +101,6 @@ format_figure <- function(figure, name, caption, label) {
   image <- sprintf(
     "<img src=\"%s.png\" alt=\"%s\" style=\"width:%.0fpx\"/>", name, figure$alt, 110 * figure$width
   )
-  caption <- sprintf("<figcaption>%s. %s</figcaption>", label, caption)
+  caption <- sprintf("<figcaption>%s. %s</figcaption>", label, figure$caption)
   knitr::asis_output(paste0("\n<figure>", image, caption, "</figure>\n\n"))
 }

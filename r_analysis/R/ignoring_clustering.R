@@ -3,19 +3,21 @@
 #' Accuracy: Wilson with the number of lesions. AUC: DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845
 #' (package pROC), which compares all lesions whatever their fold. Difference of accuracies: McNemar's exact test.
 #'
-#' @param analysis List with `accuracy_table`, `feature_table`, `contrasts`.
+#' @param accuracy Data frame as of [compute_accuracy_table()], or NULL.
+#' @param discrimination Data frame as of [compute_feature_table()], or NULL.
+#' @param contrasts Data frame as of [compute_contrasts()].
 #' @param features Data frame as features.csv.
 #' @return Data frame `quantity`, `what`, `value`, `low`, `high`, `p` (respecting the patient) and `plain_low`,
 #'   `plain_high`, `plain_p`, `plain_method`.
-compute_ignoring_clustering <- function(analysis, features) {
+compute_ignoring_clustering <- function(accuracy, discrimination, contrasts, features) {
   new_row <- function(quantity, what, value, low, high, p, plain_low, plain_high, plain_p, plain_method) {
     data.frame(quantity, what, value, low, high, p, plain_low, plain_high, plain_p, plain_method)
   }
   none <- NA_real_
-  accuracy <- analysis$accuracy_table[analysis$accuracy_table$scoring == "reference_regions", ]
-  contrasts <- analysis$contrasts[!is.na(analysis$contrasts$difference), ]
-  pooled <- analysis$feature_table
-  pooled <- pooled[pooled$statistic == "auc_pooled" & pooled$roi == "reference_roi" & !is.na(pooled$value), ]
+  accuracy <- accuracy[accuracy$scoring == "reference_regions", ]
+  contrasts <- contrasts[!is.na(contrasts$difference), ]
+  is_pooled <- discrimination$statistic == "auc_pooled" & discrimination$roi == "reference_roi"
+  pooled <- discrimination[is_pooled & !is.na(discrimination$value), ]
   rbind(
     if (NROW(accuracy) > 0) {
       plain <- compute_wilson_interval(accuracy$proportion, accuracy$n)

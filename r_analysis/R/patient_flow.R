@@ -1,20 +1,21 @@
 #' Numbers of Fig. 4, the article's and ours.
 #'
-#' @param analysis List with `paper`, `patients`, `lesions`.
+#' @param paper Data frame as of [read_paper_results()].
+#' @param patients,lesions Data frames as patients.csv and lesions.csv.
 #' @return Data frame `box` (screened, included, positive, negative, lesions), `paper`, `ours`; NA where there is none.
-count_patient_flow <- function(analysis) {
+count_patient_flow <- function(paper, patients, lesions) {
   printed <- function(quantity, level) {
-    rows <- select_paper(analysis$paper, quantity, "\u00a72.3")
+    rows <- select_paper(paper, quantity, "\u00a72.3")
     c(rows$number[rows$level == level], NA)[1]
   }
-  is_positive <- analysis$patients$group == "positive"
+  is_positive <- patients$group == "positive"
   data.frame(
     box = c("screened", "included", "positive", "negative", "lesions"),
     paper = c(
       printed("patients screened", "all"), printed("patients", "all"), printed("patients", "positive"),
       printed("patients", "negative"), printed("lesions", "LR-3/4/5")
     ),
-    ours = c(NA, nrow(analysis$patients), sum(is_positive), sum(!is_positive), nrow(analysis$lesions))
+    ours = c(NA, nrow(patients), sum(is_positive), sum(!is_positive), nrow(lesions))
   )
 }
 

@@ -7,9 +7,10 @@ plot_calibration <- function(bins, label) {
   bins$feature <- factor(describe_code(bins$feature), describe_code(levels(bins$feature)))
   variants <- levels(droplevels(bins$variant))
   bins$variant <- factor(bins$variant, variants)
-  colours <- stats::setNames(
-    okabe_ito(c("blue", "orange", "bluishgreen", "reddishpurple"))[seq_along(variants)], variants
-  )
+  # As many marks as the palette has; a further variant begins again with the first.
+  marks <- okabe_ito(c("blue", "orange", "bluishgreen", "reddishpurple", "vermillion", "skyblue", "black"))
+  colours <- stats::setNames(rep_len(marks, length(variants)), variants)
+  shapes <- stats::setNames(rep_len(c(16, 17, 15, 18, 3, 4, 8), length(variants)), variants)
   ggplot2::ggplot(bins, ggplot2::aes(x = .data$predicted, y = .data$proportion, colour = .data$variant)) +
     ggplot2::geom_abline(slope = 1, intercept = 0, colour = "grey40", linetype = "dotted") +
     ggplot2::geom_linerange(ggplot2::aes(ymin = .data$low, ymax = .data$high), alpha = 0.45) +
@@ -17,9 +18,7 @@ plot_calibration <- function(bins, label) {
     ggplot2::geom_point(ggplot2::aes(shape = .data$variant), size = 1.9) +
     ggplot2::facet_wrap(ggplot2::vars(.data$feature)) +
     ggplot2::scale_colour_manual(values = colours, name = NULL) +
-    ggplot2::scale_shape_manual(
-      values = stats::setNames(c(16, 17, 15, 18)[seq_along(variants)], variants), name = NULL
-    ) +
+    ggplot2::scale_shape_manual(values = shapes, name = NULL) +
     ggplot2::scale_x_continuous(limits = c(0, 1), breaks = seq(0, 1, 0.25), labels = format_level) +
     ggplot2::scale_y_continuous(limits = c(0, 1), breaks = seq(0, 1, 0.25)) +
     ggplot2::labs(

@@ -118,7 +118,8 @@ plot_contrasts <- function(contrasts, label) {
       title = "Contrasts of category accuracy, reference regions", x = "Difference of accuracies (percentage points)",
       y = NULL,
       caption = figure_caption(
-        label, "95 % of the patient bootstrap; p: patient-level sign flips, Holm over the six contrasts."
+        label, "95 % of the patient bootstrap; p: patient-level sign flips, Holm over the",
+        format_count(nrow(contrasts)), "contrasts."
       )
     ) +
     theme_report()

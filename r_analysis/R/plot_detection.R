@@ -87,10 +87,10 @@ describe_construction <- function(table) {
 
 #' Detection of reference lesions by size.
 #'
-#' @param table Data frame as of [compute_detection_by_size()].
+#' @param table Data frame as of [compute_detection_curves()].
 #' @param label Cohort label.
 #' @return A ggplot.
-plot_detection_by_size <- function(table, label) {
+plot_detection_curves <- function(table, label) {
   counts <- unique(table[c("size", "n")])
   strip <- stats::setNames(sprintf("%s (n = %d)", counts$size, counts$n), counts$size)
   ggplot2::ggplot(

@@ -1,13 +1,11 @@
 #' A metric by epoch, for each stage and variant that has it.
 #'
-#' @param history Data frame as training_history.csv.
-#' @param metric Name of the metric in it, without val_.
+#' @param rows Rows of a metric as of [select_metric()].
 #' @param axis Title of the vertical axis.
 #' @param title Title of the figure.
 #' @param label Cohort label.
 #' @return A ggplot.
-plot_training <- function(history, metric, axis, title, label) {
-  rows <- select_metric(history, metric)
+plot_training <- function(rows, axis, title, label) {
   rows$source <- factor(
     ifelse(startsWith(rows$metric, "val_"), "early-stopping patients", "training"), names(figure_colours()$source)
   )

@@ -7,6 +7,7 @@
 #' @param figure_folder Folder of the written figures.
 #' @param source Folder of report.Rmd, virtual_cohort.Rmd and report.css.
 #' @param path HTML file to write.
+#' @return Names of the outputs that the report shows, invisibly.
 render_report <- function(analysis, figures, figure_folder, source, path) {
   work <- tempfile("report-")
   dir.create(work)
@@ -30,6 +31,9 @@ render_report <- function(analysis, figures, figure_folder, source, path) {
   environment <- new.env(parent = environment())
   environment$analysis <- analysis
   environment$figures <- figures
+  presenter <- new_presenter(analysis, figures)
+  environment$show <- presenter$show
+  environment$show_rest <- presenter$show_rest
   rmarkdown::render(
     file.path(work, "report.Rmd"), output_format = format, output_file = "report.html", output_dir = work,
     intermediates_dir = work,
@@ -37,6 +41,7 @@ render_report <- function(analysis, figures, figure_folder, source, path) {
   )
   page <- readLines(file.path(work, "report.html"), encoding = "UTF-8")
   writeLines(embed_pictures(page, figure_folder), path, useBytes = TRUE)
+  invisible(presenter$list_shown())
 }
 
 #' Puts the pictures that a page refers to into it.

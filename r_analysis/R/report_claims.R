@@ -3,9 +3,9 @@
 #' @param analysis List as of [run_analysis()].
 #' @return String.
 describe_run <- function(analysis) {
-  fact <- function(key) c(analysis$run$value[analysis$run$key == key], NA)[1]
+  fact <- function(key) get_fact(analysis, key)
   commit <- fact("commit")
-  durations <- analysis$durations
+  durations <- analysis$results$durations
   paste0(
     "Cohort: ", analysis$label, ". Profile: ", fact("profile"), ". Commit: ",
     if (is.na(commit)) "not recorded" else commit,
@@ -15,9 +15,8 @@ describe_run <- function(analysis) {
 }
 
 #' Every claim with its verdict.
-#' @param analysis List as of [run_analysis()].
-tabulate_claims <- function(analysis) {
-  claims <- analysis$claims
+#' @param claims Data frame as of [compute_claims()].
+tabulate_claims <- function(claims) {
   first <- !duplicated(claims$claim)
   table <- new_report_table(
     "The article's claims, by rule. Effect: ours, with its 95 % interval. p: Holm-adjusted, for the named contrasts.",
@@ -29,9 +28,8 @@ tabulate_claims <- function(analysis) {
 }
 
 #' What the article's own numbers support of its claims.
-#' @param analysis List as of [run_analysis()].
-tabulate_paper_support <- function(analysis) {
-  claims <- analysis$claims
+#' @param claims Data frame `claim`, `part`, `paper`, `paper_support` as of [compute_claims()].
+tabulate_paper_support <- function(claims) {
   first <- !duplicated(claims$claim)
   table <- new_report_table(
     "What the article's own numbers support.",
@@ -42,14 +40,14 @@ tabulate_paper_support <- function(analysis) {
 }
 
 #' The named contrasts.
-#' @param analysis List as of [run_analysis()].
-tabulate_contrasts <- function(analysis) {
-  contrasts <- analysis$contrasts
+#' @param contrasts Data frame as of [compute_contrasts()].
+tabulate_contrasts <- function(contrasts) {
   present <- is.na(contrasts$gap)
   lesions <- ifelse(present, paste(contrasts$only_first, "/", contrasts$only_second), "\u2013")
   new_report_table(
     paste(
-      "Contrasts of category accuracy on reference regions. p: patient-level sign flips, adjusted for the six",
+      "Contrasts of category accuracy on reference regions. p: patient-level sign flips, adjusted for the",
+      format_count(nrow(contrasts)),
       "contrasts by Holm's method. McNemar's exact test ignores that lesions come in patients."
     ),
     Contrast = gsub(" - ", " \u2212 ", contrasts$contrast),
@@ -66,9 +64,8 @@ tabulate_contrasts <- function(analysis) {
 }
 
 #' What ignores clustering, beside what does not; without rows where there is nothing.
-#' @param analysis List as of [run_analysis()].
-tabulate_ignoring <- function(analysis) {
-  rows <- analysis$ignoring_clustering
+#' @param rows Data frame as of [compute_ignoring_clustering()], or NULL.
+tabulate_ignoring <- function(rows) {
   if (NROW(rows) == 0) {
     return(new_report_table("Nothing to compare."))
   }
@@ -87,9 +84,8 @@ tabulate_ignoring <- function(analysis) {
 }
 
 #' Calibration; without rows where there are no features.
-#' @param analysis List as of [run_analysis()].
-tabulate_calibration <- function(analysis) {
-  calibration <- analysis$calibration
+#' @param calibration Data frame as of [compute_calibration()], or NULL.
+tabulate_calibration <- function(calibration) {
   if (NROW(calibration) == 0) {
     return(new_report_table("No feature can be scored."))
   }
@@ -109,9 +105,8 @@ tabulate_calibration <- function(analysis) {
 }
 
 #' Detection on log diameter; without rows where there is no model.
-#' @param analysis List as of [run_analysis()].
-tabulate_detection_model <- function(analysis) {
-  rows <- analysis$detection_model$table
+#' @param rows Data frame `table` of [compute_detection_model()].
+tabulate_detection_model <- function(rows) {
   if (NROW(rows) == 0) {
     return(new_report_table("No model of detection."))
   }
@@ -124,10 +119,9 @@ tabulate_detection_model <- function(analysis) {
 }
 
 #' Average Dice with its simultaneous band, and how often each threshold is the best.
-#' @param analysis List as of [run_analysis()].
-tabulate_best_threshold <- function(analysis) {
-  band <- analysis$dice_band
-  best <- analysis$best_threshold
+#' @param best Data frame as of [compute_best_threshold()].
+#' @param band Data frame as of [compute_dice_band()].
+tabulate_best_threshold <- function(best, band) {
   new_report_table(
     paste(
       "Average Dice with its simultaneous 95 % band over all thresholds, and the share of resamples in which each is",
@@ -139,9 +133,8 @@ tabulate_best_threshold <- function(analysis) {
 }
 
 #' Over- and under-categorisation, and errors between neighbours.
-#' @param analysis List as of [run_analysis()].
-tabulate_shifts <- function(analysis) {
-  shifts <- analysis$shifts
+#' @param shifts Data frame as of [compute_shifts()], or NULL.
+tabulate_shifts <- function(shifts) {
   if (NROW(shifts) == 0) {
     return(new_report_table("No category."))
   }
@@ -161,9 +154,8 @@ tabulate_shifts <- function(analysis) {
 }
 
 #' Accuracy on the half split; without rows where the run has none.
-#' @param analysis List as of [run_analysis()].
-tabulate_half_split <- function(analysis) {
-  rows <- analysis$half_split
+#' @param rows Data frame as of [compute_half_split()], or NULL.
+tabulate_half_split <- function(rows) {
   if (NROW(rows) == 0) {
     return(new_report_table("No half split."))
   }
@@ -179,9 +171,8 @@ tabulate_half_split <- function(analysis) {
 }
 
 #' Accuracy over seeds; without rows where the run has one seed only.
-#' @param analysis List as of [run_analysis()].
-tabulate_seeds <- function(analysis) {
-  rows <- analysis$seeds
+#' @param rows Data frame as of [compute_seed_table()], or NULL.
+tabulate_seeds <- function(rows) {
   if (NROW(rows) == 0) {
     return(new_report_table("One seed."))
   }

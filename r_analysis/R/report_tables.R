@@ -2,16 +2,17 @@
 #'
 #' @param caption Caption without the cohort, which is put before it.
 #' @param ... Columns; names are the titles.
-#' @return List of `table` and `caption`; an element `wrap` that is TRUE lets the first column break its lines.
+#' @return List of `table` and `caption`; an element `wrap` that is TRUE lets the first column break its lines, an
+#'   element `note` is Markdown that stands below the table.
 new_report_table <- function(caption, ...) {
   list(table = data.frame(..., check.names = FALSE), caption = caption)
 }
 
 #' Facts of the run, three pairs a line.
-#' @param analysis List as of [run_analysis()].
-tabulate_run <- function(analysis) {
+#' @param run Data frame as run.csv.
+tabulate_run <- function(run) {
   pairs <- 3
-  facts <- cbind(analysis$run$key, ifelse(is.na(analysis$run$value), "\u2013", analysis$run$value))
+  facts <- cbind(run$key, ifelse(is.na(run$value), "\u2013", run$value))
   rows <- ceiling(nrow(facts) / pairs)
   facts <- rbind(facts, matrix("", rows * pairs - nrow(facts), 2))
   columns <- lapply(seq_len(pairs), function(i) facts[(i - 1) * rows + seq_len(rows), , drop = FALSE])
@@ -20,12 +21,10 @@ tabulate_run <- function(analysis) {
 }
 
 #' Printed numbers beside ours.
-#' @param analysis List as of [run_analysis()].
-#' @param rows Logical: rows of `analysis$comparison` to show.
+#' @param shown Rows as of [compare_with_paper()].
 #' @param caption Caption.
 #' @param definitions Whether to say what each of ours is; else only what needs saying.
-tabulate_comparison <- function(analysis, rows, caption, definitions = TRUE) {
-  shown <- analysis$comparison[rows, ]
+tabulate_comparison <- function(shown, caption, definitions = TRUE) {
   unit <- ifelse(shown$unit == "" | !grepl("[0-9]", shown$paper_value), "", paste0(" ", shown$unit))
   limits <- sprintf(" [%s, %s]", format_number(shown$paper_low, 2), format_number(shown$paper_high, 2))
   printed <- paste0(shown$paper_value, ifelse(is.na(shown$paper_low), "", limits), unit)
@@ -48,9 +47,9 @@ tabulate_comparison <- function(analysis, rows, caption, definitions = TRUE) {
 }
 
 #' Table 4.
-#' @param analysis List as of [run_analysis()].
-tabulate_dice <- function(analysis) {
-  dice <- analysis$dice_table
+#' @param dice Data frame as of [compute_dice_table()].
+#' @param paper Data frame as of [read_paper_results()].
+tabulate_dice <- function(dice, paper) {
   of <- function(statistic) dice[dice$statistic == statistic, ]
   thresholds <- format_level(of("average")$threshold)
   ours <- function(statistic) {
@@ -58,7 +57,7 @@ tabulate_dice <- function(analysis) {
     format_estimate(rows$value, rows$low, rows$high)
   }
   printed <- function(quantity) {
-    rows <- select_paper(analysis$paper, quantity, "Table 4")
+    rows <- select_paper(paper, quantity, "Table 4")
     format_number(rows$number[match(thresholds, rows$level)])
   }
   new_report_table(
@@ -73,9 +72,8 @@ tabulate_dice <- function(analysis) {
 }
 
 #' Dice at a threshold chosen on the test folds and on the early-stopping patients.
-#' @param analysis List as of [run_analysis()].
-tabulate_chosen <- function(analysis) {
-  chosen <- analysis$dice_at_chosen
+#' @param chosen Data frame as of [compute_dice_at_chosen()].
+tabulate_chosen <- function(chosen) {
   new_report_table(
     "Dice at a chosen threshold. The intervals leave the choice itself out.",
     Threshold = describe_code(chosen$choice), Statistic = describe_code(chosen$statistic), At = chosen$thresholds,
@@ -84,9 +82,8 @@ tabulate_chosen <- function(analysis) {
 }
 
 #' The threshold of each fold.
-#' @param analysis List as of [run_analysis()].
-tabulate_fold_thresholds <- function(analysis) {
-  folds <- analysis$fold_thresholds
+#' @param folds Data frame as fold_thresholds.csv.
+tabulate_fold_thresholds <- function(folds) {
   new_report_table(
     "Threshold of each fold.",
     Fold = folds$fold, `Threshold chosen` = format_level(folds$threshold_chosen),
@@ -95,10 +92,11 @@ tabulate_fold_thresholds <- function(analysis) {
 }
 
 #' Dice by the size of the largest lesion, at the threshold that most folds chose.
-#' @param analysis List as of [run_analysis()].
-tabulate_dice_by_size <- function(analysis) {
-  usual <- names(which.max(table(format_level(analysis$fold_thresholds$threshold_chosen))))
-  size <- analysis$dice_by_size[format_level(analysis$dice_by_size$threshold) == usual, ]
+#' @param by_size Data frame as of [compute_dice_by_size()].
+#' @param fold_thresholds Data frame as fold_thresholds.csv.
+tabulate_dice_by_size <- function(by_size, fold_thresholds) {
+  usual <- names(which.max(table(format_level(fold_thresholds$threshold_chosen))))
+  size <- by_size[format_level(by_size$threshold) == usual, ]
   new_report_table(
     paste0(
       "What small lesions do to the average: Dice at threshold ", usual,
@@ -110,10 +108,11 @@ tabulate_dice_by_size <- function(analysis) {
 }
 
 #' Detection at the thresholds of Table 4.
-#' @param analysis List as of [run_analysis()].
-tabulate_detection <- function(analysis) {
-  printed <- select_paper(analysis$paper, "average Dice", "Table 4")$level
-  rows <- analysis$detection_table[format_level(analysis$detection_table$threshold) %in% printed, ]
+#' @param detection Data frame as of [compute_lesion_detection()] and [compute_patient_detection()], together.
+#' @param paper Data frame as of [read_paper_results()].
+tabulate_detection <- function(detection, paper) {
+  printed <- select_paper(paper, "average Dice", "Table 4")$level
+  rows <- detection[format_level(detection$threshold) %in% printed, ]
   population <- c(positives_only = "positives (as printed)", with_negatives = "with negatives")
   precision <- format_estimate(rows$precision, rows$precision_low, rows$precision_high)
   new_report_table(
@@ -129,9 +128,8 @@ tabulate_detection <- function(analysis) {
 }
 
 #' Detection by size at the chosen thresholds; without rows where it was not computed at them.
-#' @param analysis List as of [run_analysis()].
-tabulate_detection_by_size <- function(analysis) {
-  size <- analysis$detection_at_chosen
+#' @param size Data frame as of [compute_recall_by_size()].
+tabulate_recall_by_size <- function(size) {
   new_report_table(
     "Detection by diameter at the threshold chosen on the early-stopping patients of each fold.",
     Diameter = as.character(size$size), Patients = size$patients, Lesions = size$n, Detected = size$successes,
@@ -140,9 +138,8 @@ tabulate_detection_by_size <- function(analysis) {
 }
 
 #' Features; without rows where there are none.
-#' @param analysis List as of [run_analysis()].
-tabulate_features <- function(analysis) {
-  features <- analysis$feature_table
+#' @param features Data frame as of [compute_feature_table()], or NULL.
+tabulate_features <- function(features) {
   first <- features[features$statistic == "auc", ]
   estimate <- function(statistic) {
     rows <- features[features$statistic == statistic, ]
@@ -161,12 +158,11 @@ tabulate_features <- function(analysis) {
 }
 
 #' Table 5 and the accuracies of Fig. 15; a variant that the run lacks has a line that says so.
-#' @param analysis List as of [run_analysis()].
-tabulate_accuracy <- function(analysis) {
-  is_accuracy <- analysis$paper$quantity == "LI-RADS accuracy"
-  printed <- cbind(analysis$paper, compute_paper_intervals(analysis$paper))[is_accuracy, ]
+#' @param accuracy Data frame as of [compute_accuracy_table()], or NULL.
+#' @param paper Data frame as of [read_paper_results()].
+tabulate_accuracy <- function(accuracy, paper) {
+  printed <- cbind(paper, compute_paper_intervals(paper))[paper$quantity == "LI-RADS accuracy", ]
   printed$text <- format_estimate(printed$number, printed$low, printed$high, 2)
-  accuracy <- analysis$accuracy_table
   absent <- setdiff(printed$level, accuracy$variant)
   columns <- c("variant", "scoring", "correct", "accuracy", "design_effect", "kappa", "shifted")
   ours <- data.frame(matrix(character(), 0, length(columns), dimnames = list(NULL, columns)))

@@ -1,7 +1,6 @@
 #' The cohort beside Tables 1 and 2 and section 2.3 of the article.
-#' @param analysis List as of [run_analysis()].
-tabulate_summary <- function(analysis) {
-  summary <- analysis$virtual$summary
+#' @param summary Data frame as cohort_summary.csv.
+tabulate_summary <- function(summary) {
   text <- function(column) ifelse(is.na(column), "\u2013", column)
   new_report_table(
     "The cohort beside the article's description of its own (Tables 1 and 2, section 2.3).",
@@ -10,10 +9,9 @@ tabulate_summary <- function(analysis) {
   )
 }
 
-#' What was measured on the cohort beside the literature; sources are numbers, [list_sources()] has their names.
-#' @param analysis List as of [run_analysis()].
-tabulate_realism <- function(analysis) {
-  realism <- analysis$virtual$realism
+#' What was measured on the cohort beside the literature; sources are numbers, whose names stand below.
+#' @param realism Data frame as of [judge_realism()].
+tabulate_realism <- function(realism) {
   digits <- choose_realism_digits(realism)
   number <- match(realism$source, unique(stats::na.omit(realism$source)))
   unit <- ifelse(is.na(realism$unit), "", realism$unit)
@@ -27,7 +25,7 @@ tabulate_realism <- function(analysis) {
     `Literature (or nominal)` = format_literature(realism, digits), Verdict = keep_together(realism$verdict),
     Source = ifelse(is.na(number), "\u2013", number)
   )
-  c(table, wrap = TRUE)
+  c(table, wrap = TRUE, note = paste0(list_sources(realism), "\n\n"))
 }
 
 #' The sources of the realism table by their numbers.
@@ -42,9 +40,8 @@ list_sources <- function(realism) {
 }
 
 #' Dice of the network beside an intensity window's and the readers'.
-#' @param analysis List as of [run_analysis()].
-tabulate_segmentation_ends <- function(analysis) {
-  rows <- analysis$segmentation_baselines
+#' @param rows Data frame as of [compute_segmentation_baselines()].
+tabulate_segmentation_ends <- function(rows) {
   new_report_table(
     paste(
       "Average Dice between the floor and the ceiling, over patients with a reference lesion; differences are paired",
@@ -57,14 +54,13 @@ tabulate_segmentation_ends <- function(analysis) {
 }
 
 #' Category accuracy of the networks beside what needs no image and what the rules reach on the truth.
-#' @param analysis List as of [run_analysis()].
-tabulate_category_ends <- function(analysis) {
-  networks <- analysis$accuracy_table
+#' @param ends Data frame as of [compute_baselines()] and [compute_category_ceiling()], together.
+#' @param networks Data frame as of [compute_accuracy_table()], or NULL.
+tabulate_category_ends <- function(ends, networks) {
   networks <- networks[networks$scoring == "reference_regions", ]
   columns <- c(
     "name", "successes", "n", "proportion", "low", "high", "kappa_linear", "kappa_linear_low", "kappa_linear_high"
   )
-  ends <- analysis$baselines
   ends$name <- describe_code(ends$baseline)
   if (NROW(networks) > 0) {
     networks$name <- paste("network", networks$variant)

@@ -56,9 +56,8 @@ compute_pretraining_dice <- function(dice) {
 }
 
 #' Surface distances and volumes.
-#' @param analysis List as of [run_analysis()].
-tabulate_surface <- function(analysis) {
-  rows <- analysis$surface_table
+#' @param rows Data frame as of [compute_surface_table()], or NULL.
+tabulate_surface <- function(rows) {
   new_report_table(
     paste(
       "Distances between the surfaces of the predicted and the reference mask, and volumes, at each fold's own",
@@ -70,13 +69,12 @@ tabulate_surface <- function(analysis) {
 }
 
 #' Dice of the pre-trained network.
-#' @param analysis List as of [run_analysis()].
-tabulate_pretraining <- function(analysis) {
-  rows <- analysis$pretraining_dice
-  source <- analysis$run$value[analysis$run$key == "pretraining"]
+#' @param rows Data frame as of [compute_pretraining_dice()], or NULL.
+#' @param source On what; NA if the run does not tell.
+tabulate_pretraining <- function(rows, source) {
   new_report_table(
     paste0(
-      "Pre-training on ", if (length(source) == 1) source else "CT", ": Dice of the whole liver and of its tumours on ",
+      "Pre-training on ", if (is.na(source)) "CT" else source, ": Dice of the whole liver and of its tumours on ",
       "the volumes that were held out for early stopping; mean and range. The article's abstract names a liver ",
       "segmentation and prints no number."
     ),

@@ -130,16 +130,3 @@ summarize_realism <- function(realism, what) {
     if (others > 0) paste0("; ", others, " cannot be judged"), "."
   )
 }
-
-#' The tables of the chapter on the virtual cohort.
-#'
-#' @param results Named list of data frames as of [read_results()].
-#' @return List of those of `summary`, `realism` and `curves` that the results have; NULL if they have none.
-collect_virtual_cohort <- function(results) {
-  found <- list(
-    summary = results$cohort_summary, curves = results$contrast_curves,
-    realism = if (!is.null(results$cohort_realism)) judge_realism(results$cohort_realism)
-  )
-  found <- found[!vapply(found, is.null, logical(1))]
-  if (length(found) == 0) NULL else found
-}

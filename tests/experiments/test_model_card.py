@@ -18,7 +18,7 @@ TABLES = {
     "segmentation_baselines": ("quantity,patients,value,low,high", ["readers,3,0.833786,0.817921,0.847498", "readers_minus_network,3,0.1,0,0.2"]),
     "surface": ("quantity,patients,unit,value,low,high", ["mean surface distance,3,mm,2.34,1.1,4.56"]),
     "pretraining_dice": ("label,volumes,value,low,high", ["liver,2,0.91234,0.9,0.92"]),
-    "detection_by_size_at_chosen_threshold": ("size,patients,n,successes,proportion,low,high,design_effect,n_effective", [
+    "recall_by_size_at_chosen_threshold": ("size,patients,n,successes,proportion,low,high,design_effect,n_effective", [
         "≥ 20 mm,3,5,4,0.8,0.4,0.95,1,5"]),
     "features": ("variant,roi,feature,patients,n_present,n_absent,n_unread,statistic,value,low,high", [
         "vgg16-adaptive,reference_roi,aphe,3,4,1,0,auc,0.910859,,", "vgg16-adaptive,automatic_roi,aphe,3,4,1,0,auc,0.1,,",
@@ -77,6 +77,18 @@ def test_every_figure_is_that_of_the_report_with_its_interval(card):
         assert f"\n{line}\n" in card, line
     # The best threshold of the test folds, regions that were found automatically, and differences stand in the report only.
     assert "0.778" not in card and "0.100 |" not in card and "readers_minus_network" not in card
+
+
+def test_every_network_is_said_in_the_words_of_its_variant(plan):
+    finish(plan)
+    variants = ("vgg16-adaptive", "resnet50-plain", "direct-finetuned-size")
+    trained = plan.profile.model_copy(update={"characterization": plan.profile.characterization.model_copy(update={"variants": variants})})
+    (plan.run / "profile.yaml").write_text(yaml.safe_dump(trained.model_dump(mode="json")))
+    details = sections(write_model_card(read_plan(plan.run)).read_text(encoding="utf-8"))["Model details"]
+    assert re.findall(r"^\| characterisation, (.+) \|$", details, re.MULTILINE) == [
+        "vgg16-adaptive | VGG16; three heads, trained with the paper's Eq. 4",
+        "resnet50-plain | ResNet-50; the same heads, trained without the phase switch",
+        "direct-finetuned-size | VGG16; direct to the category, trunk fine-tuned, with the diameter"]
 
 
 def test_no_figure_comes_from_anywhere_but_the_tables(plan):

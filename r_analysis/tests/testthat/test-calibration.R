@@ -42,3 +42,14 @@ test_that("the groups have equal sizes and hold every lesion once", {
   expect_equal(sum(bins$successes), 25)
   expect_equal(nrow(compute_calibration_bins(known(rep(0.4, 6), rep(0:1, 3)))), 1)
 })
+
+test_that("every variant has a mark in the figure, however many there are", {
+  names <- paste0("v", 1:6)
+  bins <- data.frame(
+    variant = factor(names, names), feature = factor("aphe"), predicted = 0.5, proportion = 0.5, low = 0.4, high = 0.6
+  )
+  points <- ggplot2::layer_data(plot_calibration(bins, "c"), 4)
+  expect_identical(length(unique(points$colour)), 6L)
+  expect_identical(length(unique(points$shape)), 6L)
+  expect_false(anyNA(points$colour) || anyNA(points$shape))
+})

@@ -112,8 +112,8 @@ test_that("a lesion without a category is an error of accuracy, and has no direc
   expect_false(anyNA(find_correct(bare, "vgg16-adaptive")))
   expect_no_warning(shifts <- compute_shifts(bare))
   expect_equal(shifts$n[shifts$variant == "vgg16-adaptive"][1], length(mine) - 1)
-  expect_no_warning(claim <- claim_neighbours(bare))
-  expect_identical(claim$note, claim_neighbours(categories)$note)
+  expect_no_warning(claim <- claim_neighbours(bare, "vgg16-adaptive"))
+  expect_identical(claim$note, claim_neighbours(categories, "vgg16-adaptive")$note)
   confusion <- compute_confusion(bare)
   here <- confusion$variant == "vgg16-adaptive" & confusion$scoring == "reference_regions"
   expect_equal(sum(confusion$n[here]), length(mine))

@@ -98,15 +98,15 @@ test_that("small lesions and neighbours follow a plain count", {
   chosen <- select_at_chosen(results$dice_by_threshold, results$fold_thresholds)
   largest <- tapply(results$lesions$diameter_mm, results$lesions$patient_id, max)[chosen$patient_id]
   expect_equal(claim$effect, mean(chosen$dice[largest >= 20]) - mean(chosen$dice[largest < 20]))
-  claim <- claim_neighbours(results$categories)
+  claim <- claim_neighbours(results$categories, "vgg16-adaptive")
   rows <- select_scoring(results$categories[results$categories$variant == "vgg16-adaptive", ], "reference_regions")
   shift <- abs(as.integer(rows$category_pred) - as.integer(rows$category_ref))
   expect_equal(claim$effect, sum(shift == 1) / sum(shift > 0))
-  expect_identical(claim_neighbours(results$categories[0, ])$note, "not in this run: vgg16-adaptive")
+  expect_identical(claim_neighbours(results$categories[0, ], "any")$note, "not in this run: any")
 })
 
 test_that("every claim of the article has its verdict", {
-  claims <- run_analysis(results, paper)$claims
+  claims <- get_estimate(run_analysis(results, paper), "claims")
   expect_length(unique(claims$claim), 9)
   expect_true(all(claims$verdict %in% c("holds", "reversed", "not shown", "true by construction")))
   expect_true(all(nzchar(claims$paper_support)))

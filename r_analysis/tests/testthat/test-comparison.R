@@ -1,26 +1,24 @@
 paper <- read_paper_results(paper_path)
 analysis <- run_analysis(read_fixture(), paper)
+comparison <- get_estimate(analysis, "comparison")
 
 test_that("every printed number has its row, in order", {
-  comparison <- analysis$comparison
   key <- c("item", "quantity", "level")
   expect_identical(row_keys(comparison, key), row_keys(paper, key))
   expect_identical(comparison$paper_value, paper$value)
-  expect_true(all(comparison$cohort == "virtual cohort"))
 })
 
 test_that("on a virtual cohort no number is compared", {
   is_number <- !is.na(paper$number)
-  expect_true(all(analysis$comparison$verdict[is_number] == "not comparable"))
-  expect_true(all(analysis$comparison$verdict[!is_number] == "not a plain number"))
+  expect_true(all(comparison$verdict[is_number] == "not comparable"))
+  expect_true(all(comparison$verdict[!is_number] == "not a plain number"))
 })
 
 test_that("on another cohort numbers are compared, by their kind", {
   results <- read_fixture()
   results$run$value[results$run$key == "cohort"] <- "my hospital"
-  comparison <- run_analysis(results, paper)$comparison
+  comparison <- get_estimate(run_analysis(results, paper), "comparison")
   verdict <- function(item) unique(comparison$verdict[comparison$item == item])
-  expect_true(all(comparison$cohort == "my hospital"))
   expect_true(all(verdict("Table 4") %in% c("agrees", "differs", "inconclusive")))
   expect_true(all(verdict("Table 5") %in% c("agrees", "differs", "inconclusive")))
   expect_identical(verdict("Fig. 15"), "not measured")
@@ -30,7 +28,6 @@ test_that("on another cohort numbers are compared, by their kind", {
 })
 
 test_that("our values are in the printed unit and from the results", {
-  comparison <- analysis$comparison
   ours <- function(item, quantity, level) {
     comparison$ours_value[comparison$item == item & comparison$quantity == quantity & comparison$level == level]
   }
@@ -47,6 +44,22 @@ test_that("our values are in the printed unit and from the results", {
   )
   expect_true(is.na(ours("Fig. 15", "LI-RADS accuracy", "direct-frozen")))
   expect_equal(ours("\u00a72.4", "folds", "all"), 3)
+})
+
+test_that("each accuracy stands beside the table or figure that the registry of variants names", {
+  variants <- read_fixture()$variants
+  table <- data.frame(
+    variant = c("direct-frozen", "vgg16-plain", "direct-finetuned-size", "vgg16-plain"), proportion = 0.5, low = 0.4,
+    high = 0.6, n = 9, n_effective = 8,
+    scoring = c("reference_regions", "reference_regions", "reference_regions", "end_to_end")
+  )
+  ours <- collect_accuracy(table, variants)
+  expect_identical(ours$item, c("Fig. 15", "Table 5", NA))
+  expect_identical(ours$level, c("direct-frozen", "vgg16-plain", "direct-finetuned-size"))
+  expect_equal(ours$value, rep(50, 3))
+  # A variant that the article does not have stands beside none of its numbers.
+  compared <- compare_with_paper(paper, ours, "my hospital")
+  expect_identical(compared$level[!is.na(compared$ours_value)], c("vgg16-plain", "direct-frozen"))
 })
 
 test_that("printed intervals are Wilson's for shares and normal for means", {

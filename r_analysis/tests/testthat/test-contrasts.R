@@ -33,12 +33,41 @@ all_variants <- c(
   "direct-finetuned-size"
 )
 
+test_that("the contrasts follow from what the variants are, not from their names", {
+  variants <- read_fixture()$variants
+  contrasts <- list_contrasts(variants)
+  expect_identical(contrasts$contrast, c(
+    "adaptive - plain, VGG16", "adaptive - plain, ResNet-50", "characterised - direct, without size",
+    "characterised - direct, with size", "fine-tuned - frozen, direct", "VGG16 - ResNet-50, adaptive"
+  ))
+  expect_identical(contrasts$question, c("mode", "mode", "direct", "direct", "tuning", "trunk"))
+  expect_identical(contrasts$part[1:4], c(
+    "VGG16", "ResNet-50", "direct network without size", "direct network with size"
+  ))
+  expect_identical(contrasts$first, c(
+    "vgg16-adaptive", "resnet50-adaptive", "vgg16-adaptive", "vgg16-adaptive", "direct-finetuned", "vgg16-adaptive"
+  ))
+  expect_identical(contrasts$second, c(
+    "vgg16-plain", "resnet50-plain", "direct-finetuned", "direct-finetuned-size", "direct-frozen", "resnet50-adaptive"
+  ))
+  renamed <- list_contrasts(transform(variants, variant = paste0("n", seq_along(variant))))
+  numbers <- function(names) paste0("n", match(names, variants$variant))
+  expect_identical(renamed$first, numbers(contrasts$first))
+  expect_identical(renamed$second, numbers(contrasts$second))
+  # A second network that is alike changes nothing; a trunk that is trained in one way only has no contrast of modes.
+  alike <- transform(variants[variants$variant == "vgg16-plain", ], variant = "again")
+  expect_identical(list_contrasts(rbind(variants, alike)), contrasts)
+  without <- list_contrasts(variants[!variants$variant %in% c("resnet50-plain", "direct-frozen"), ])
+  expect_identical(without$contrast, contrasts$contrast[-c(2, 5)])
+  expect_identical(list_contrasts(variants[variants$kind != "direct", ])$question, c("mode", "mode", "trunk"))
+})
+
 test_that("all six contrasts are computed, and equal a plain count", {
   folder <- tempfile()
   write_fixture_results(folder, variants = all_variants)
   results <- read_results(folder, test_schema())
   weights <- draw_patient_weights(results$patients, 500)
-  table <- compute_contrasts(results$categories, weights)
+  table <- compute_contrasts(results$categories, list_contrasts(results$variants), weights)
   expect_identical(nrow(table), 6L)
   expect_true(all(is.na(table$gap)))
   rows <- results$categories[results$categories$roi == "reference_roi", ]
@@ -52,13 +81,13 @@ test_that("all six contrasts are computed, and equal a plain count", {
 test_that("a missing variant is named, and the other adjusted p values do not gain by it", {
   results <- read_fixture()
   weights <- draw_patient_weights(results$patients, 200)
-  table <- compute_contrasts(results$categories, weights)
+  table <- compute_contrasts(results$categories, list_contrasts(results$variants), weights)
   expect_identical(table$gap[3:5], c("direct-finetuned", "direct-finetuned-size", "direct-finetuned, direct-frozen"))
   expect_true(all(is.na(table$p_holm[3:5])))
   known <- !is.na(table$p)
   # Three of six p values, the smallest times six.
   expect_equal(min(table$p_holm, na.rm = TRUE), min(1, 6 * min(table$p, na.rm = TRUE)))
   expect_true(all(table$p_holm[known] >= stats::p.adjust(table$p[known], "holm")))
-  empty <- compute_contrasts(results$categories[0, ], weights)
+  empty <- compute_contrasts(results$categories[0, ], list_contrasts(results$variants), weights)
   expect_true(all(is.na(empty$difference)) && all(nzchar(empty$gap)))
 })

@@ -59,7 +59,7 @@ test_that("a positive patient without reference lesion can be a false positive",
 })
 
 test_that("detection by size counts reference lesions only", {
-  table <- compute_detection_by_size(lesion_rows)
+  table <- compute_detection_curves(lesion_rows)
   expect_identical(as.character(table$size), SIZE_STRATA)
   expect_equal(table$successes, c(0, 0, 1))
   expect_equal(table$n, c(1, 1, 1))
@@ -67,6 +67,6 @@ test_that("detection by size counts reference lesions only", {
 
 test_that("detection at chosen thresholds needs all of them", {
   chosen <- data.frame(fold = 0, threshold_chosen = 0.5)
-  expect_equal(sum(compute_detection_at_chosen(lesion_rows, chosen)$n), 3)
-  expect_equal(NROW(compute_detection_at_chosen(lesion_rows, data.frame(fold = 0, threshold_chosen = 0.6))), 0)
+  expect_equal(sum(compute_recall_by_size(lesion_rows, chosen)$n), 3)
+  expect_equal(NROW(compute_recall_by_size(lesion_rows, data.frame(fold = 0, threshold_chosen = 0.6))), 0)
 })

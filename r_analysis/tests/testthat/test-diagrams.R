@@ -84,10 +84,12 @@ test_that("printed times are put to the phases that have one", {
   )
 })
 
+draw_diagrams <- function(results, pictures = character()) {
+  build_figures(run_analysis(results, paper, pictures, name_outputs(list_diagram_outputs())))
+}
+
 test_that("every diagram of the results is drawn and put into a table", {
-  results <- read_fixture()
-  analysis <- list(label = "virtual cohort", paper = paper, diagrams = collect_diagrams(results))
-  figures <- build_diagram_figures(analysis)
+  figures <- draw_diagrams(read_fixture())
   expect_identical(names(figures), unname(vapply(DIAGRAMS, function(spec) spec$file, character(1))))
   expect_identical(names(DIAGRAMS), schema_levels(test_schema(), "diagram_nodes.csv", "figure"))
   data <- figures$figure_unet_plus_plus$data
@@ -106,13 +108,13 @@ test_that("every diagram of the results is drawn and put into a table", {
 test_that("without the tables, or with some diagrams only, the gap is named and the rest is drawn", {
   results <- read_fixture()
   results$diagram_edges <- NULL
-  expect_null(collect_diagrams(results))
-  figures <- build_diagram_figures(list(label = "virtual cohort", paper = paper, diagrams = NULL))
+  expect_null(collect_diagram(results, "workflow", paper))
+  figures <- draw_diagrams(results)
   expect_length(figures, 0)
   expect_match(describe_missing_diagrams(figures), "have none of it: The step between.*one trunk, three heads")
   results <- read_fixture()
   results$diagram_nodes <- results$diagram_nodes[results$diagram_nodes$figure == "workflow", ]
-  figures <- build_diagram_figures(list(label = "l", paper = paper, diagrams = collect_diagrams(results)))
+  figures <- draw_diagrams(results)
   expect_identical(names(figures), "figure_02_workflow")
   expect_no_match(describe_missing_diagrams(figures), "workflow of a run")
 })
@@ -124,7 +126,7 @@ test_that("the reader's screenshot is a figure where it is there", {
   path <- write_fixture_picture(file.path(folder, "reader.png"))
   pictures <- find_pictures(folder, path)
   expect_identical(pictures, c(reader = path))
-  figures <- build_diagram_figures(list(label = "l", paper = paper, diagrams = NULL, pictures = pictures))
+  figures <- draw_diagrams(read_fixture(), pictures)
   expect_identical(figures$figure_07_reader$picture, path)
 })
 

@@ -14,11 +14,11 @@ test_that("DeLong's interval equals the published variance, by hand", {
 test_that("plain intervals stand beside the others, and are no wider than they for accuracies", {
   results <- read_fixture()
   analysis <- run_analysis(results, read_paper_results(paper_path))
-  table <- analysis$ignoring_clustering
+  table <- get_estimate(analysis, "ignoring_clustering")
   accuracy <- table[table$quantity == "accuracy", ]
   wilson <- compute_wilson_interval(accuracy$value, nrow(results$lesions))
   expect_equal(accuracy$plain_low, wilson$low)
   expect_true(all(accuracy$plain_high - accuracy$plain_low <= accuracy$high - accuracy$low + 1e-12))
   expect_setequal(table$plain_method, c("Wilson", "McNemar's exact test", "DeLong"))
-  expect_equal(sum(table$quantity == "difference of accuracies"), sum(is.na(analysis$contrasts$gap)))
+  expect_equal(sum(table$quantity == "difference of accuracies"), sum(is.na(get_estimate(analysis, "contrasts")$gap)))
 })

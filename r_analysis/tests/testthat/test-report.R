@@ -44,9 +44,9 @@ test_that("the script writes a whole report from a checkout that cannot be writt
   expect_setequal(sub("[.]png$", "", pngs), c(
     unname(vapply(DIAGRAMS, function(spec) spec$file, character(1))), "figure_07_reader",
     "figure_04_patients", "figure_09_dice_boxes", "figure_10_dice_curves", "figure_12_pixel_curves",
-    "figure_13_detection", "figure_14_confusion_vgg16_adaptive", "figure_16_confusion_variants",
+    "figure_13_detection", "figure_14_confusion_main", "figure_16_confusion_variants",
     "figure_best_threshold", "figure_calibration", "figure_contrast_signal_over_liver",
-    "figure_contrast_signal_over_precontrast", "figure_contrasts", "figure_detection_by_size",
+    "figure_contrast_signal_over_precontrast", "figure_contrasts", "figure_detection_curves_by_size",
     "figure_detection_model", "figure_features", "figure_sizes", "figure_table_05_accuracy", "figure_training_history",
     "figure_learning_curve"
   ))
@@ -106,12 +106,12 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   gaps <- names(figures)[vapply(figures, function(figure) is.null(figure$plot), logical(1))]
   pictures <- c("figure_08_examples", "figure_11_small_lesions")
   lacking <- c(
-    "figure_14_confusion_vgg16_adaptive", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history",
+    "figure_14_confusion_main", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history",
     "figure_learning_curve"
   )
   expect_setequal(gaps, c(pictures, lacking))
-  expect_match(figures$figure_14_confusion_vgg16_adaptive$gap, "no lesion of vgg16-adaptive")
-  accuracy <- tabulate_accuracy(analysis)$table
+  expect_match(figures$figure_14_confusion_main$gap, "no lesion of vgg16-adaptive")
+  accuracy <- tabulate_accuracy(get_estimate(analysis, "accuracy"), paper)$table
   expect_identical(accuracy$Scoring[accuracy$Variant == "vgg16-adaptive"], "not in this run")
   expect_identical(sum(accuracy$Scoring == "not in this run"), 4L)
   out <- tempfile()
@@ -145,9 +145,9 @@ test_that("a run without any category or feature still has its other parts", {
   folder <- tempfile()
   write_results(results, folder)
   analysis <- run_analysis(read_results(folder, test_schema()), paper)
-  expect_null(analysis$accuracy_table)
-  expect_equal(nrow(tabulate_features(analysis)$table), 0)
-  expect_true(all(tabulate_accuracy(analysis)$table$Scoring == "not in this run"))
+  expect_null(get_estimate(analysis, "accuracy"))
+  expect_equal(nrow(tabulate_features(get_estimate(analysis, "features"))$table), 0)
+  expect_true(all(tabulate_accuracy(NULL, paper)$table$Scoring == "not in this run"))
   expect_false(is.null(build_figures(analysis)$figure_13_detection$plot))
 })
 
@@ -156,14 +156,7 @@ test_that("the report's prose has no number and no verdict of its own", {
   source <- paste(unlist(lapply(files, readLines, encoding = "UTF-8")), collapse = "\n")
   prose <- gsub("(?s)```\\{r.*?```", "", source, perl = TRUE)
   prose <- gsub("`r [^`]*`", "", prose)
-  # Names that have digits: parts of the article and ledger, categories, confidence levels, Dice's formula, the DOI.
-  names <- c(
-    "doi:[0-9./a-z]+", "(Figs?\\.|Tables?|items?|section) [0-9.]+(\\s+and\\s+[0-9]+)?", "\u00a7[0-9]", "LR-[345]",
-    "9[05]&nbsp;%", "2 TP"
-  )
-  for (name in names) {
-    prose <- gsub(name, "", prose)
-  }
+  prose <- remove_names(prose)
   expect_identical(regmatches(prose, gregexpr("[^\n]*[0-9][^\n]*", prose))[[1]], character())
 })
 
@@ -171,6 +164,6 @@ test_that("small cohorts with one lesion a fold go through", {
   folder <- tempfile()
   write_fixture_results(folder, positives = 4, negatives = 2, folds = 2, seed = 3)
   analysis <- run_analysis(read_results(folder, test_schema()), paper)
-  expect_false(any(is.nan(unlist(analysis$accuracy_table[c("proportion", "low", "high")]))))
+  expect_false(any(is.nan(unlist(get_estimate(analysis, "accuracy")[c("proportion", "low", "high")]))))
   expect_silent(write_figures(build_figures(analysis), tempfile(), "virtual cohort"))
 })

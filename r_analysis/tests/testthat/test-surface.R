@@ -41,15 +41,12 @@ test_that("the pre-training's Dice has mean and range of the volumes that have o
 
 test_that("the page has both tables or neither", {
   weights <- draw_patient_weights(data.frame(patient_id = letters[1:5], group = "all"), 500)
-  analysis <- list(
-    surface_table = compute_surface_table(make_surface(), weights),
-    run = data.frame(key = "pretraining", value = "virtual CT"),
-    pretraining_dice = data.frame(label = "liver", volumes = 2, value = 0.85, low = 0.8, high = 0.9)
-  )
-  expect_equal(nrow(tabulate_surface(analysis)$table), 5)
-  expect_identical(tabulate_pretraining(analysis)$table[[3]], "0.850, 0.800 to 0.900")
-  expect_match(tabulate_pretraining(analysis)$caption, "^Pre-training on virtual CT: ")
-  expect_equal(nrow(tabulate_surface(list())$table), 0)
-  expect_equal(nrow(tabulate_pretraining(list())$table), 0)
-  expect_null(format_table(tabulate_surface(list()), "x"))
+  pretraining <- data.frame(label = "liver", volumes = 2, value = 0.85, low = 0.8, high = 0.9)
+  expect_equal(nrow(tabulate_surface(compute_surface_table(make_surface(), weights))$table), 5)
+  expect_identical(tabulate_pretraining(pretraining, "virtual CT")$table[[3]], "0.850, 0.800 to 0.900")
+  expect_match(tabulate_pretraining(pretraining, "virtual CT")$caption, "^Pre-training on virtual CT: ")
+  expect_match(tabulate_pretraining(pretraining, NA_character_)$caption, "^Pre-training on CT: ")
+  expect_equal(nrow(tabulate_surface(NULL)$table), 0)
+  expect_equal(nrow(tabulate_pretraining(NULL, NA_character_)$table), 0)
+  expect_null(format_table(tabulate_surface(NULL), "x"))
 })

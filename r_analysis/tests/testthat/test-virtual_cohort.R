@@ -102,10 +102,11 @@ test_that("the chapter is there on a virtual cohort with its tables, and left ou
     has_plot <- !vapply(figures, function(figure) is.null(figure$plot), logical(1))
     # A cheap picture stands in for each plot.
     figures[has_plot] <- lapply(figures[has_plot], function(figure) {
-      list(picture = picture, alt = figure$alt, width = figure$width)
+      list(picture = picture, caption = figure$caption, alt = figure$alt, width = figure$width)
     })
     write_figures(figures, out, analysis$label)
-    render_report(analysis, figures, out, analysis_folder, file.path(out, "report.html"))
+    shown <- render_report(analysis, figures, out, analysis_folder, file.path(out, "report.html"))
+    expect_setequal(shown, names_to_show(analysis$outputs, virtual = is_virtual_cohort(analysis$label)))
     paste(readLines(file.path(out, "report.html"), encoding = "UTF-8"), collapse = " ")
   }
   folder <- tempfile()
@@ -136,11 +137,11 @@ test_that("pictures are taken if they are PNG, and not if they are too large", {
   path <- write_fixture_picture(file.path(folder, "figure_8.png"))
   pictures <- find_pictures(folder)
   expect_identical(names(pictures), "figure_8")
-  expect_identical(embed(pictures, "figure_8", "x", 5)$picture, unname(pictures))
-  expect_match(embed(pictures, "figure_11", "x", 5)$gap, "no figure_11.png")
+  expect_identical(embed(pictures, "figure_8", "c", "x", 5)$picture, unname(pictures))
+  expect_match(embed(pictures, "figure_11", "c", "x", 5)$gap, "no figure_11.png")
   bytes <- readBin(path, "raw", file.size(path))
   writeBin(c(bytes, raw(MAXIMUM_PICTURE_BYTES)), path)
-  expect_match(embed(find_pictures(folder), "figure_8", "x", 5)$gap, "too large")
+  expect_match(embed(find_pictures(folder), "figure_8", "c", "x", 5)$gap, "too large")
   writeLines("not a picture", file.path(folder, "figure_11.png"))
   expect_error(find_pictures(folder), "figure_11.png: expected a PNG picture", class = "input_error")
 })
