@@ -79,13 +79,18 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
                                            f"crops of {characterization.crop_px} × {characterization.crop_px} pixels"],
         ["category", f"LI-RADS table, rule set `{characterization.rules}`; a feature is present from probability {characterization.decision_threshold:g}"],
         ["training", f"{segmentation.finetune.epochs} epochs a fold after {segmentation.pretrain.epochs} on CT, {characterization.epochs} epochs a variant "
-                     f"and fold; seed {profile.seed}"],
+                     f"and fold; seeds: splits {profile.seed}, segmentation {_join(segmentation.seeds)}, "
+                     f"characterisation {_join(characterization.seeds)}"],
         ["profile", f"{profile.name}, digest {records['profile_digest']}; all settings: `profile.yaml`"],
         ["code", commit],
         ["versions", ", ".join(f"{name} {version}" for name, version in versions.items())],
         ["weights", "`segmentation/`, `characterization/`; SHA-256 in `checksums.json`"],
         ["time", f"{sum(measured) / 60:.1f} min for the stages before the report" if measured else "not recorded"],
         ["licence", f"{_citation(CHECKOUT / 'CITATION.cff')['license']}; of the code. Weights that began from ImageNet or LiTS carry those sets' terms"]])
+
+
+def _join(seeds: Iterable[int]) -> str:
+    return " ".join(map(str, seeds))
 
 
 def _describe_variant(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Stage folds: fine-tunes each segmentation variant in each fold, chooses the fold's threshold, predicts its test patients (§2.4, §2.5.1)."""
+"""Stage folds: fine-tunes on the delayed phase, chooses each fold's threshold, predicts its test patients (§2.4, §2.5.1)."""
 from __future__ import annotations
 
 from stage import run_stage

@@ -15,6 +15,7 @@ def copy_checkout(folder: Path) -> Path:
     """The code and what it reads, copied into `folder`."""
     for room in ROOMS:
         shutil.copytree(CHECKOUT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
+    shutil.copy(CHECKOUT / "CITATION.cff", folder)
     return folder
 
 

@@ -1,23 +1,21 @@
 """The store of a segmentation set: one image a patient, and the voxels of the label that is to be found."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from lirads_keras.config import PreprocessingSettings
-from lirads_keras.entities import Phase
+from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.manifest_checks import find_box_problems
 from lirads_keras.io.manifests import Manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.preprocessing.segmented_image import read_segmented_image
-from lirads_keras.preprocessing.store import CT, CT_LABELS, StoredStudy, read_stored_study, write_stored_study
-from lirads_keras.progress import Progress, tell_count
+from lirads_keras.preprocessing.store import CT, CT_LABELS, StoredStudy, read_stored_study
+from lirads_keras.preprocessing.study_store import identify, store_studies, store_study
+from lirads_keras.progress import Progress
 
 
 def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: Path, settings: PreprocessingSettings, *, jobs: int,
@@ -30,7 +28,7 @@ def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: 
         folder: gets a folder a patient.
         settings: Eq. 1 (MR) or the window (CT), and the matrix.
         jobs: processes.
-        progress: told each patient that is done; what an earlier call stored counts.
+        progress: told after each patient.
 
     Returns:
         Patient → study, in the manifest's order.
@@ -40,18 +38,8 @@ def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: 
     """
     raise_if_any(find_box_problems(manifest.folder, manifest.patients))
     patient_ids = [str(name) for name in manifest.patients["patient_id"]]
-    missing = [name for name in patient_ids if not (folder / name / "geometry.json").exists()]
-    tasks = [partial(store_labelled_image, folder / name, manifest, name, labels, settings) for name in missing]
-    problems: list[Problem] = []
-    done = len(patient_ids) - len(missing)
-    tell_count(progress, "patient", done, len(patient_ids))
-    for done, result in enumerate(_run(tasks, jobs), start=done + 1):
-        try:
-            result()
-        except InputError as error:
-            problems += error.problems
-        tell_count(progress, "patient", done, len(patient_ids))
-    raise_if_any(problems)
+    tasks = {name: partial(store_labelled_image, folder / name, manifest, name, labels, settings) for name in patient_ids}
+    store_studies(folder, tasks, jobs=jobs, progress=progress)
     studies = {name: read_stored_study(folder / name) for name in patient_ids}
     if not any(study.lesion_slices for study in studies.values()):
         masks = sum(bool(path) for path in manifest.patients["mask_path"])
@@ -59,26 +47,21 @@ def store_segmentation_set(manifest: Manifest, labels: tuple[int, ...], folder: 
     return studies
 
 
-def _run(tasks: Sequence[Callable[[], None]], jobs: int) -> Iterator[Callable[[], None]]:
-    """What gives each task's result, or raises its error; the tasks of one process run when they are asked for."""
-    if jobs == 1 or len(tasks) < 2:
-        yield from tasks
-        return
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("forkserver")) as pool:
-        for future in as_completed([pool.submit(task) for task in tasks]):
-            yield future.result
-
-
 def store_labelled_image(folder: Path, manifest: Manifest, patient_id: str, labels: tuple[int, ...], settings: PreprocessingSettings) -> None:
-    """Stores one patient; the store's word for what is to be found is a lesion (MR) or a tumour (CT).
+    """Stores one patient, unless that was done with these labels and settings; the images are those that the run was claimed for.
+
+    The store's word for what is to be found is a lesion (MR) or a tumour (CT).
 
     Raises:
         InputError: the image or mask cannot be read, or they lie on different grids.
     """
-    volume = read_segmented_image(series_of(manifest, patient_id))
-    path = manifest.mask_path(patient_id)
-    is_ct = (manifest.series.loc[manifest.series["patient_id"] == patient_id, "modality"] == "CT").any()
-    mask = None if path is None else np.isin(read_mask_on_grid(path, volume), labels).astype(np.uint8)
-    if is_ct and mask is not None:
-        mask *= np.uint8(CT_LABELS["tumour"])
-    write_stored_study(folder, {CT if is_ct else str(Phase.DELAYED): volume}, mask, settings)
+    def read() -> tuple[dict[str, Volume], np.ndarray | None]:
+        volume = read_segmented_image(series_of(manifest, patient_id))
+        path = manifest.mask_path(patient_id)
+        is_ct = (manifest.series.loc[manifest.series["patient_id"] == patient_id, "modality"] == "CT").any()
+        mask = None if path is None else np.isin(read_mask_on_grid(path, volume), labels).astype(np.uint8)
+        if is_ct and mask is not None:
+            mask *= np.uint8(CT_LABELS["tumour"])
+        return {CT if is_ct else str(Phase.DELAYED): volume}, mask
+
+    store_study(folder, identify([list(labels), settings.digest()]), read, settings)

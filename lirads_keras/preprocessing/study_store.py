@@ -17,7 +17,7 @@ from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.records import Record
 from lirads_keras.preprocessing.store import write_stored_study
-from lirads_keras.progress import Progress
+from lirads_keras.progress import Progress, tell_count
 
 ReadStudy = Callable[[], tuple[Mapping[str, Volume], np.ndarray | None]]
 """Gives what `write_stored_study` takes: volumes by phase, and the mask."""
@@ -65,7 +65,7 @@ def store_studies(store: Path, tasks: Mapping[str, Callable[[], None]], *, jobs:
             finish()
         except InputError as error:
             problems.extend(error.problems)
-        progress(done / len(tasks), f"study {done} of {len(tasks)}")
+        tell_count(progress, "study", done, len(tasks))
     raise_if_any(problems)
 
 

@@ -128,7 +128,7 @@ def test_the_folds_of_a_run_are_taken(folder: Path, tmp_path: Path) -> None:
     (["flow", "m", "--out", "m/patients.csv"], "a folder that can be written"),
     (["export", "nnunet", "m", "--out", "out"], "at least 9 with lesions, one a fold, found 3"),
     (["export", "nnunet", "m", "--out", "out", "--run", "m", "--folds", "3"], "either --run, or --folds and --seed"),
-    (["export", "nnunet", "m", "--out", "out", "--run", "absent"], "a readable profile"),
+    (["export", "nnunet", "m", "--out", "out", "--run", "absent"], "a run folder with profile.yaml"),
     (["export", "nnunet", "m", "--out", "m/patients.csv"], "a folder that can be written")])
 def test_what_does_not_fit_is_told(
         folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: str) -> None:

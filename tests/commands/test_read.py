@@ -153,7 +153,7 @@ def test_the_newest_finished_run_is_the_default(run, studies, tmp_path, monkeypa
     (unfinished / "segmentation" / "delayed" / "fold-0" / "model.keras").unlink()
     for path in run.rglob("model.keras"):
         os.utime(path, (1, 1))
-    assert read.find_newest_run(tmp_path / "runs", None).run == newer
+    assert read.find_newest_run(tmp_path / "runs", None).run.path == newer
     with pytest.raises(InputError, match="make reproduce"):
         read.find_newest_run(tmp_path / "nowhere", None)
 

@@ -110,7 +110,7 @@ def make_call(tmp_path, **options):
     weights = tmp_path / "model.keras"
     if not weights.exists():
         weights.write_bytes(b"weights")
-    return describe_call(parsed, SimpleNamespace(segmentation=(weights,), characterization=()))
+    return describe_call(parsed, SimpleNamespace(segmentation_weights=(weights,), characterization_weights=()))
 
 
 def test_a_call_with_the_same_options_takes_the_folder_again(tmp_path):

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from lirads_keras.evaluation.segmentation_report import COLUMNS, score_fold, summarize, write_segmentation_report
+from lirads_keras.run import NetworkFolder
 
 
 def write_fold(folder: Path, threshold: float, **predictions: list[int]) -> None:
@@ -24,7 +25,7 @@ def mask(*voxels: int) -> np.ndarray:
 def test_dice_and_volumes_by_hand(tmp_path: Path) -> None:
     # Threshold 0.6 is level 150. A: two of three reference voxels found, one beside; B: nothing there, one voxel found; C: nothing at all.
     write_fold(tmp_path, 0.6, A=[250, 150, 149, 200], B=[151, 0, 0, 0], C=[0, 0, 0, 149])
-    rows = score_fold(tmp_path, 4, [("A", mask(1, 1, 1, 0), 0.5), ("B", mask(0, 0, 0, 0), 2.0), ("C", mask(0, 0, 0, 0), 2.0)])
+    rows = score_fold(NetworkFolder(tmp_path), 4, [("A", mask(1, 1, 1, 0), 0.5), ("B", mask(0, 0, 0, 0), 2.0), ("C", mask(0, 0, 0, 0), 2.0)])
     assert [list(row) for row in rows] == [list(COLUMNS)] * 3
     assert [list(row.values())[:5] for row in rows[:2]] == [["A", 4, 1, 0.6, pytest.approx(2 * 2 / (3 + 3))], ["B", 4, 0, 0.6, 0.0]]
     assert np.isnan(float(str(rows[2]["dice"])))

@@ -33,7 +33,7 @@ def described(plan):
 
 def test_the_cohorts_tables_reach_the_results_unchanged_with_a_picture(described):
     describe_cohort(described)
-    results = described.run / "results"
+    results = described.run.results
     assert sorted(path.name for path in results.iterdir()) == sorted([*(f"{name}.csv" for name in COHORT_TABLES), "cohort_montage.png"])
     for name in COHORT_TABLES:
         assert (results / f"{name}.csv").read_bytes() == (described.manifest / f"{name}.csv").read_bytes()

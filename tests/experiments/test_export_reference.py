@@ -28,7 +28,7 @@ def finished(plan):
 
 def test_tables_and_pictures_are_copied_and_large_tables_packed(finished, tmp_path):
     out = tmp_path / "reference"
-    written = export_reference(finished.run, out)
+    written = export_reference(finished.run.path, out)
     assert sorted(path.name for path in written) == ["figure_8.png", "lesion_detection.csv.gz", "provenance.json", "run.csv"] == sorted(
         path.name for path in out.iterdir())
     assert gzip.decompress((out / "lesion_detection.csv.gz").read_bytes()) == (finished.run.path / "results" / "lesion_detection.csv").read_bytes()
@@ -38,10 +38,10 @@ def test_tables_and_pictures_are_copied_and_large_tables_packed(finished, tmp_pa
 
 def test_the_same_run_gives_the_same_bytes_and_what_was_there_goes(finished, tmp_path):
     out = tmp_path / "reference"
-    first = {path.name: path.read_bytes() for path in export_reference(finished.run, out)}
+    first = {path.name: path.read_bytes() for path in export_reference(finished.run.path, out)}
     (out / "README.md").write_text("kept")
     (out / "surface.csv").write_text("of an older run")
-    assert {path.name: path.read_bytes() for path in export_reference(finished.run, out)} == first
+    assert {path.name: path.read_bytes() for path in export_reference(finished.run.path, out)} == first
     assert sorted(path.name for path in out.iterdir()) == sorted([*first, "README.md"])
 
 
@@ -54,7 +54,7 @@ def test_a_run_that_others_cannot_repeat_is_refused_with_all_reasons(finished, t
     write_json(finished.run.path / "inputs.json", inputs | {"manifest": str(tmp_path / "patients")})
     (finished.run.path / "results" / "noise.csv").write_text("".join(f"{number * 7919 % 1000003},{number * 104729 % 1000003}\n" for number in range(500_000)))
     with pytest.raises(InputError) as caught:
-        export_reference(finished.run, out)
+        export_reference(finished.run.path, out)
     assert [problem.found for problem in caught.value.problems][:3] == [
         "results that are not", f"a run on {tmp_path / 'patients'}", "dirty: True"]
     assert len(caught.value.problems) == 4 and f"at most {MOST_BYTES} bytes" in caught.value.problems[3].expected

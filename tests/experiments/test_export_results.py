@@ -68,9 +68,9 @@ def trained(plan):
     folders = [folder for _, _, _, folder in list_histories(plan)]
     folders += [training.folder for variant in settings.variants for training in list_trainings(plan, variant) if training.folder not in folders]
     for number, folder in enumerate(folders):
-        folder.mkdir(parents=True)
-        (folder / "history.csv").write_text(f"epoch,loss,val_dice\n0,{number}.5,\n1,{number},0.25\n")
-        (folder / "model.keras").write_bytes(bytes([number]))
+        folder.path.mkdir(parents=True)
+        folder.history.write_text(f"epoch,loss,val_dice\n0,{number}.5,\n1,{number},0.25\n")
+        folder.weights.write_bytes(bytes([number]))
     plan.manifest.mkdir(parents=True)
     for table in ("patients", "series", "lesions"):
         (plan.manifest / f"{table}.csv").write_text(table)

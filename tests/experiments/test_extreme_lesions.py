@@ -64,9 +64,9 @@ def test_every_lesion_ends_in_the_tables(plan, crops, seen, networks, tmp_path):
               "direct-finetuned-size": pd.DataFrame(categories, columns=[str(category) for category in SCORED_CATEGORIES])}
     for variant, table in tables.items():
         for training in list_trainings(plan, variant):
-            training.folder.mkdir(parents=True)
+            training.folder.path.mkdir(parents=True)
             rows_of_fold = index[REGION_KEY].join(table)[index["fold"] == training.fold]
-            training.scores.write_text(rows_of_fold.to_csv(index=False))
+            training.folder.scores.write_text(rows_of_fold.to_csv(index=False))
     scored = score_variants(plan, index, present)
     for name in ("features", "categories", "seed_accuracy", "half_split"):
         write_results_table(tmp_path / "results", name, build_results_table(name, scored[name]))

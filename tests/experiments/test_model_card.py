@@ -37,7 +37,7 @@ def write_table(path, header, lines):
 
 def finish(plan, label="virtual cohort", **record):
     """What a finished run of a cohort leaves, as far as the card reads it."""
-    (plan.run.path / "provenance.json").write_text(json.dumps(run_record(plan.profile, plan.run) | record))
+    (plan.run.path / "provenance.json").write_text(json.dumps(run_record(plan.profile, plan.run.path) | record))
     results = plan.run.path / "results"
     write_table(results / "run.csv", "key,value", ["run,trial", f'cohort,"{label}"', "folds,2", "pretraining,virtual CT"])
     write_table(results / "patients.csv", "patient_id,group", ["P1,positive", "P2,positive", "P3,positive", "P4,negative"])
@@ -83,8 +83,8 @@ def test_every_network_is_said_in_the_words_of_its_variant(plan):
     finish(plan)
     variants = ("vgg16-adaptive", "resnet50-plain", "direct-finetuned-size")
     trained = plan.profile.model_copy(update={"characterization": plan.profile.characterization.model_copy(update={"variants": variants})})
-    (plan.run / "profile.yaml").write_text(yaml.safe_dump(trained.model_dump(mode="json")))
-    details = sections(write_model_card(read_plan(plan.run)).read_text(encoding="utf-8"))["Model details"]
+    plan.run.profile_file.write_text(yaml.safe_dump(trained.model_dump(mode="json")))
+    details = sections(write_model_card(read_plan(plan.run.path)).read_text(encoding="utf-8"))["Model details"]
     assert re.findall(r"^\| characterisation, (.+) \|$", details, re.MULTILINE) == [
         "vgg16-adaptive | VGG16; three heads, trained with the paper's Eq. 4",
         "resnet50-plain | ResNet-50; the same heads, trained without the phase switch",
@@ -109,8 +109,8 @@ def test_limitations_follow_from_the_run(plan, card):
     full = plan.profile.model_copy(update={
         "segmentation": plan.profile.segmentation.model_copy(update={"width_factor": 1.0}),
         "characterization": plan.profile.characterization.model_copy(update={"width_factor": 1.0, "weights": "imagenet", "seeds": (1, 2)})})
-    (plan.run.path / "profile.yaml").write_text(yaml.safe_dump(full.model_dump(mode="json")))
-    limits = sections(write_model_card(read_plan(plan.run)).read_text(encoding="utf-8"))["Limitations"]
+    plan.run.profile_file.write_text(yaml.safe_dump(full.model_dump(mode="json")))
+    limits = sections(write_model_card(read_plan(plan.run.path)).read_text(encoding="utf-8"))["Limitations"]
     assert "reduced width" not in limits and "ImageNet" not in limits and "One seed" not in limits
 
 
@@ -130,7 +130,7 @@ def test_the_citation_is_that_of_the_repository(card):
 
 def test_equal_records_give_equal_bytes(plan, card):
     assert write_model_card(plan).read_text(encoding="utf-8") == card
-    assert [path.name for path in plan.run.iterdir() if "CARD" in path.name] == ["MODEL_CARD.md"]
+    assert [path.name for path in plan.run.path.iterdir() if "CARD" in path.name] == ["MODEL_CARD.md"]
 
 
 def test_a_run_without_results_has_no_card(plan):

@@ -120,7 +120,7 @@ def test_only_weights_that_the_profile_asks_for_are_named(paper, monkeypatch, tm
 
 
 def test_the_names_are_those_that_the_models_load():
-    assert preflight.VGG16_FILE == vgg.IMAGENET_FILE.name
+    assert preflight.TRUNK_FILES == {"vgg16": vgg.IMAGENET_FILE.name, "resnet50": resnet.IMAGENET_FILES["resnet50"].name}
     assert {preflight.RESNET_FILE.format(depth) for depth in resnet.IMAGENET_FILES} == {file.name for file in resnet.IMAGENET_FILES.values()}
 
 

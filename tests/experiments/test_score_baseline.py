@@ -37,7 +37,7 @@ def test_chosen_on_the_others_and_scored_on_the_test_patients(stored, tmp_path):
     assert rows["P0"]["dice"] > 0.97 and rows["P3"]["dice"] < 0.05
     assert (rows["P0"]["lower"], rows["P0"]["upper"]) == (rows["P3"]["lower"], rows["P3"]["upper"]) and rows["P0"]["lower"] < rows["P0"]["upper"]
     for name in ("P1", "P2"):
-        study = read_stored_study(stored.run / "store" / name)
+        study = read_stored_study(stored.run.store(name))
         seen = study.scales["delayed"].apply(study.image("delayed"))[study.mask() > 0]
         assert ((seen > rows["P0"]["lower"] - 0.05) & (seen < rows["P0"]["upper"] + 0.05)).all()
     text = write_results_table(tmp_path, "baseline_segmentation", build_results_table("baseline_segmentation", rows.values())).read_text()
@@ -45,7 +45,7 @@ def test_chosen_on_the_others_and_scored_on_the_test_patients(stored, tmp_path):
 
 
 def test_histograms_count_every_voxel(stored):
-    histogram = count_patient(stored.run / "store" / "P0", np.linspace(-1, 2, BINS + 1))
+    histogram = count_patient(stored.run.store("P0"), np.linspace(-1, 2, BINS + 1))
     assert histogram.everywhere.sum() == 6 * 32 * 32 and histogram.lesion.sum() == 3 * 6 * 7
     assert (histogram.lesion <= histogram.everywhere).all()
 

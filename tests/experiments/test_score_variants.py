@@ -48,22 +48,21 @@ def characterized(plan):
     """The plan's run with what two feature networks and a direct one, of two seeds, said of three patients in two folds; the half split tests P2 and P3."""
     settings = plan.profile.characterization.model_copy(update={"variants": VARIANTS, "seeds": (2023, 7), "half_split": True})
     object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
-    crops = plan.run.path / "characterization" / "crops"
-    crops.mkdir(parents=True)
-    (crops / "index.csv").write_text(INDEX)
+    plan.run.crops.path.mkdir(parents=True)
+    plan.run.crops.index.write_text(INDEX)
     for variant in VARIANTS:
         for training in list_trainings(plan, variant):
-            training.folder.mkdir(parents=True)
+            training.folder.path.mkdir(parents=True)
             tables = DIRECT if variant.startswith("direct") else FEATURES
-            training.scores.write_text(tables[1] if training.fold is None else tables[training.fold])
+            training.folder.scores.write_text(tables[1] if training.fold is None else tables[training.fold])
             if training.seed == 7 and variant == "direct-finetuned":
                 # The second seed takes patient 007's lesion for LR-3.
-                training.scores.write_text(training.scores.read_text().replace("0.1,0.2,0.7", "0.7,0.2,0.1"))
+                training.folder.scores.write_text(training.folder.scores.read_text().replace("0.1,0.2,0.7", "0.7,0.2,0.1"))
     return plan
 
 
 def index_of(plan) -> pd.DataFrame:
-    return read_table(plan.run.path / "characterization" / "crops" / "index.csv")
+    return read_table(plan.run.crops.index)
 
 
 @pytest.fixture
@@ -144,7 +143,7 @@ def test_a_fold_without_lesions_leaves_the_others_as_they_are(characterized, sco
     for variant in VARIANTS:
         for training in list_trainings(characterized, variant):
             if training.fold == 0:
-                training.scores.write_text(training.scores.read_text().splitlines()[0] + "\n")
+                training.folder.scores.write_text(training.folder.scores.read_text().splitlines()[0] + "\n")
     index = index_of(characterized)
     rest = score_variants(characterized, index[index["fold"] == 1], PRESENT[(index["fold"] == 1).to_numpy()])
     for name in ("features", "categories"):

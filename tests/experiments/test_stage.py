@@ -29,7 +29,7 @@ def test_a_finished_stage_says_so_with_its_digest(plan, monkeypatch):
         seen.append(json.loads((plan.run.path / "progress" / "store.json").read_text()))
 
     assert not plan.is_done("store")
-    run(monkeypatch, "store", work, "--run", plan.run)
+    run(monkeypatch, "store", work, "--run", plan.run.path)
     assert plan.is_done("store") and json.loads(plan.done("store").path.read_text())["seconds"] >= 0
     assert seen[0]["fraction"] == 0.25 and seen[0]["detail"] == "one of four" and seen[0]["stage"] == "store"
     assert not (plan.run.path / "progress" / "store.json").exists()
@@ -37,7 +37,7 @@ def test_a_finished_stage_says_so_with_its_digest(plan, monkeypatch):
 
 def test_a_finished_part_says_so_for_itself(plan, monkeypatch):
     parts = []
-    run(monkeypatch, "folds", lambda plan, progress, part: parts.append(part), "--run", plan.run, "--part", "0")
+    run(monkeypatch, "folds", lambda plan, progress, part: parts.append(part), "--run", plan.run.path, "--part", "0")
     assert parts == ["0"] and plan.is_done("folds", "0")
     assert plan.run.done("folds", "0").made_from(f"{plan.digests['folds']} delayed 2")
 
@@ -47,7 +47,7 @@ def test_bad_input_ends_with_2_and_is_left_for_the_wrapper(plan, monkeypatch, ca
         raise InputError(Problem("a", "b", "c"), Problem("d", "e", "f"))
 
     with pytest.raises(SystemExit) as caught:
-        run(monkeypatch, "store", work, "--run", plan.run)
+        run(monkeypatch, "store", work, "--run", plan.run.path)
     assert caught.value.code == 2
     lines = ["a: expected b, found c", "d: expected e, found f"]
     assert json.loads((plan.run.path / "problems.json").read_text()) == lines
@@ -60,7 +60,7 @@ def test_another_error_is_not_hidden(plan, monkeypatch):
         raise RuntimeError("a defect")
 
     with pytest.raises(RuntimeError, match="a defect"):
-        run(monkeypatch, "store", work, "--run", plan.run)
+        run(monkeypatch, "store", work, "--run", plan.run.path)
     assert not plan.is_done("store") and not (plan.run.path / "problems.json").exists()
 
 

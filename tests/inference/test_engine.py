@@ -55,7 +55,7 @@ def run(tmp_path_factory) -> Path:
         set_constant(segmentation.get_layer(HEAD), [0.0, log_odds(LESION[fold])])
         for feature, probability in zip(HEAD_FEATURES, FEATURES[fold], strict=True):
             set_constant(characterization.get_layer(str(feature)), log_odds(probability))
-        for model, part in ((segmentation, "segmentation"), (characterization, "characterization/vgg16-adaptive")):
+        for model, part in ((segmentation, "segmentation/delayed"), (characterization, "characterization/vgg16-adaptive")):
             (folder / part / f"fold-{fold}").mkdir(parents=True)
             model.save(folder / part / f"fold-{fold}" / "model.keras")
         (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": (0.6, 0.4)[fold]}))
@@ -138,13 +138,13 @@ def test_an_engine_that_is_not_installed_is_told(run, monkeypatch):
 
 @pytest.mark.parametrize("damage", ["truncated", "empty", "of another network"])
 def test_damaged_weights_are_named_in_one_sentence(run, models, tmp_path, damage, recwarn):
-    source = models.files.segmentation[0]
+    source = models.files.segmentation_weights[0]
     broken = tmp_path / "model.keras"
     if damage == "of another network":
-        broken.write_bytes(models.files.characterization[0].read_bytes())
+        broken.write_bytes(models.files.characterization_weights[0].read_bytes())
     else:
         broken.write_bytes(source.read_bytes()[:5000 if damage == "truncated" else 0])
-    damaged = replace(models, files=replace(models.files, segmentation=(source, broken), characterization=(broken,)))
+    damaged = replace(models, files=replace(models.files, segmentation_weights=(source, broken), characterization_weights=(broken,)))
     with pytest.raises(InputError, match=f"{broken}: expected the weights of this run's network"):
         damaged.predict_probability(make_image(), SCALE, batch_size=3)
     if damage != "of another network":

@@ -53,7 +53,7 @@ def store(folder: Path, labels: tuple[int, ...], told: list[tuple[float | None, 
 def test_the_union_of_labels_is_what_is_to_be_found(folder: Path) -> None:
     told: list[tuple[float | None, str]] = []
     studies = store(folder, (1, 2), told)
-    assert list(studies) == ["A", "B", "C"] and told == [(0, "patient 0 of 3"), (1 / 3, "patient 1 of 3"), (2 / 3, "patient 2 of 3"), (1, "patient 3 of 3")]
+    assert list(studies) == ["A", "B", "C"] and told == [(1 / 3, "study 1 of 3"), (2 / 3, "study 2 of 3"), (1, "study 3 of 3")]
     np.testing.assert_array_equal(studies["A"].mask(), make_mask(1) + make_mask(2) > 0)
     assert not studies["B"].mask().any() and not studies["C"].mask().any()
     assert [study.lesion_slices for study in studies.values()] == [(1, 2), (), ()] and studies["A"].phases == ("delayed",)
@@ -69,10 +69,13 @@ def test_a_ct_is_stored_with_its_window_and_its_label_is_found(folder: Path) -> 
 def test_what_is_stored_stays(folder: Path) -> None:
     store(folder, (5,))
     made = (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns
-    (folder.parent / "store" / "B" / "geometry.json").unlink()
-    told: list[tuple[float | None, str]] = []
-    store(folder, (5,), told)
-    assert told == [(2 / 3, "patient 2 of 3"), (1, "patient 3 of 3")] and (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns == made
+    again = (folder.parent / "store" / "B" / "geometry.json").stat().st_mtime_ns
+    (folder.parent / "store" / "B" / "source.json").unlink()
+    store(folder, (5,))
+    assert (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns == made
+    assert (folder.parent / "store" / "B" / "geometry.json").stat().st_mtime_ns > again, "killed before its record"
+    studies = store(folder, (1,))
+    assert (folder.parent / "store" / "A" / "geometry.json").stat().st_mtime_ns > made and not studies["B"].mask().any(), "another label"
 
 
 def test_a_label_that_nobody_drew_and_boxes_are_refused(folder: Path) -> None:
