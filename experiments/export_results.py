@@ -21,7 +21,7 @@ from score_baseline import score_intensity_baseline
 from score_surface import score_surfaces
 from score_variants import score_variants
 from stage import run_stage
-from stage_data import fold_of_patients, read_table
+from stage_data import REGIONS, fold_of_patients, read_table
 from stages import STAGES, Plan
 from trainings import list_trainings
 
@@ -33,7 +33,7 @@ from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import COLUMNS, Manifest, read_manifest
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
-from lirads_keras.progress import Progress
+from lirads_keras.progress import Progress, tell_count
 from lirads_keras.provenance import compute_sha256
 from lirads_keras.run import NetworkFolder
 from lirads_keras.variants import list_variants
@@ -90,7 +90,7 @@ def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diam
                 shared = {"patient_id": patient_id, "fold": fold_of[patient_id], "group": groups[patient_id]}
                 wanted = {column.name for column in TABLES[table]}
                 rows.setdefault(table, []).extend({name: value for name, value in (shared | row).items() if name in wanted} for row in found)
-            progress(done / len(tasks), f"scoring patient {done} of {len(tasks)}")
+            tell_count(progress, "scoring patient", done, len(tasks))
     return rows
 
 
@@ -111,7 +111,7 @@ def read_history(plan: Plan) -> list[dict[str, Any]]:
 
 
 def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
-    """SHA-256 of the manifest's tables and of every network's weights."""
+    """SHA-256 of the manifest's tables and of the weights of every network that the results are of."""
     folders = [folder for stage, _, _, folder in list_histories(plan) if stage != "characterization"]
     folders += [training.folder for variant in plan.profile.characterization.variants for training in list_trainings(plan, variant)]
     return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
@@ -156,7 +156,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     _, fold_of = fold_of_patients(plan)
     index = read_table(plan.run.crops.index)
     # The manifest's diameter, or the mask's where it has none: chosen once, when the lesions were cut out.
-    diameters_mm = {(row["patient_id"], row["lesion_id"]): row["diameter_mm"] for row in index.to_dict("records") if row["roi"] == "reference_roi"}
+    diameters_mm = {(row["patient_id"], row["lesion_id"]): row["diameter_mm"] for row in index.to_dict("records") if row["roi"] == REGIONS[0]}
     present = np.load(plan.run.crops.present)
     rows = score_patients(plan, manifest, fold_of, diameters_mm, progress) | score_variants(plan, index, present)
     rows["training_history"] = read_history(plan)

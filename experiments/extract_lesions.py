@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from stage import run_stage
-from stage_data import fold_of_patients, fresh_folder
+from stage_data import REGIONS, fold_of_patients, fresh_folder
 from stages import Plan
 
 from lirads_keras.config import Profile
-from lirads_keras.entities import Lesion, Phase
+from lirads_keras.entities import HEAD_FEATURES, Lesion, Phase
 from lirads_keras.evaluation.detection import match_lesions
 from lirads_keras.evaluation.overlap import LEVELS, compute_level
 from lirads_keras.io.atomic import write_array, write_text
@@ -22,7 +22,7 @@ from lirads_keras.io.manifests import read_manifest
 from lirads_keras.lesions import extract_lesions, measure_lesions
 from lirads_keras.preprocessing.crops import crop_lesions
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
-from lirads_keras.progress import Progress
+from lirads_keras.progress import Progress, tell_count
 
 
 def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profile, reference_ids: dict[str, str],
@@ -37,13 +37,13 @@ def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profi
 
     found = [None if best is None else predicted[best] for best in matches.best_prediction]
     rows, images, present = [], [], []
-    for roi, regions in (("reference_roi", reference), ("automatic_roi", found)):
+    for roi, regions in ((REGIONS[0], reference), (REGIONS[1], found)):
         known = [region for region in regions if region is not None]
         crops, phases = crop_lesions(volumes, scales, known, profile.characterization)
         position = 0
         for lesion, region in zip(reference, regions, strict=True):
             diameter_mm = None if region is None else region.diameter_mm
-            if roi == "reference_roi":
+            if roi == REGIONS[0]:
                 diameter_mm = reference_diameters_mm[lesion.lesion_id] or diameter_mm
             rows.append({"roi": roi, "lesion_id": reference_ids[lesion.lesion_id], "detected": int(region is not None), "diameter_mm": diameter_mm})
             images.append(crops[position] if region is not None else np.zeros(crops.shape[1:], np.float32))
@@ -82,10 +82,10 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
             rows += [{"patient_id": patient_id, "fold": fold_of[patient_id]} | row for row in patient_rows]
             images.append(patient_images)
             present.append(patient_present)
-            progress(done / len(tasks), f"patient {done} of {len(tasks)}")
+            tell_count(progress, "patient", done, len(tasks))
     write_array(crops.images, np.concatenate(images))
     write_array(crops.present, np.concatenate(present))
-    reference = manifest.lesions[["patient_id", "lesion_id", "aphe", "washout", "capsule", "category"]].astype({"patient_id": str, "lesion_id": str})
+    reference = manifest.lesions[["patient_id", "lesion_id", *map(str, HEAD_FEATURES), "category"]].astype({"patient_id": str, "lesion_id": str})
     index = pd.DataFrame(rows).merge(reference, on=["patient_id", "lesion_id"], how="left", validate="many_to_one")
     write_text(crops.index, index.to_csv(index=False))
 

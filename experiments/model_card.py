@@ -17,7 +17,7 @@ from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
 from lirads_keras.run import RunFolder
-from lirads_keras.variants import TRUNK_WORDS, find_characterization_variant
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNK_WORDS
 
 Row = dict[str, str]
 
@@ -94,7 +94,7 @@ def _join(seeds: Iterable[int]) -> str:
 
 
 def _describe_variant(name: str) -> str:
-    variant = find_characterization_variant(name)
+    variant = CHARACTERIZATION_VARIANTS[name]
     return f"{TRUNK_WORDS[variant.trunk]}; {variant.words}"
 
 
@@ -194,7 +194,7 @@ def _read(path: Path) -> list[Row]:
 
 
 def _read_report(run: RunFolder, name: str) -> list[Row]:
-    path = run.report / "tables" / f"{name}.csv"
+    path = run.report_table(name)
     return _read(path) if path.exists() else []
 
 

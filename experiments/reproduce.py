@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 from filelock import FileLock, Timeout
@@ -27,9 +26,10 @@ from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.provenance import run_record
 from lirads_keras.run import RunFolder
-from lirads_keras.training.queue import WORKFLOW_VARIABLE
 
 GPU_PROFILE_FROM_GB = 10
+RUN_VARIABLE = "LIRADS_RUN"
+"""Environment variable of all that a workflow starts: the run that it works on."""
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
         if profile.name == "paper":
             check_paper_profile(profile, arguments.data, run, force=arguments.force)
         run.mkdir(parents=True, exist_ok=True)
-        with FileLock(run / ".lock", timeout=0):
+        with FileLock(RunFolder(run).lock, timeout=0):
             if was_made_by_an_older_rule(run):
                 print(f"{run}: this run was made by an older rule of what a stage is made from; all its stages are run again, once", file=sys.stderr)
             return _reproduce(write_plan(run, profile, arguments.data, arguments.manifest))
@@ -106,6 +106,7 @@ def _reproduce(plan: Plan) -> int:
     for name, part in unfinished:
         plan.done(name, part).remove()
     run = plan.run
+    end_leftovers(run.path)
     run.problems.unlink(missing_ok=True)
     shutil.rmtree(run.progress_folder, ignore_errors=True)
     write_json(run.provenance, run_record(plan.profile, CHECKOUT))
@@ -115,7 +116,7 @@ def _reproduce(plan: Plan) -> int:
         if locks.is_dir() and any(locks.iterdir()):
             # The run's own lock is held here, so a workflow lock is that of a workflow that was killed.
             subprocess.run([*_snakemake(plan, until), "--unlock"], stdout=log, stderr=log, check=True)
-        workflow = subprocess.Popen(_snakemake(plan, until), stdout=log, stderr=log, env={**os.environ, WORKFLOW_VARIABLE: uuid4().hex})
+        workflow = subprocess.Popen(_snakemake(plan, until), stdout=log, stderr=log, env={**os.environ, RUN_VARIABLE: str(run.path)})
         try:
             with ProgressBar(plan, stages) as bar:
                 while workflow.poll() is None:
@@ -141,6 +142,19 @@ def _snakemake(plan: Plan, until: str) -> list[str]:
             "--rerun-triggers", "input", "params", "--nocolor", "--config", f"until={until}"]
 
 
+def end_leftovers(run: Path) -> None:
+    """Ends what works on this run though its workflow was killed: this one goes on where that was, and they must not do it twice."""
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(RUN_VARIABLE) == str(run):
+                process.kill()
+                left.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue
+    psutil.wait_procs(left)
+
+
 def stop_jobs(workflow: int) -> None:
     """Ends all processes that the workflow has started, but not the workflow, which then fails."""
     try:
@@ -156,7 +170,7 @@ def stop_jobs(workflow: int) -> None:
 
 def _where(plan: Plan, until: str) -> str:
     if until == "report":
-        return f"The report: {plan.run.report / 'report.html'}"
+        return f"The report: {plan.run.report_page}"
     packages = " ".join((EXPERIMENTS / "r-packages.txt").read_text().split())
     return (f"The results: {plan.run.results}\nR is not complete here. For the report type:\n"
             f"sudo apt-get install -y --no-install-recommends r-base-core pandoc {packages} && make analysis RUN={plan.run.path}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage_data import REGION_KEY, read_table
+from stage_data import REGION_KEY, REGIONS, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 
@@ -86,7 +86,7 @@ def _describe_direct(row: Row) -> dict[str, Any]:
 def _accuracies(variant: str, seed: int, table: Sequence[Row], scored: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Share of the reference lesions whose category was found, by region; a missed lesion is an error."""
     rows = []
-    for roi in ("reference_roi", "automatic_roi"):
+    for roi in REGIONS:
         right = [category["category_pred"] == row["category"] for row, category in zip(table, scored, strict=True) if row["roi"] == roi]
         if right:
             rows.append({"variant": variant, "seed": seed, "roi": roi, "accuracy": sum(right) / len(right), "n": len(right)})

@@ -11,6 +11,9 @@ from lirads_keras.io.manifests import read_manifest
 from lirads_keras.io.records import Record
 from lirads_keras.preprocessing.manifest_folds import read_folds
 
+REGIONS = ("reference_roi", "automatic_roi")
+"""Of a reference lesion: its own region, and that of the lesion which the segmentation found there."""
+
 REGION_KEY = ["roi", "patient_id", "lesion_id", "fold"]
 """Columns that name a row of the stages' tables: a reference lesion, by its own region or by the predicted one."""
 

@@ -121,7 +121,8 @@ class Plan:
     def identity(self, stage: str, part: str = "") -> str:
         """What this part was made from: the stage's digest, and which trunks, folds, variants and seeds were asked for.
 
-        A part of a queued stage stands for the whole queue: what it did not do itself, the others did.
+        A part of a queued stage stands for the whole queue, of so many processes: what it did not do itself, the others did or will have done when
+        they are through.
         """
         segmentation, characterization = self.profile.segmentation, self.profile.characterization
         asked: tuple[Any, ...] = ()
@@ -144,7 +145,7 @@ def write_plan(run: Path, profile: Profile, data: Path, user_manifest: Path | No
     write_json(folder.profile_file, profile.model_dump(mode="json"))
     digests = _compute_digests(profile, user_manifest, lits)
     folder.inputs.write(
-        " ".join(digests.values()), data=str(data.resolve()), manifest=str(user_manifest.resolve()) if user_manifest else None,
+        " ".join(digests.values()), virtual=user_manifest is None, data=str(data.resolve()), manifest=str(user_manifest.resolve()) if user_manifest else None,
         lits=str(lits.resolve()) if lits else None, digest_rule=DIGEST_RULE, digests=digests)
     return read_plan(run)
 
@@ -152,8 +153,9 @@ def write_plan(run: Path, profile: Profile, data: Path, user_manifest: Path | No
 def was_made_by_an_older_rule(run: Path) -> bool:
     """Whether there is a run in this folder whose digests were not made as they are made today."""
     try:
-        return int(json.loads((run / "inputs.json").read_text()).get("digest_rule", 1)) < DIGEST_RULE
-    except (OSError, ValueError, AttributeError, TypeError):
+        inputs = RunFolder(run).inputs.read()
+        return bool(inputs) and int(inputs.get("digest_rule", 1)) < DIGEST_RULE
+    except (ValueError, TypeError):
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from stage import run_stage
-from stage_data import REGION_KEY, read_table
+from stage_data import REGION_KEY, REGIONS, read_table
 from stages import Plan
 from trainings import Training, is_tested, list_trainings
 
@@ -103,7 +103,7 @@ def train_variants(plan: Plan, index: pd.DataFrame, crops: LesionCrops, progress
     trainings = [training for variant in settings.variants for training in list_trainings(plan, variant)]
 
     def identity_of(training: Training) -> str:
-        return f"{plan.digests['characterization']}-{training.variant.name}-{training.seed}-{training.fold}"
+        return f"{plan.digests['characterization']}-{training.name}"
 
     def is_finished(training: Training) -> bool:
         return training.folder.tested.made_from(identity_of(training))
@@ -121,7 +121,7 @@ def train_variants(plan: Plan, index: pd.DataFrame, crops: LesionCrops, progress
             network, graph = build_network(plan, training), graph_of(training)
         assert network is not None
         tested = is_tested(plan, training, index).to_numpy()
-        training_crops = crops.subset(np.flatnonzero(~tested & (index["roi"] == "reference_roi").to_numpy()))
+        training_crops = crops.subset(np.flatnonzero(~tested & (index["roi"] == REGIONS[0]).to_numpy()))
         network.train(training_crops, training, identity_of(training), tell)
         scores = network.read(crops.subset(np.flatnonzero(tested)), training.variant)
         write_text(training.folder.scores, index.loc[tested, REGION_KEY].reset_index(drop=True).join(scores).to_csv(index=False))

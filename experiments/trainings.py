@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pandas as pd
+from stage_data import REGIONS
 from stages import Plan
 
 from lirads_keras.preprocessing.half_split import split_half
@@ -33,8 +34,8 @@ class Training:
 
     @property
     def name(self) -> str:
-        """Of a file that belongs to this training alone."""
-        return f"{self.variant.name}-seed-{self.seed}-{'half' if self.fold is None else self.fold}"
+        """Of this training alone in the run."""
+        return f"{self.variant.name}-seed-{self.seed}-{'half' if self.fold is None else f'fold-{self.fold}'}"
 
 
 def list_trainings(plan: Plan, variant: str) -> list[Training]:
@@ -50,7 +51,7 @@ def list_trainings(plan: Plan, variant: str) -> list[Training]:
 
 def half_patients(plan: Plan, index: pd.DataFrame) -> list[str]:
     """The test patients of the half split."""
-    lesions = index.loc[index["roi"] == "reference_roi", "patient_id"]
+    lesions = index.loc[index["roi"] == REGIONS[0], "patient_id"]
     return split_half({str(name): int(count) for name, count in lesions.value_counts().items()}, plan.profile.seed)
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
@@ -153,7 +153,7 @@ class TrainingSettings(Settings):
 class SegmentationSettings(Settings):
     """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the delayed phase."""
 
-    variants: SegmentationNames = Field(("delayed",), description="the first is the one whose lesions are characterised")
+    variants: SegmentationNames = Field((PAPER_SEGMENTATION,), description="the first is the one whose lesions are characterised")
     seeds: Seeds = Field(description="of initial weights, order and augmentation, in pre-training too; not reported")
     encoder: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet34", description="depth not reported: ledger item 8")
     encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")

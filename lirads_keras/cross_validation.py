@@ -16,7 +16,7 @@ from lirads_keras.inference.segmentation import predict_levels
 from lirads_keras.io.atomic import write_array
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import StoredStudy
-from lirads_keras.progress import Progress, part_of
+from lirads_keras.progress import Progress, part_of, tell_count
 from lirads_keras.run import NetworkFolder, RunFolder
 from lirads_keras.training.queue import take_in_turn
 from lirads_keras.training.runtime import configure_tensorflow
@@ -62,18 +62,18 @@ def train_folds(job: CrossValidation, progress: Progress) -> None:
     Raises:
         InputError: the prediction engine is not installed, or as `SegmentationTrainer` and its training.
     """
-    if all(map(job.is_finished, job.folds)):
-        return
     settings, inference = job.profile.segmentation, job.profile.inference
     check_engine(inference.engine)
-    configure_tensorflow(threads=job.threads, precision=settings.precision)
-    trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=job.pretrained,
-                                  tensorboard=job.profile.workflow.tensorboard)
-    predictor = build_predictor(trainer.model, inference.engine, job.threads)
     count = len(job.folds)
+    network: tuple[SegmentationTrainer, Predictor] | None = None
     for fold in take_in_turn(job.folds, name=lambda fold: f"{job.variant.name}-fold-{fold}", is_finished=job.is_finished, locks=job.run.locks):
         before = sum(map(job.is_finished, job.folds))
-        train_fold(job, fold, trainer, predictor, part_of(progress, before / count, (before + 1) / count, f"fold {fold + 1} of {count}, "))
+        if network is None:
+            configure_tensorflow(threads=job.threads, precision=settings.precision)
+            trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=job.pretrained,
+                                          tensorboard=job.profile.workflow.tensorboard)
+            network = trainer, build_predictor(trainer.model, inference.engine, job.threads)
+        train_fold(job, fold, *network, part_of(progress, before / count, (before + 1) / count, f"fold {fold + 1} of {count}, "))
 
 
 def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, predictor: Predictor, progress: Progress) -> None:
@@ -91,10 +91,13 @@ def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, pr
                   stream=fold, progress=part_of(progress, 0, 0.7))
     progress(0.7, "choosing the threshold")
     predictor.take_weights()
-    counts = [compute_pixel_counts(predict(job.studies[name]), np.asarray(job.studies[name].mask()) > 0) for name in held_out]
+    counts = []
+    for number, name in enumerate(held_out, start=1):
+        counts.append(compute_pixel_counts(predict(job.studies[name]), np.asarray(job.studies[name].mask()) > 0))
+        tell_count(part_of(progress, 0.7, 0.8, "choosing the threshold, "), "patient", number, len(held_out))
     choice = choose_threshold({threshold: [count.dice(threshold) for count in counts] for threshold in profile.evaluation.thresholds})
     test_ids = [patient_id for patient_id in job.fold_of if job.fold_of[patient_id] == fold]
     for number, patient_id in enumerate(test_ids, start=1):
         write_array(folder.prediction(patient_id), predict(job.studies[patient_id]))
-        progress(0.8 + 0.2 * number / len(test_ids), f"predicting patient {number} of {len(test_ids)}")
-    folder.tested.write(identity, threshold_chosen=choice.threshold, dice_validation=choice.mean_dice, validation_patients=held_out)
+        tell_count(part_of(progress, 0.8, 1, "predicting "), "patient", number, len(test_ids))
+    folder.write_choice(identity, threshold=choice.threshold, validation_dice=choice.mean_dice, validation_patients=held_out)

@@ -77,6 +77,10 @@ class NetworkFolder:
             return None
         return self.tested.number("dice_validation", "the fold's validation Dice")
 
+    def write_choice(self, identity: str, *, threshold: float, validation_dice: float | None, validation_patients: list[str]) -> None:
+        """Says that a fold is finished, and what it chose on its early-stopping patients."""
+        self.tested.write(identity, threshold_chosen=threshold, dice_validation=validation_dice, validation_patients=validation_patients)
+
     def prediction(self, patient_id: str) -> Path:
         """Levels uint8 (z, y, x) of a test patient on the study's own grid."""
         return self.path / "predictions" / f"{patient_id}.npy"
@@ -138,7 +142,12 @@ class RunFolder:
     @property
     def is_virtual(self) -> bool:
         """Whether the run says that its patients are the virtual cohort; a folder that does not say is not."""
-        return self.inputs.read().get("manifest", "") is None
+        return self.inputs.read().get("virtual") is True
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one process that may work on the run."""
+        return self.path / ".lock"
 
     @property
     def provenance(self) -> Path:
@@ -201,6 +210,14 @@ class RunFolder:
     @property
     def report(self) -> Path:
         return self.path / "report"
+
+    @property
+    def report_page(self) -> Path:
+        return self.report / "report.html"
+
+    def report_table(self, name: str) -> Path:
+        """A table that the report shows."""
+        return self.report / "tables" / f"{name}.csv"
 
     @property
     def reader(self) -> Path:

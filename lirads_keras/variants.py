@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase
-from lirads_keras.errors import InputError, Problem
 
 TrunkName = Literal["vgg16", "resnet50"]
 TRUNKS: tuple[TrunkName, ...] = get_args(TrunkName)
@@ -17,7 +16,6 @@ TRUNK_FORWARD_TFLOP_224: dict[TrunkName, float] = {"vgg16": 0.031, "resnet50": 0
 """Of one 224 × 224 image through the trunk at full width."""
 Mode = Literal["adaptive", "plain"]
 """Training with the phase switch of Eq. 4 ("adaptive"), or every feature from every phase ("plain")."""
-Kind = Literal["segmentation", "features", "direct"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class SegmentationVariant:
     phases: tuple[Phase, ...]
     paper_item: str
     words: str
-    kind: Kind = "segmentation"
+    kind: Literal["segmentation"] = "segmentation"
 
 
 @dataclass(frozen=True)
@@ -69,6 +67,9 @@ def _direct(name: str, words: str, *, frozen: bool = False, size_input: bool = F
 SEGMENTATION_VARIANTS = {variant.name: variant for variant in (
     SegmentationVariant("delayed", (Phase.DELAYED,), "Table 4", "the delayed phase alone (§2.5)"),)}
 
+PAPER_SEGMENTATION = "delayed"
+"""The segmentation variant that the paper describes; it reads the one image of a study that has no phases, too."""
+
 CHARACTERIZATION_VARIANTS = {variant.name: variant for variant in (
     _features("vgg16-adaptive", "vgg16", "adaptive", "Table 5"),
     _features("vgg16-plain", "vgg16", "plain", "Table 5"),
@@ -78,17 +79,6 @@ CHARACTERIZATION_VARIANTS = {variant.name: variant for variant in (
     _direct("direct-finetuned", "trunk fine-tuned"),
     _direct("direct-finetuned-size", "trunk fine-tuned, with the diameter", size_input=True, paper_item=""))}
 """In the order in which tables and figures show them; the first is the paper's own. An empty `paper_item`: the paper does not have it."""
-
-
-def find_characterization_variant(name: str) -> CharacterizationVariant:
-    """A characterisation variant by its name.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    if name not in CHARACTERIZATION_VARIANTS:
-        raise InputError(Problem("variant", f"one of {', '.join(CHARACTERIZATION_VARIANTS)}", name))
-    return CHARACTERIZATION_VARIANTS[name]
 
 
 def list_variants() -> list[dict[str, str | int]]:

@@ -37,7 +37,7 @@ def test_no_two_networks_share_a_folder():
 
 
 @pytest.mark.parametrize("content, is_virtual", [
-    ('{"manifest": null}', True), ('{"manifest": "patients"}', False), ('{"data": "x"}', False), ("[]", False), ('{"mani', False), (None, False)])
+    ('{"virtual": true}', True), ('{"virtual": false}', False), ('{"manifest": null}', False), ("[]", False), ('{"virt', False), (None, False)])
 def test_only_a_run_on_simulated_patients_is_said_to_be_one(tmp_path, content, is_virtual):
     if content is not None:
         (tmp_path / "inputs.json").write_text(content)
@@ -50,9 +50,9 @@ def test_what_a_fold_chose_is_read_or_told(tmp_path):
         print(fold.threshold)
     with pytest.raises(InputError, match="expected the fold's validation Dice"):
         print(fold.validation_dice)
-    fold.tested.write("a", threshold_chosen=0.3, dice_validation=0.25)
+    fold.write_choice("a", threshold=0.3, validation_dice=0.25, validation_patients=["P1"])
     assert (fold.threshold, fold.validation_dice) == (0.3, 0.25)
-    fold.tested.write("a", threshold_chosen=0.3, dice_validation=None)
+    fold.write_choice("a", threshold=0.3, validation_dice=None, validation_patients=[])
     assert fold.validation_dice is None
 
 

@@ -25,6 +25,7 @@ from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.crops import crop_mask
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.run import RunFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 BAND_FRACTION = 0.1
 CAPSULE = HEAD_FEATURES.index(Feature.CAPSULE)
@@ -70,7 +71,7 @@ def measure_fold(run: Path, variant: str, fold: int, index: pd.DataFrame, images
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--variant", default="vgg16-adaptive")
+    parser.add_argument("--variant", default=next(iter(CHARACTERIZATION_VARIANTS)))
     parsed = parser.parse_args()
     crops = RunFolder(parsed.run).crops
     index = pd.read_csv(crops.index, dtype={"patient_id": str, "lesion_id": str})

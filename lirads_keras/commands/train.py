@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from lirads_keras.preprocessing.store import StoredStudy
 
 
-VARIANT = "delayed"
-"""One image a patient is read: the delayed phase, or the only one."""
-
-
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command to the parser's commands."""
     train = commands.add_parser("train", help="a part of the workflow on your own data").add_subparsers(required=True, metavar="COMMAND")
@@ -41,6 +37,7 @@ def _train_segmentation(parsed: argparse.Namespace) -> None:
 
     from lirads_keras.io.label_names import choose_labels, read_label_names
     from lirads_keras.io.manifests import describe_files, read_manifest
+    from lirads_keras.run import RunFolder
 
     check_out(parsed.out)
     manifest = read_manifest(parsed.manifest, segmentation_only=True)
@@ -49,8 +46,8 @@ def _train_segmentation(parsed: argparse.Namespace) -> None:
     identity = _identify(describe_files(manifest), labels, profile)
     parsed.out.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(parsed.out / ".lock", timeout=0):
-            _claim(parsed.out, {"identity": identity, "manifest": str(parsed.manifest.resolve()), "label": parsed.label,
+        with FileLock(RunFolder(parsed.out).lock, timeout=0):
+            _claim(parsed.out, {"identity": identity, "virtual": False, "manifest": str(parsed.manifest.resolve()), "label": parsed.label,
                                 "profile": profile.model_dump(mode="json")})
             _run(parsed, manifest, labels, profile, identity)
     except Timeout as error:
@@ -65,7 +62,7 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
     from lirads_keras.preprocessing.manifest_folds import read_folds
     from lirads_keras.preprocessing.segmentation_store import store_segmentation_set
     from lirads_keras.run import RunFolder
-    from lirads_keras.variants import SEGMENTATION_VARIANTS
+    from lirads_keras.variants import PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
     check_engine(profile.inference.engine)
     with tqdm(total=len(manifest.patients), unit="patient", desc="images") as bar:
@@ -77,8 +74,8 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
     print("loading TensorFlow", file=sys.stderr)
     from lirads_keras.cross_validation import CrossValidation, train_folds
 
-    job = CrossValidation(RunFolder(parsed.out), profile, SEGMENTATION_VARIANTS[VARIANT], studies, positives, fold_of, pretrained=None, identity=identity,
-                          threads=profile.workflow.cores)
+    job = CrossValidation(RunFolder(parsed.out), profile, SEGMENTATION_VARIANTS[PAPER_SEGMENTATION], studies, positives, fold_of, pretrained=None,
+                          identity=identity, threads=profile.workflow.cores)
     with tqdm(total=profile.segmentation.folds, unit="fold", bar_format="{l_bar}{bar}| {n:.2f}/{total} [{elapsed}{postfix}]") as bar:
         def tell(fraction: float | None, message: str) -> None:
             bar.update((fraction or 0.0) * profile.segmentation.folds - bar.n)
@@ -98,11 +95,12 @@ def _score(out: Path, studies: dict[str, StoredStudy], fold_of: dict[str, int], 
 
     from lirads_keras.evaluation.segmentation_report import score_fold
     from lirads_keras.run import RunFolder
+    from lirads_keras.variants import PAPER_SEGMENTATION
 
     rows = []
     for fold in range(profile.segmentation.folds):
         tested = [studies[name] for name, of in fold_of.items() if of == fold]
-        rows += score_fold(RunFolder(out).fold(VARIANT, fold), fold, (
+        rows += score_fold(RunFolder(out).fold(PAPER_SEGMENTATION, fold), fold, (
             (study.patient_id, np.asarray(study.mask()) > 0, float(np.prod(study.spacing_mm)) / 1000) for study in tested))
     return rows
 

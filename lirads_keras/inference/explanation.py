@@ -6,7 +6,6 @@ The scores are the heads' values before the sigmoid, whose slope would fade wher
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import keras
@@ -18,6 +17,7 @@ from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, ScoredLesion
 from lirads_keras.inference.report import RESEARCH_USE
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.losses.adaptive import build_reading_table
+from lirads_keras.variants import Mode
 
 _POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
 OUTLINE_COLOUR = "#56B4E9"
@@ -38,7 +38,7 @@ class LesionExplanation:
     outline: np.ndarray
 
 
-def compute_activation_maps(model: keras.Model, images: np.ndarray, present: np.ndarray, mode: Literal["adaptive", "plain"], *,
+def compute_activation_maps(model: keras.Model, images: np.ndarray, present: np.ndarray, mode: Mode, *,
                             batch_size: int = 32) -> np.ndarray:
     """The share of each place of the crops in each feature's score, where it is positive.
 

@@ -1,16 +1,15 @@
 """From a lesion's crops to the probabilities of its features."""
 from __future__ import annotations
 
-from typing import Literal
-
 import keras
 import numpy as np
 
 from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities
 from lirads_keras.losses.adaptive import build_reading_table
+from lirads_keras.variants import Mode
 
 
-def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray, mode: Literal["adaptive", "plain"], *,
+def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray, mode: Mode, *,
                      batch_size: int = 64) -> list[FeatureProbabilities]:
     """Feature probabilities of n lesions.
 

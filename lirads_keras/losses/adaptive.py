@@ -7,14 +7,15 @@ another is n_phase / N times the one of a network that saw the n_phase samples a
 """
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.variants import Mode
 
 
-def build_reading_table(mode: Literal["adaptive", "plain"]) -> np.ndarray:
+def build_reading_table(mode: Mode) -> np.ndarray:
     """Which features a network of this mode reads from which phase: bool (phase, feature), in the order of ENHANCED_PHASES and HEAD_FEATURES.
 
     "adaptive" is Eq. 4. "plain" is the comparison without adaptive learning (Table 5): every feature from every phase.
@@ -22,12 +23,12 @@ def build_reading_table(mode: Literal["adaptive", "plain"]) -> np.ndarray:
     Raises:
         ValueError: another mode.
     """
-    if mode not in ("adaptive", "plain"):
-        raise ValueError(f"mode must be adaptive or plain, not {mode!r}")
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode must be {' or '.join(get_args(Mode))}, not {mode!r}")
     return np.array([[mode == "plain" or phase in FEATURE_PHASES[feature] for feature in HEAD_FEATURES] for phase in ENHANCED_PHASES])
 
 
-def phase_masks(phases: np.ndarray, mode: Literal["adaptive", "plain"] = "adaptive") -> dict[str, np.ndarray]:
+def phase_masks(phases: np.ndarray, mode: Mode = "adaptive") -> dict[str, np.ndarray]:
     """Weight (n,) float32 of each sample in each head's loss, by `build_reading_table`: under "adaptive" 1 − x, x and x of Eq. 4.
 
     Args:

@@ -106,7 +106,6 @@ class CharacterizationTrainer:
         """
         settings = self._settings
         refuse_no_crops(crops, folder)
-
         training = CropDataset(crops, mode=mode, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed, stream=stream)
         fit_resumable(self._variables, folder, identity, Fit(training, settings.epochs), progress)
 

@@ -73,7 +73,6 @@ class DirectTrainer:
         """
         settings = self._settings
         refuse_no_crops(crops, folder)
-
         training = DirectDataset(crops, with_size=self._with_size, batch_size=settings.batch_size, augmentation=settings.augmentation, seed=self._seed,
                                  stream=stream)
         fit_resumable(self._variables, folder, identity, Fit(training, settings.epochs), progress)

@@ -51,7 +51,7 @@ def test_a_run_that_others_cannot_repeat_is_refused_with_all_reasons(finished, t
     record = json.loads((finished.run.path / "provenance.json").read_text())
     write_json(finished.run.path / "provenance.json", record | {"dirty": True})
     inputs = json.loads((finished.run.path / "inputs.json").read_text())
-    write_json(finished.run.path / "inputs.json", inputs | {"manifest": str(tmp_path / "patients")})
+    write_json(finished.run.path / "inputs.json", inputs | {"manifest": str(tmp_path / "patients"), "virtual": False})
     (finished.run.path / "results" / "noise.csv").write_text("".join(f"{number * 7919 % 1000003},{number * 104729 % 1000003}\n" for number in range(500_000)))
     with pytest.raises(InputError) as caught:
         export_reference(finished.run.path, out)

@@ -74,7 +74,7 @@ def test_each_fold_is_read_by_a_network_that_was_trained_on_the_others(plan, cro
     train_variants(plan, index, read, ignore_progress)
     changed = {path.relative_to(folder) for path, time in before.items() if path.exists() and path.stat().st_mtime_ns != time}
     assert {str(path) for path in changed} == {"fold-1/scores.csv", "fold-1/fold.json"}
-    assert json.loads((folder / "fold-1" / "fold.json").read_text())["identity"].endswith("-vgg16-adaptive-2023-1")
+    assert json.loads((folder / "fold-1" / "fold.json").read_text())["identity"].endswith("-vgg16-adaptive-seed-2023-fold-1")
 
 
 def test_a_direct_network_reads_categories_in_the_same_folds(plan, crops):
@@ -133,7 +133,6 @@ def test_a_worker_leaves_to_another_what_that_is_at(plan, crops, monkeypatch):
     claimed = list_trainings(plan, "direct-frozen")[1]
     plan.run.locks.mkdir()
     with FileLock(plan.run.locks / f"{claimed.name}.lock"):
-        (plan.run.locks / f"{claimed.name}.owner").write_text("")
         train_variants(plan, index, read, ignore_progress)
     assert [training.folder.tested.path.exists() for training in list_trainings(plan, "direct-frozen")] == [True, False, True]
     train_variants(plan, index, read, ignore_progress)

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
+from reproduce import RUN_VARIABLE, end_leftovers
 from results_tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -163,3 +165,18 @@ def wait_for(condition, job: subprocess.Popen, seconds: float = 600) -> None:
     while not condition():
         assert job.poll() is None and time.monotonic() < deadline, "the workflow ended before it could be killed"
         time.sleep(0.02)
+
+
+def test_what_a_killed_workflow_left_at_work_on_this_run_is_ended(tmp_path):
+    def start(run: Path) -> subprocess.Popen:
+        program = "print('on', flush=True); import time; time.sleep(600)"
+        return subprocess.Popen([sys.executable, "-c", program], env={**os.environ, RUN_VARIABLE: str(run)}, stdout=subprocess.PIPE, text=True)
+
+    mine, other = start(tmp_path / "mine"), start(tmp_path / "other")
+    try:
+        assert mine.stdout is not None and mine.stdout.readline() == "on\n"
+        end_leftovers(tmp_path / "mine")
+        assert not psutil.pid_exists(mine.pid) and other.poll() is None
+    finally:
+        other.kill()
+        other.wait()

@@ -124,7 +124,7 @@ def test_the_report_will_name_how_the_segmentation_was_computed(run, models):
 def test_the_report_will_say_that_the_networks_know_simulated_patients_alone(run, models, tmp_path):
     assert "trained on" not in models.versions
     virtual = shutil.copytree(run, tmp_path / "virtual")
-    (virtual / "inputs.json").write_text('{"manifest": null}')
+    (virtual / "inputs.json").write_text('{"virtual": true}')
     assert read_run_models(find_run_files(virtual)).versions["trained on"] == "virtual cohort"
 
 

@@ -74,7 +74,7 @@ def train_segmentation(folder: Path, profile: Profile) -> None:
     trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=1, pretrained=None)
     fold = RunFolder(folder / "run").fold("delayed", 0)
     trainer.train(stored[:2], stored[:1], fold, "reader-test", stream=0)
-    fold.tested.write("reader-test", threshold_chosen=0.5, dice_validation=1.0, validation_patients=[])
+    fold.write_choice("reader-test", threshold=0.5, validation_dice=1.0, validation_patients=[])
 
 
 def build_characterization(folder: Path, profile: Profile) -> None:
@@ -111,7 +111,7 @@ def main() -> None:
     configure_tensorflow(threads=2)
     (folder / "run").mkdir()
     (folder / "run" / "profile.yaml").write_text(yaml.safe_dump(profile.model_dump(mode="json")))
-    (folder / "run" / "inputs.json").write_text(json.dumps({"manifest": None}))
+    (folder / "run" / "inputs.json").write_text(json.dumps({"virtual": True}))
     train_segmentation(folder, profile)
     build_characterization(folder, profile)
     # A run has two folds or more; this one's are the same.

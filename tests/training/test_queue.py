@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from lirads_keras.training.queue import WORKFLOW_VARIABLE, take_in_turn
+from lirads_keras.training.queue import take_in_turn
 
 WORKER = """
 import sys, time
@@ -63,21 +63,6 @@ def test_what_a_killed_worker_held_is_taken_over(tmp_path):
     worker.send_signal(signal.SIGKILL)
     worker.wait()
     assert take(tmp_path) == [0]
-
-
-def test_a_process_that_outlived_its_workflow_is_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setenv(WORKFLOW_VARIABLE, "before")
-    worker = start_worker(tmp_path, "a", 1)
-    while not read_begun(tmp_path):
-        time.sleep(0.01)
-    monkeypatch.setenv(WORKFLOW_VARIABLE, "now")
-    worker.send_signal(signal.SIGSTOP)
-    waiting = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path), "b", "0"], cwd=Path(__file__).parents[2])
-    with pytest.raises(subprocess.TimeoutExpired):
-        waiting.wait(3)
-    worker.send_signal(signal.SIGKILL)
-    assert waiting.wait(60) == 0 and read_begun(tmp_path)[:2] == [("0", "a"), ("0", "b")]
-    worker.wait()
 
 
 def test_an_error_gives_the_lock_back(tmp_path):

@@ -77,7 +77,7 @@ class PageServer:
     def __init__(self, studies: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.out, self._studies = folder / "out", studies
         (folder / "run").mkdir()
-        (folder / "run" / "inputs.json").write_text(json.dumps({"manifest": None}))
+        (folder / "run" / "inputs.json").write_text(json.dumps({"virtual": True}))
         self._files: Any = SimpleNamespace(profile=read_profile(SMOKE), run=folder / "run", variant="vgg16-adaptive")
         self.jobs = ScriptedJobs()
         self.jobs.found = build_mask()
