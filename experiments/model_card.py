@@ -71,9 +71,9 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
     measured = [seconds for stage, seconds in measure_durations(plan).items() if stage != "report"]
     commit = f"{records['commit']}{' with changes' if records['dirty'] else ''}"
     return _table(["", ""], [
-        ["segmentation", f"2.5D UNet++, {segmentation.encoder} with CBAM at width {segmentation.width_factor:g}, {profile.preprocessing.matrix_px} × "
-                         f"{profile.preprocessing.matrix_px} pixels, on the delayed phase; pre-trained on {facts.get('pretraining', 'CT')}, encoder weights "
-                         f"at its start: {segmentation.encoder_weights}"],
+        ["segmentation", f"2.5D UNet++, {segmentation.encoder} (stem: {segmentation.stem}) with CBAM at width {segmentation.width_factor:g}, "
+                         f"{profile.preprocessing.matrix_px} × {profile.preprocessing.matrix_px} pixels, on the delayed phase; pre-trained on "
+                         f"{facts.get('pretraining', 'CT')}, encoder weights at its start: {segmentation.encoder_weights}"],
         *([f"characterisation, {variant}", _describe_variant(variant)] for variant in characterization.variants),
         ["trunks of the characterisation", f"width {characterization.width_factor:g}, weights at the start: {characterization.weights}, "
                                            f"crops of {characterization.crop_px} × {characterization.crop_px} pixels"],

@@ -15,6 +15,9 @@ from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNK_FORWARD_TFLOP
 
 FORWARD_TFLOP_512 = 0.147
 """One 512 × 512 slice through the ResNet-34 UNet++ with CBAM (counted, 26 M parameters)."""
+STEM_FACTOR = {"paper": 1.0, "full_resolution": 3.8}
+"""Cost by the stem: at full resolution each row of nodes has four times the pixels, and the one at full size is the last row itself. Of the paper profile's
+network 3.8 times the operations of all convolutions (counted), of the narrow one of `cpu` 3.3 times."""
 GPU_TFLOP_PER_S = 20.0
 """Sustained by a 24 GB card of the paper's generation in mixed precision: an assumption, good to a factor of two."""
 CPU_TFLOP_PER_S = 0.16
@@ -38,8 +41,9 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     """Hours, disk_gb and memory_gb of a run; training counts three forward passes."""
     segmentation, cohort = profile.segmentation, profile.cohort
     patients = cohort.patients_positive + cohort.patients_negative
-    per_slice = FORWARD_TFLOP_512 * (profile.preprocessing.matrix_px / 512) ** 2 * segmentation.width_factor ** 2
-    per_window = FORWARD_TFLOP_512 * (segmentation.training_crop_px / 512) ** 2 * segmentation.width_factor ** 2
+    per_image = FORWARD_TFLOP_512 * STEM_FACTOR[segmentation.stem] * segmentation.width_factor ** 2
+    per_slice = per_image * (profile.preprocessing.matrix_px / 512) ** 2
+    per_window = per_image * (segmentation.training_crop_px / 512) ** 2
     trained = segmentation.pretrain.epochs * segmentation.pretrain.samples_per_epoch
     trained += segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
     # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.

@@ -150,6 +150,13 @@ class TrainingSettings(Settings):
         return self
 
 
+Stem = Literal["paper", "full_resolution"]
+"""The first layers of the segmentation network's encoder: those of a ResNet, or some that keep the image's resolution."""
+
+DECODER_STRIDES: dict[Stem, tuple[int, ...]] = {"paper": (16, 8, 4, 2, 1), "full_resolution": (8, 4, 2, 1)}
+"""Strides of the decoder's rows, each of which has its number of filters; with the paper's stem the last one is the node at full size."""
+
+
 class SegmentationSettings(Settings):
     """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the delayed phase."""
 
@@ -158,7 +165,9 @@ class SegmentationSettings(Settings):
     encoder: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet34", description="depth not reported: ledger item 8")
     encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")
     width_factor: PositiveFloat = Field(1.0, description="multiplies the encoder's channels; 1 is the paper's network")
-    decoder_filters: tuple[PositiveInt, ...] = Field(description="channels of the decoder nodes, from stride 16 to full size; not reported")
+    stem: Stem = Field("paper", description="full_resolution: skips at strides 1, 2, 4, 8, 16 instead of 2 to 32. The paper's strides are 1.5 to 24 mm at "
+                       "512 × 512; with pixels of 2.4 mm they begin at 4.8 mm")
+    decoder_filters: tuple[PositiveInt, ...] = Field(description="channels of the decoder nodes, from the largest stride to full size; not reported")
     deep_supervision: bool = Field(False, description="heads on the nodes x[0, j] too, as UNet++ has as an option; the paper doesn't mention it: ledger item 8")
     training_crop_px: PositiveInt = Field(description="side of the training window; the paper trains on whole slices (= matrix_px)")
     sampling: Literal["uniform", "lesion_oversampled", "patient_balanced"] = Field(
@@ -180,10 +189,14 @@ class SegmentationSettings(Settings):
             raise ValueError(f"seeds needs exactly one (runs with different seeds tell how far they move), not {', '.join(map(str, self.seeds))}")
         if self.training_crop_px % 32:
             raise ValueError(f"training_crop_px must be a multiple of 32, not {self.training_crop_px}")
-        if len(self.decoder_filters) != 5:
-            raise ValueError(f"decoder_filters needs 5 numbers (strides 16, 8, 4, 2 and 1), not {len(self.decoder_filters)}")
+        strides = DECODER_STRIDES[self.stem]
+        if len(self.decoder_filters) != len(strides):
+            raise ValueError(f"decoder_filters needs {len(strides)} numbers with stem: {self.stem} (strides {', '.join(map(str, strides))}), "
+                             f"not {len(self.decoder_filters)}")
         if self.encoder_weights == "imagenet" and self.width_factor != 1:
             raise ValueError(f"encoder_weights: imagenet needs width_factor 1, not {self.width_factor:g}: there are no other weights")
+        if self.encoder_weights == "imagenet" and self.stem != "paper":
+            raise ValueError(f"encoder_weights: imagenet needs stem: paper, not {self.stem}: there are no other weights")
         return self
 
 

@@ -74,7 +74,12 @@ def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
 @pytest.mark.parametrize("sections, words", [
     ({"preprocessing": {"matrix_px": 65}}, "multiple of 32"),
     ({"preprocessing": {"ct_window_hu": [10, 10]}}, "must rise"),
-    ({"segmentation": {"decoder_filters": [1, 2]}}, "needs 5 numbers"),
+    ({"segmentation": {"training_crop_px": 48}}, "multiple of 32"),
+    ({"segmentation": {"decoder_filters": [1, 2]}}, r"needs 5 numbers with stem: paper \(strides 16, 8, 4, 2, 1\), not 2"),
+    ({"segmentation": {"stem": "full_resolution"}}, r"needs 4 numbers with stem: full_resolution \(strides 8, 4, 2, 1\), not 5"),
+    ({"segmentation": {"stem": "full_resolution", "decoder_filters": [8, 8, 8, 8], "encoder_weights": "imagenet", "width_factor": 1.0}},
+     "imagenet needs stem: paper, not full_resolution"),
+    ({"segmentation": {"stem": "none"}}, "'paper' or 'full_resolution'"),
     ({"segmentation": {"training_crop_px": 128}}, "larger than preprocessing.matrix_px"),
     ({"segmentation": {"folds": 1}}, "greater than or equal to 2"),
     ({"segmentation": {"loss": {"dice": "per_pixel", "lovasz_below_loss": -1.4}}}, "above -1"),

@@ -120,7 +120,7 @@ array = np.full((3, 64, 64), 10, np.float32)
 array[:, 14:44, 14:44], array[:, 24:34, 24:34], array[:, 24:34, 28:34] = 100, 200, 500
 settings = PreprocessingSettings(matrix_px=64, background_cutoff=80)
 scale = compute_intensity_scale(array, settings, "test")
-standardised, body, box = scale.apply(array), scale.is_body(array), find_body_box(array, scale)
+standardised, body, box = scale.apply(array), scale.is_body(array), find_body_box(array, scale, 8)
 
 volume = Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
 write_stored_study(Path("store"), {"delayed": volume}, None, settings)

@@ -58,6 +58,7 @@ def build_volume(slices: int) -> tuple[Volume, IntensityScale]:
 def measure_speed(volume: Volume, scale: IntensityScale, threads: int) -> str:
     """A table with the seconds of all slices and the median ratio of the blocks."""
     from lirads_keras.inference.body_box import find_body_box
+    from lirads_keras.inference.halves import split_network
     from lirads_keras.inference.predictors import Predictor, build_predictor
     from lirads_keras.inference.segmentation import predict_levels
     from lirads_keras.models.unet_plus_plus import build_unet_plus_plus
@@ -76,7 +77,7 @@ def measure_speed(volume: Volume, scale: IntensityScale, threads: int) -> str:
             return predict_levels(predictor, block, scale, block, InferenceSettings(), batch_size=4)
 
         contenders[f"{engine}, body box"] = predict_in_box
-    box = find_body_box(volume.array, scale)
+    box = find_body_box(volume.array, scale, split_network(model).window_px)
     # Tracing, or conversion and compilation.
     started = {}
     for name, predict in contenders.items():

@@ -21,21 +21,28 @@ HEAD_GAP = 1.8
 
 
 def describe_unet_plus_plus(model: keras.Model, matrix_px: int) -> Diagram:
-    """Nodes x[i, j] in column j and row −i, and what stands at full size in the row above; the sizes are those for images of `matrix_px`."""
+    """Nodes x[i, j] in column j and row −i, and in the row above the image, the node at full size (if the stem needs one) and what follows the nodes.
+
+    The sizes are those for images of `matrix_px`.
+    """
     named = {layer.name: layer for layer in model.layers}
     inner = {(int(found[1]), int(found[2])) for name in named if (found := re.fullmatch(r"x_(\d+)_(\d+)_concat", name))}
     deepest = max(j for _, j in inner)
     grid = {(i, 0): list_sources(named[f"x_{i}_1_concat"])[0] for i in range(deepest)}
     grid[deepest, 0] = list_sources(named[f"x_{deepest - 1}_1_up"])[0]
     grid |= {(i, j): named[f"x_{i}_{j}_relu2"] for j, i in sorted((j, i) for i, j in inner)}
-    places = {f"x[{i}, {j}]": (j, -i) for i, j in grid} | {"full size": (deepest, 1)}
-    ends = dict(zip(places, [*grid.values(), named["full_relu2"]], strict=True))
+    places = {f"x[{i}, {j}]": (j, -i) for i, j in grid}
+    ends = dict(zip(places, grid.values(), strict=True))
+    last_column = deepest
+    if "full_relu2" in named:
+        places["full size"], ends["full size"] = (deepest, 1), named["full_relu2"]
+        last_column += 1
     branches = list_sources(named["probability"])
     if len(branches) > 1:
         ends |= {layer.name.removesuffix("_up"): layer for layer in branches}
-        places |= {f"branch_{j}": (j, 1) for j in range(1, deepest)} | {"branch_full": (deepest + 1, 1), "probability": (deepest + 1, 3)}
+        places |= {f"branch_{j}": (j, 1) for j in range(1, deepest)} | {"branch_full": (last_column, 1), "probability": (last_column, 3)}
     else:
-        places["probability"] = (deepest + 1, 1)
+        places["probability"] = (last_column, 1)
     ends["probability"] = named["probability"]
     shapes = keras.Model(model.input, [end.output for end in ends.values()]).compute_output_shape((1, matrix_px, matrix_px, model.input.shape[-1]))
     parts, wires = split_graph({"image": named["image"], **ends})
@@ -50,10 +57,11 @@ def describe_unet_plus_plus(model: keras.Model, matrix_px: int) -> Diagram:
 
 
 def _direction(source: Node, target: Node) -> str:
-    """`down` and `up` change the resolution, `skip` joins nodes of one row; what leads from head to head is neither."""
-    if target.kind == "head" and source.y == 1:
-        return "flow"
-    return "skip" if source.y == target.y else "down" if source.y > target.y else "up"
+    """`down` and `up` change the resolution, `skip` joins nodes of one row; what leads from the image or to a head at the same resolution is neither."""
+    assert source.rows_px is not None and target.rows_px is not None
+    if source.rows_px != target.rows_px:
+        return "down" if source.rows_px > target.rows_px else "up"
+    return "flow" if source.kind == "data" or target.kind == "head" else "skip"
 
 
 def describe_cbam(layer: CBAM, shape: tuple[int, ...]) -> Diagram:

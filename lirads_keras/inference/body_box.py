@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lirads_keras.inference.halves import WINDOW_PX
 from lirads_keras.preprocessing.intensity import IntensityScale
 
 MARGIN_PX = 4
-"""Background kept around the body on each side, before widening to WINDOW_PX. The edge of a cut window differs from that of a whole slice as far as
-the network's upper half reaches (UPPER_REACH_PX), but little, and in the background."""
+"""Background kept around the body on each side, before widening to whole windows. The edge of a cut window differs from that of a whole slice as
+far as the network's upper half reaches (`NetworkSplit.reach_px`), but little, and in the background."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,15 +27,16 @@ class BodyBox:
         return range(int(indices[0]), int(indices[-1]) + 1) if len(indices) else range(0)
 
 
-def find_body_box(array: np.ndarray, scale: IntensityScale) -> BodyBox:
+def find_body_box(array: np.ndarray, scale: IntensityScale, window_px: int) -> BodyBox:
     """The box around all voxels to which Eq. 1 gives more than zero, with a margin, one for all slices of the volume.
 
     Args:
         array: raw voxels (z, y, x); may be memory-mapped, it is read one slice at a time.
         scale: of that volume.
+        window_px: of the network that is to predict the box (`NetworkSplit`).
 
     Returns:
-        Rows and columns with MARGIN_PX around the body or more, from and to multiples of WINDOW_PX or the slice's end.
+        Rows and columns with MARGIN_PX around the body or more, from and to multiples of `window_px` or the slice's end.
         A volume without body has no occupied slice and empty rows and columns.
     """
     rows, columns, occupied = np.zeros(array.shape[1], bool), np.zeros(array.shape[2], bool), np.zeros(len(array), bool)
@@ -46,14 +46,14 @@ def find_body_box(array: np.ndarray, scale: IntensityScale) -> BodyBox:
         occupied[z] = of_slice.any()
         rows |= of_slice
         columns |= body.any(axis=0)
-    return BodyBox(occupied, _widen(rows), _widen(columns))
+    return BodyBox(occupied, _widen(rows, window_px), _widen(columns, window_px))
 
 
-def _widen(occupied: np.ndarray) -> slice:
-    """The interval around the True elements with its margin, to multiples of WINDOW_PX, inside the slice."""
+def _widen(occupied: np.ndarray, window_px: int) -> slice:
+    """The interval around the True elements with its margin, to multiples of `window_px`, inside the slice."""
     indices = np.flatnonzero(occupied)
     if not len(indices):
         return slice(0, 0)
-    start = max(int(indices[0]) - MARGIN_PX, 0) // WINDOW_PX * WINDOW_PX
-    stop = -(-(int(indices[-1]) + 1 + MARGIN_PX) // WINDOW_PX) * WINDOW_PX
+    start = max(int(indices[0]) - MARGIN_PX, 0) // window_px * window_px
+    stop = -(-(int(indices[-1]) + 1 + MARGIN_PX) // window_px) * window_px
     return slice(start, min(stop, len(occupied)))

@@ -15,7 +15,7 @@ import numpy as np
 
 from lirads_keras.config import Engine
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.inference.halves import Window, cut_maps, split_network
+from lirads_keras.inference.halves import Window, split_network
 
 if TYPE_CHECKING:
     import keras
@@ -43,6 +43,8 @@ class OpenVinoPredictor:
     def __init__(self, model: keras.Model, precision: Literal["f32", "bf16"], threads: int | None = None) -> None:
         threads = threads or os.cpu_count() or 1
         self._model = model
+        self._split = split_network(model)
+        self.window_px = self._split.window_px
         self._streams = min(STREAMS, threads)
         self._options = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": self._streams}
         self._halves: tuple[Any, Any] | None = None
@@ -57,7 +59,8 @@ class OpenVinoPredictor:
         for first in range(0, len(stacks), self._streams):
             group = [[np.ascontiguousarray(stack[None])] for stack in stacks[first:first + self._streams]]
             requests = self._infer(lower, group, 0)
-            maps = [[np.ascontiguousarray(array) for array in cut_maps([output.data for output in request.output_tensors], window)] for request in requests]
+            maps = [[np.ascontiguousarray(array) for array in self._split.cut_maps([output.data for output in request.output_tensors], window)]
+                    for request in requests]
             for index, request in enumerate(self._infer(upper, maps, 1), start=first):
                 probability[index] = request.output_tensors[0].data[0]
         return probability
@@ -95,16 +98,16 @@ def convert_halves(model: keras.Model) -> tuple[Any, Any]:
 
     twin = keras.models.clone_model(model, clone_function=lambda layer: layer.__class__.from_config({**layer.get_config(), "dtype": "float32"}))
     twin.set_weights(model.get_weights())
-    lower, upper = split_network(twin)
+    split = split_network(twin)
 
     def compute_maps(stacks: tf.Tensor) -> list[tf.Tensor]:
-        return lower(stacks, training=False)
+        return split.lower(stacks, training=False)
 
     def compute_probability(*maps: tf.Tensor) -> tf.Tensor:
-        return upper(list(maps), training=False)[..., 1]
+        return split.upper(list(maps), training=False)[..., 1]
 
     return (_convert(compute_maps, [tf.TensorSpec((None, None, None, 3), tf.float32, name="stacks")]),
-            _convert(compute_probability, [tf.TensorSpec(array.shape, tf.float32, name=f"map_{index}") for index, array in enumerate(upper.inputs)]))
+            _convert(compute_probability, [tf.TensorSpec(array.shape, tf.float32, name=f"map_{index}") for index, array in enumerate(split.upper.inputs)]))
 
 
 def _convert(function: Callable[..., Any], signature: list[Any]) -> Any:

@@ -8,16 +8,21 @@ import numpy as np
 import tensorflow as tf
 
 from lirads_keras.config import Engine
-from lirads_keras.inference.halves import Window, cut_maps, split_network
+from lirads_keras.inference.halves import Window, split_network
 from lirads_keras.inference.openvino_predictor import OpenVinoPredictor, check_engine
 
 
 class Predictor(Protocol):
-    """A segmentation network with two classes, ready to predict."""
+    """A segmentation network with two classes, ready to predict.
+
+    `window_px`: windows begin and end at multiples of it (`NetworkSplit`).
+    """
+
+    window_px: int
 
     def __call__(self, stacks: np.ndarray, window: Window) -> np.ndarray:
         """Lesion probability float32 (n, rows, columns) of standardised stacks float32 (n, y, x, 3), y and x multiples of 32, in a window from and
-        to multiples of WINDOW_PX."""
+        to multiples of `window_px`."""
 
     def take_weights(self) -> None:
         """Goes over to the weights that the network has now; to be called whenever they have changed."""
@@ -44,11 +49,12 @@ class KerasPredictor:
     """Keras on TensorFlow. The graph is open in all sizes, so that windows of any shape are traced once; it reads the model's weights where they are."""
 
     def __init__(self, model: keras.Model) -> None:
-        lower, upper = split_network(model)
+        split = split_network(model)
+        self.window_px = split.window_px
 
         def predict(stacks: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-            maps = lower(stacks, training=False)
-            return upper(cut_maps(maps, (slice(rows[0], rows[1]), slice(columns[0], columns[1]))), training=False)[..., 1]
+            maps = split.lower(stacks, training=False)
+            return split.upper(split.cut_maps(maps, (slice(rows[0], rows[1]), slice(columns[0], columns[1]))), training=False)[..., 1]
 
         pair = tf.TensorSpec((2,), tf.int32)
         self._predict = tf.function(predict, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32), pair, pair])

@@ -37,7 +37,7 @@ def predict_slices(predictor: Predictor, image: Volume, scale: IntensityScale, s
         Index of the batch's first slice and float32 (n, y, x), in order; slices before the first batch and after the last have probability 0.
     """
     if settings.body_box:
-        box = find_body_box(image.array, scale)
+        box = find_body_box(image.array, scale, predictor.window_px)
     else:
         box = BodyBox(np.ones(len(image.array), bool), slice(0, image.shape[1]), slice(0, image.shape[2]))
     for first, stacks in stack_slices(image.array, batch_size, scale, box.slices):

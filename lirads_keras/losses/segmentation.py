@@ -32,8 +32,7 @@ def compute_dice(y: Any, p: Any, mode: Literal["pooled", "per_pixel"]) -> Any:
         return ops.mean(ops.sum(ratio, axis=-1), axis=(1, 2))
     if mode != "pooled":
         raise ValueError(f"dice must be pooled or per_pixel, not {mode!r}")
-    pixels = (0, 1, 2)
-    overlap, squares = ops.sum(y * p, axis=pixels), ops.sum(y * y, axis=pixels) + ops.sum(p * p, axis=pixels)
+    overlap, squares = _sum_pixels(y * p), _sum_pixels(y * y) + _sum_pixels(p * p)
     dice = ops.sum((2 * overlap + DICE_SMOOTHING_PX) / (squares + DICE_SMOOTHING_PX))
     return _for_each_sample(dice, y)
 
@@ -136,6 +135,17 @@ class HybridSegmentationLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dice": self.dice, "focal_alpha_lesion": self.focal_alpha_lesion, "focal_gamma": self.focal_gamma,
                 "lovasz_classes": self.lovasz_classes, "lovasz_weight": self.lovasz_weight}
+
+
+def _sum_pixels(values: Any) -> Any:
+    """(n, h, w, c) -> (c,), axis by axis from w.
+
+    In one reduction over all three axes TensorFlow on CPUs adds pixel after pixel to one float32 for each channel, and loses what is small beside the sum: at
+    6 × 512² the pooled Dice is 2e-3 off. Means over the last axes, sums along pixels and counts keep their digits as they are.
+    """
+    for axis in (2, 1, 0):
+        values = ops.sum(values, axis=axis)
+    return values
 
 
 def _for_each_sample(value: Any, y: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from lirads_keras.config import Stem
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.cbam import CBAM
@@ -32,8 +33,8 @@ IMAGENET_FILES = {
 
 
 def build_resnet(depth: ResNetDepth, *, input_shape: tuple[int | None, int | None, int] = (None, None, 3), width_factor: float = 1.0,
-                 cbam: bool, weights: Literal["imagenet", "random"] | Path = "random", input_name: str = "data") -> keras.Model:
-    """Builds the encoder: images (n, y, x, 3) -> [skips (n, y/s, x/s, c) for s = 2, 4, 8, 16, 32].
+                 stem: Stem = "paper", cbam: bool, weights: Literal["imagenet", "random"] | Path = "random", input_name: str = "data") -> keras.Model:
+    """Builds the encoder: images (n, y, x, 3) -> [skips (n, y/s, x/s, c) for s = 2, 4, 8, 16, 32, or 1, 2, 4, 8, 16 with the full-resolution stem].
 
     The skips are taken after an activation: `relu0`, `stage2_unit1_relu1`, `stage3_unit1_relu1`, `stage4_unit1_relu1` (where
     segmentation-models takes them) and `relu1`.
@@ -42,21 +43,30 @@ def build_resnet(depth: ResNetDepth, *, input_shape: tuple[int | None, int | Non
         depth: 18 and 34 have two 3 × 3 convolutions a block, 50 has bottlenecks.
         input_shape: (y, x, 3); multiples of 32 give whole strides.
         width_factor: multiplies every number of channels (at least 8 remain).
+        stem: "paper" begins with the publication's 7 × 7 convolution and 3 × 3 pooling, both with stride 2. "full_resolution" begins with a 3 × 3 convolution
+            with stride 1 and 2 × 2 pooling, so that every stage stands at half the stride; the layers' names stay.
         cbam: closes every residual block with CBAM, before the addition, as in Fig. 3 of the CBAM publication.
         weights: "imagenet" and a path fill every layer but CBAM by name. The file's `bn_data` holds mean and variance of raw RGB images in 0-255;
             they are reset to 0 and 1, so that a standardised image meets the weights as a standardised photograph did.
 
     Raises:
-        InputError: ImageNet weights asked for another width than 1, or the file is absent, damaged or of another network.
+        InputError: ImageNet weights asked for another width than 1 or another stem than the paper's, or the file is absent, damaged or of another network.
     """
     image = keras.Input(input_shape, name=input_name)
     x = build_batch_norm("bn_data", scale=False, epsilon=EPSILON)(image)
-    x = layers.ZeroPadding2D(3, name="conv0_pad")(x)
-    x = _convolve(x, scale_channels(64, width_factor), 7, "conv0", strides=2, padding="valid")
+    channels = scale_channels(64, width_factor)
+    if stem == "paper":
+        x = layers.ZeroPadding2D(3, name="conv0_pad")(x)
+        x = _convolve(x, channels, 7, "conv0", strides=2, padding="valid")
+    else:
+        x = _convolve(x, channels, 3, "conv0")
     x = _normalize(x, "bn0", "relu0")
     skips = [x]
-    x = layers.ZeroPadding2D(1, name="pooling0_pad")(x)
-    x = layers.MaxPooling2D(3, strides=2, name="pooling0")(x)
+    if stem == "paper":
+        x = layers.ZeroPadding2D(1, name="pooling0_pad")(x)
+        x = layers.MaxPooling2D(3, strides=2, name="pooling0")(x)
+    else:
+        x = layers.MaxPooling2D(2, name="pooling0")(x)
 
     block = _bottleneck_branch if depth == "resnet50" else _basic_branch
     expansion = 4 if depth == "resnet50" else 1
@@ -79,7 +89,7 @@ def build_resnet(depth: ResNetDepth, *, input_shape: tuple[int | None, int | Non
     skips.append(_normalize(x, "bn1", "relu1"))
     model = keras.Model(image, skips, name=depth)
     if weights != "random":
-        _load_weights(model, depth, weights, width_factor)
+        _load_weights(model, depth, weights, width_factor, stem)
     return model
 
 
@@ -109,8 +119,10 @@ def _normalize(x: Any, bn_name: str, relu_name: str) -> Any:
     return layers.Activation("relu", name=relu_name)(build_batch_norm(bn_name, epsilon=EPSILON)(x))
 
 
-def _load_weights(model: keras.Model, depth: str, weights: str | Path, width_factor: float) -> None:
+def _load_weights(model: keras.Model, depth: str, weights: str | Path, width_factor: float, stem: Stem) -> None:
     if weights == "imagenet":
+        if stem != "paper":
+            raise InputError(Problem("stem", f"paper with the ImageNet weights of {depth}", stem))
         if width_factor != 1:
             raise InputError(Problem("width_factor", f"1 with the ImageNet weights of {depth}", f"{width_factor}"))
         weights = find_weight_file(IMAGENET_FILES[depth])

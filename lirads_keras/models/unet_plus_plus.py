@@ -11,6 +11,7 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from lirads_keras.config import DECODER_STRIDES, Stem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.resnet import ResNetDepth, build_resnet
 
@@ -20,31 +21,34 @@ HEAD = "head"
 _PROBABILITY = "probability"
 
 
-def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], cbam: bool = True,
-                         deep_supervision: bool = False, encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
+def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], stem: Stem = "paper",
+                         cbam: bool = True, deep_supervision: bool = False, encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
     """Builds the segmentation network: images (n, y, x, 3), y and x multiples of 32 -> softmax (n, y, x, classes), float32 under every policy.
 
-    Node x[i, j] of the publication's Fig. 1 stands at stride 2^(i + 1): x[i, 0] are the encoder's five skips, and
+    Node x[i, j] of the publication's Fig. 1 stands at stride 2^(i + 1), or 2^i with the full-resolution stem: x[i, 0] are the encoder's five skips, and
     x[i, j] = H([x[i, 0], ..., x[i, j - 1], U(x[i + 1, j - 1])]), with U nearest-neighbour up-sampling by 2 and H two 3 × 3 convolutions, each with batch
-    normalisation and ReLU. The last node x[0, 4] goes through U and H once more to full size, then a 1 × 1 convolution gives a score for each class.
+    normalisation and ReLU. With the paper's stem the last node x[0, 4] goes through U and H once more to full size, where it stands already with the other.
+    Then a 1 × 1 convolution gives a score for each class.
 
     Args:
         encoder: depth of the ResNet.
         classes: 3 for pre-training on CT (background, liver, lesion), 2 for fine-tuning (background, lesion).
         width_factor: multiplies the encoder's channels.
-        decoder_filters: channels of the nodes at strides 16, 8, 4 and 2 (rows i = 3, 2, 1, 0) and at full size.
+        decoder_filters: channels of the nodes in rows i = 3, 2, 1, 0, and with the paper's stem of the node at full size (`DECODER_STRIDES`).
+        stem: as for `build_resnet`.
         cbam: attention in the encoder's residual blocks.
-        deep_supervision: x[0, 1], x[0, 2] and x[0, 3] have a 1 × 1 convolution and a softmax of their own, brought to full size by U, and the probability is
-            the mean of the four (the publication's "accurate mode"). `expose_branches` gives the model to train.
+        deep_supervision: x[0, 1], x[0, 2] and x[0, 3] have a 1 × 1 convolution and a softmax of their own, brought to full size by U where they are not at
+            it, and the probability is the mean of the four (the publication's "accurate mode"). `expose_branches` gives the model to train.
         encoder_weights: as for `build_resnet`.
 
     Raises:
-        ValueError: not five numbers of filters, or fewer than two classes.
+        ValueError: not as many numbers of filters as the stem needs, or fewer than two classes.
         InputError: as `build_resnet`.
     """
-    if len(decoder_filters) != 5 or classes < 2:
-        raise ValueError(f"needs five decoder_filters and two classes or more, not {decoder_filters} and {classes}")
-    trunk = build_resnet(encoder, width_factor=width_factor, cbam=cbam, weights=encoder_weights, input_name="image")
+    rows = len(DECODER_STRIDES[stem])
+    if len(decoder_filters) != rows or classes < 2:
+        raise ValueError(f"needs {rows} decoder_filters with stem {stem!r} and two classes or more, not {decoder_filters} and {classes}")
+    trunk = build_resnet(encoder, width_factor=width_factor, stem=stem, cbam=cbam, weights=encoder_weights, input_name="image")
     x = {(i, 0): skip for i, skip in enumerate(trunk.outputs)}
     deepest = max(i for i, _ in x)
     for j in range(1, deepest + 1):
@@ -52,10 +56,13 @@ def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: fl
             up = layers.UpSampling2D(2, name=f"x_{i}_{j}_up")(x[i + 1, j - 1])
             dense = layers.Concatenate(name=f"x_{i}_{j}_concat")([x[i, k] for k in range(j)] + [up])
             x[i, j] = _convolve_twice(dense, decoder_filters[deepest - 1 - i], f"x_{i}_{j}")
-    full = _convolve_twice(layers.UpSampling2D(2, name="full_up")(x[0, deepest]), decoder_filters[-1], "full")
+    full = x[0, deepest]
+    if stem == "paper":
+        full = _convolve_twice(layers.UpSampling2D(2, name="full_up")(full), decoder_filters[-1], "full")
     if deep_supervision:
-        branches = [layers.UpSampling2D(2, dtype="float32", name=f"branch_{j}_up")(_classify(x[0, j], classes, f"{HEAD}_{j}", f"branch_{j}"))
-                    for j in range(1, deepest)]
+        branches = [_classify(x[0, j], classes, f"{HEAD}_{j}", f"branch_{j}") for j in range(1, deepest)]
+        if stem == "paper":
+            branches = [layers.UpSampling2D(2, dtype="float32", name=f"branch_{j}_up")(branch) for j, branch in enumerate(branches, start=1)]
         probability = layers.Average(dtype="float32", name=_PROBABILITY)([*branches, _classify(full, classes, HEAD, "branch_full")])
     else:
         probability = _classify(full, classes, HEAD, _PROBABILITY)

@@ -98,7 +98,7 @@ class SegmentationTrainer:
 def build_segmentation_network(settings: SegmentationSettings, classes: int, encoder_weights: Literal["imagenet", "random"]) -> keras.Model:
     """The UNet++ of a profile."""
     return build_unet_plus_plus(settings.encoder, classes=classes, width_factor=settings.width_factor, decoder_filters=settings.decoder_filters,
-                                deep_supervision=settings.deep_supervision, encoder_weights=encoder_weights)
+                                stem=settings.stem, deep_supervision=settings.deep_supervision, encoder_weights=encoder_weights)
 
 
 def _steps(stage: TrainingSettings) -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,9 +9,10 @@ import preflight
 import pytest
 from preflight import check_paper_profile, estimate_cost, gpu_memory_gb, list_weight_files
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config import DECODER_STRIDES, Profile, read_profile
 from lirads_keras.errors import InputError
 from lirads_keras.models import resnet, vgg
+from lirads_keras.models.unet_plus_plus import build_unet_plus_plus
 
 PROFILES = Path(__file__).parents[2] / "experiments" / "profiles"
 
@@ -45,6 +47,7 @@ def with_setting(profile: Profile, dotted: str, value) -> Profile:
     ("preprocessing.matrix_px", 1024, {"hours"}),
     ("segmentation.width_factor", 2.0, {"hours"}),
     ("segmentation.training_crop_px", 1024, {"hours"}),
+    ("segmentation.stem", "full_resolution", {"hours"}),
     ("segmentation.pretrain.epochs", 1000, {"hours"}),
     ("segmentation.finetune.samples_per_epoch", 10**6, {"hours"}),
     ("segmentation.folds", 20, {"hours"}),
@@ -88,6 +91,23 @@ def test_training_alone_is_the_counted_operations(paper):
             "segmentation.finetune.samples_per_epoch": 5, "characterization.variants": ()}.items():
         profile = with_setting(profile, setting, value)
     assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 2 * 5) + 44 * (1 + 2 * 0.5)))
+
+
+def count_multiplications(stem) -> int:
+    """Of all convolutions of the paper profile's network, for an image of 512 × 512."""
+    import keras
+
+    filters = (256, 128, 64, 32, 16)[:len(DECODER_STRIDES[stem])]
+    model = build_unet_plus_plus("resnet34", classes=2, width_factor=1.0, decoder_filters=filters, stem=stem)
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    shapes = keras.Model(model.input, [layer.output for layer in convolutions]).compute_output_shape((1, 512, 512, 3))
+    return sum(rows * columns * math.prod(layer.kernel.shape) for layer, (_, rows, columns, _) in zip(convolutions, shapes, strict=True))
+
+
+def test_the_factor_of_the_stem_is_that_of_the_operations():
+    ratio = count_multiplications("full_resolution") / count_multiplications("paper")
+    assert preflight.STEM_FACTOR["full_resolution"] == pytest.approx(ratio, abs=0.05)
+    assert preflight.STEM_FACTOR.keys() == DECODER_STRIDES.keys()
 
 
 def test_lits_and_weights_that_are_there_are_found(paper, machine, tmp_path, capsys):

@@ -3,14 +3,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import get_args
 
 import keras
 import numpy as np
 import pytest
 
-from lirads_keras.config import Engine, InferenceSettings
+from lirads_keras.config import DECODER_STRIDES, Engine, InferenceSettings, Stem
 from lirads_keras.errors import InputError
-from lirads_keras.inference.halves import CUTS, UPPER_REACH_PX, Window, split_network
+from lirads_keras.inference.halves import Window, split_network
 from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.inference.predictors import build_predictor
 from lirads_keras.models.cbam import CBAM
@@ -20,24 +21,25 @@ ENGINES: list[Engine] = ["keras", "openvino-f32", "openvino-bf16"]
 TOLERANCE = {"keras": 1e-5, "openvino-f32": 1e-4}
 
 
-@pytest.fixture(scope="module")
-def unet_plus_plus() -> keras.Model:
+@pytest.fixture(scope="module", params=get_args(Stem))
+def unet_plus_plus(request: pytest.FixtureRequest) -> keras.Model:
     """A small one whose statistics and scales are not those of a new network, so that every weight counts."""
     keras.utils.set_random_seed(1)
-    model = build_unet_plus_plus("resnet18", classes=2, width_factor=0.125, decoder_filters=(8, 8, 8, 8, 8))
+    filters = (8,) * len(DECODER_STRIDES[request.param])
+    model = build_unet_plus_plus("resnet18", classes=2, width_factor=0.125, decoder_filters=filters, stem=request.param)
     shake(model, 1)
     return model
 
 
 def build_tiny() -> keras.Model:
-    """Maps of the names and strides of a UNet++'s, with as little as possible in each: what does not hang on depth is tested on it."""
+    """Maps of the strides of a UNet++'s, with as little as possible in each: what does not hang on depth is tested on it."""
     keras.utils.set_random_seed(1)
     layers = keras.layers
     image = keras.Input((None, None, 3))
     maps = []
-    for name, stride in CUTS.items():
+    for stride in (2, 4, 8):
         x = CBAM(reduction=4)(layers.BatchNormalization()(layers.Conv2D(4, stride, strides=stride)(image)))
-        maps.append(layers.UpSampling2D(stride)(layers.Activation("relu", name=name)(x)))
+        maps.append(layers.UpSampling2D(stride)(layers.Activation("relu")(x)))
     score = layers.Conv2D(2, 3, padding="same", dtype="float32")(layers.Concatenate()(maps))
     return keras.Model(image, layers.Softmax(dtype="float32")(score))
 
@@ -97,11 +99,25 @@ def test_a_window_of_the_tiny_network_is_that_part_of_the_whole(model, engine, w
 def test_beyond_the_upper_halfs_reach_a_window_is_exactly_that_part_of_the_whole(unet_plus_plus):
     stacks = make_stacks(1, 160, 96)
     window = (slice(24, 120), slice(0, 96))
+    reach = split_network(unet_plus_plus).reach_px
     found = build_predictor(unet_plus_plus, "keras")(stacks, window)
     difference = np.abs(found - expect(unet_plus_plus, stacks)[:, *window]).max(axis=(0, 2))
-    assert difference[UPPER_REACH_PX:-UPPER_REACH_PX].max() < 1e-5
+    assert difference[reach:-reach].max() < 1e-5
     # No farther than it has to be: just inside of it the cut is felt, if little.
-    assert difference[UPPER_REACH_PX - 8:UPPER_REACH_PX].max() > 1e-6 and min(difference[0], difference[-1]) > 1e-3
+    assert difference[reach - 8:reach].max() > 1e-6 and min(difference[0], difference[-1]) > 1e-3
+
+
+@pytest.mark.parametrize("engine", TOLERANCE)
+@pytest.mark.parametrize("rows, columns", [((8, 152), (0, 72)), ((56, 160), (24, 128)), ((0, 88), (40, 120))])
+def test_odd_windows_differ_from_the_whole_near_their_cut_edges_alone(unet_plus_plus, engine, rows, columns):
+    stacks = make_stacks(2, 160, 128, seed=3)
+    predictor, reach = build_predictor(unet_plus_plus, engine, threads=1), split_network(unet_plus_plus).reach_px
+    found, expected = predictor(stacks, (slice(*rows), slice(*columns))), expect(unet_plus_plus, stacks)[:, slice(*rows), slice(*columns)]
+    # Where the window ends with the slice nothing is cut.
+    inner = tuple(slice(reach if start else 0, None if stop == size else -reach) for (start, stop), size in ((rows, 160), (columns, 128)))
+    assert found.shape == expected.shape and found[:, *inner].size
+    np.testing.assert_allclose(found[:, *inner], expected[:, *inner], atol=TOLERANCE[engine])
+    assert np.abs(found - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("engine", ["keras", "openvino-f32"])
@@ -117,8 +133,8 @@ def test_an_engine_takes_over_weights_that_have_changed(model, engine):
 
 
 def test_both_halves_share_the_networks_weights(unet_plus_plus):
-    halves = split_network(unet_plus_plus)
-    weights = [{id(weight) for weight in half.weights} for half in halves]
+    split = split_network(unet_plus_plus)
+    weights = [{id(weight) for weight in half.weights} for half in (split.lower, split.upper)]
     assert not weights[0] & weights[1] and weights[0] | weights[1] == {id(weight) for weight in unet_plus_plus.weights}
 
 

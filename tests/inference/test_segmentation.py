@@ -25,6 +25,8 @@ def sigmoid(score):
 class StubPredictor:
     """A sigmoid of the sum of the channels, each with its own weight, and of where the pixel lies in the slice; keeps what it was asked for."""
 
+    window_px = 8
+
     def __init__(self, tilt: float = 0.0) -> None:
         self.tilt, self.asked = tilt, []
 

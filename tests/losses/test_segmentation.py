@@ -187,6 +187,33 @@ def test_lovasz_over_a_million_pixels_keeps_its_digits() -> None:
     assert float(compute_lovasz_softmax(y, p, classes="all")[0]) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
+def test_eq_2_over_a_large_batch_keeps_its_digits_in_value_and_gradient() -> None:
+    """16 × 512², against the same in float64 with the derivative by hand."""
+    rng = np.random.default_rng(0)
+    y = np.zeros((16, 512, 512, 2), "float32")
+    y[..., 0] = 1
+    y[:, 200:240, 200:260] = (0, 1)
+    lesion = np.clip(rng.beta(0.3, 6, y.shape[:3]) + 0.5 * y[..., 1], 0.001, 0.999).astype("float32")
+    p = np.stack([1 - lesion, lesion], axis=-1)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(probability := tf.constant(p))
+        dice = tf.reduce_mean(compute_dice(y, probability, "pooled"))
+        focal = tf.reduce_mean(compute_focal(y, probability, alpha_lesion=0.25, gamma=2))
+    # Channel by channel, for the memory's sake.
+    exact_dice = exact_focal = 0.0
+    for c, alpha in enumerate((0.75, 0.25)):
+        of_class, predicted = y[..., c].astype(float), p[..., c].astype(float)
+        above, below = 2 * np.sum(of_class * predicted) + 1, np.sum(of_class ** 2) + np.sum(predicted ** 2) + 1
+        exact_dice += above / below
+        slope = 2 * of_class / below - 2 * predicted * above / below ** 2
+        assert np.abs(tape.gradient(dice, probability).numpy()[..., c] - slope).max() < 2e-6 * np.abs(slope).max()
+        exact_focal += np.mean(-alpha * (1 - predicted) ** 2 * of_class * np.log(predicted))
+        slope = alpha * of_class * (2 * (1 - predicted) * np.log(predicted) - (1 - predicted) ** 2 / predicted) / of_class.size
+        assert np.abs(tape.gradient(focal, probability).numpy()[..., c] - slope).max() < 2e-6 * np.abs(slope).max()
+    assert float(dice) == pytest.approx(exact_dice, abs=2e-6)
+    assert float(focal) == pytest.approx(exact_focal, rel=2e-6)
+
+
 def test_the_loss_is_equation_2_and_after_the_switch_equation_3_too() -> None:
     y, p = random_batch((3, 6, 6, 2))
     loss = HybridSegmentationLoss(lovasz_weight=0.5)

@@ -54,6 +54,35 @@ def test_skips_are_where_segmentation_models_takes_them() -> None:
         assert tuple(reversed(Backbones.get_feature_layers(depth, n=4))) == SKIPS[:4]
 
 
+def convolve(image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """A 3 × 3 convolution with stride 1 and a border of zeros: (y, x, c), (3, 3, c, f) -> (y, x, f)."""
+    padded = np.pad(image, ((1, 1), (1, 1), (0, 0)))
+    return sum(padded[dy:dy + image.shape[0], dx:dx + image.shape[1]] @ kernel[dy, dx] for dy in range(3) for dx in range(3))
+
+
+@pytest.mark.parametrize("depth", get_args(ResNetDepth))
+def test_the_full_resolution_stem_halves_every_stride(depth: ResNetDepth, randomize: Callable[[keras.Model], None]) -> None:
+    model, paper = build_resnet(depth, width_factor=0.125, stem="full_resolution", cbam=True), build_resnet(depth, width_factor=0.125, cbam=True)
+    randomize(model)
+    found = model.predict_on_batch(IMAGES[:, :48])
+    assert [skip.shape[1:3] for skip in found] == [(48 // stride, 96 // stride) for stride in (1, 2, 4, 8, 16)]
+    # All layers with weights keep their names, and all but the first convolution their shapes.
+    shapes, papers = ({layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in network.layers if layer.weights}
+                      for network in (model, paper))
+    assert shapes.pop("conv0") == [(3, 3, 3, 8)] and papers.pop("conv0") == [(7, 7, 3, 8)]
+    assert shapes == papers
+
+
+def test_the_full_resolution_stem_is_a_convolution_of_stride_1_and_two_by_two_maxima(randomize: Callable[[keras.Model], None]) -> None:
+    model = build_resnet("resnet18", width_factor=0.125, stem="full_resolution", cbam=True)
+    randomize(model)
+    image = IMAGES[:1, :32, :64]
+    normalized, convolved, pooled = keras.Model(model.input, [model.get_layer(name).output for name in ("bn_data", "conv0", "pooling0")])(image)
+    np.testing.assert_allclose(convolved[0], convolve(np.asarray(normalized[0]), model.get_layer("conv0").get_weights()[0]), atol=1e-4)
+    first = np.asarray(model(image)[0][0])
+    np.testing.assert_array_equal(pooled[0], first.reshape(16, 2, 32, 2, 8).max(axis=(1, 3)))
+
+
 @pytest.mark.parametrize(("depth", "blocks", "last_convolution"), [("resnet18", 8, "conv2"), ("resnet34", 16, "conv2"), ("resnet50", 16, "conv3")])
 def test_cbam_closes_every_residual_block_before_the_addition(depth: ResNetDepth, blocks: int, last_convolution: str) -> None:
     model = build_resnet(depth, width_factor=0.125, cbam=True)
@@ -120,6 +149,17 @@ def test_published_files_are_the_librarys() -> None:
 def test_imagenet_weights_of_another_width_are_refused() -> None:
     with pytest.raises(InputError, match="width_factor: expected 1"):
         build_resnet("resnet18", width_factor=0.5, cbam=True, weights="imagenet")
+
+
+def test_imagenet_weights_of_another_stem_are_refused() -> None:
+    with pytest.raises(InputError, match="stem: expected paper with the ImageNet weights of resnet18, found full_resolution"):
+        build_resnet("resnet18", stem="full_resolution", cbam=True, weights="imagenet")
+
+
+def test_a_file_of_another_stem_is_refused(tmp_path: Path, write_weight_file: Callable[[keras.Model, Path], None]) -> None:
+    write_weight_file(build_resnet("resnet18", width_factor=0.125, cbam=False), tmp_path / "w.h5")
+    with pytest.raises(InputError, match="conv0"):
+        build_resnet("resnet18", width_factor=0.125, stem="full_resolution", cbam=True, weights=tmp_path / "w.h5")
 
 
 def test_a_file_of_another_depth_is_refused(tmp_path: Path, write_weight_file: Callable[[keras.Model, Path], None]) -> None:

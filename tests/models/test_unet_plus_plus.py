@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 
+from lirads_keras.config import DECODER_STRIDES, Stem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
 
@@ -18,12 +19,14 @@ CPU_FILTERS = (64, 48, 32, 24, 16)
 SMALL_FILTERS = (12, 11, 10, 9, 8)
 
 
-def small_model(classes: int = 2, *, deep_supervision: bool = False) -> keras.Model:
-    return build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=SMALL_FILTERS, deep_supervision=deep_supervision)
+def small_model(classes: int = 2, *, stem: Stem = "paper", deep_supervision: bool = False) -> keras.Model:
+    filters = SMALL_FILTERS[:len(DECODER_STRIDES[stem])]
+    return build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=filters, stem=stem, deep_supervision=deep_supervision)
 
 
-def test_each_node_reads_what_figure_1_of_the_publication_says() -> None:
-    model = small_model()
+@pytest.mark.parametrize(("stem", "stride"), [("paper", 2), ("full_resolution", 1)])
+def test_each_node_reads_what_figure_1_of_the_publication_says(stem: Stem, stride: int) -> None:
+    model = small_model(stem=stem)
     skips = ("relu0", "stage2_unit1_relu1", "stage3_unit1_relu1", "stage4_unit1_relu1", "relu1")
     node = {(i, 0): name for i, name in enumerate(skips)} | {(i, j): f"x_{i}_{j}_relu2" for i in range(4) for j in range(1, 5 - i)}
     assert len(node) == 15
@@ -34,9 +37,22 @@ def test_each_node_reads_what_figure_1_of_the_publication_says() -> None:
         assert dense == [model.get_layer(node[i, k]).output for k in range(j)]
         assert up is model.get_layer(f"x_{i}_{j}_up").output
         assert model.get_layer(f"x_{i}_{j}_up").input is model.get_layer(node[i + 1, j - 1]).output
-    assert model.get_layer("full_up").input is model.get_layer(node[0, 4]).output
-    assert model.get_layer("head").input is model.get_layer("full_relu2").output
+    shapes = keras.Model(model.input, [model.get_layer(name).output for name in node.values()]).compute_output_shape((1, 64, 96, 3))
+    assert [shape[1:3] for shape in shapes] == [(64 // (stride * 2 ** i), 96 // (stride * 2 ** i)) for i, _ in node]
+    if stem == "paper":
+        assert model.get_layer("full_up").input is model.get_layer(node[0, 4]).output
+        assert model.get_layer("head").input is model.get_layer("full_relu2").output
+    else:
+        assert model.get_layer("head").input is model.get_layer(node[0, 4]).output
+        assert not any(layer.name.startswith("full") for layer in model.layers)
     assert sum(layer.name.endswith("_concat") for layer in model.layers) == 10
+
+
+def test_the_full_resolution_stem_has_a_smaller_first_kernel_and_no_node_at_full_size() -> None:
+    paper, full = small_model(), small_model(stem="full_resolution")
+    # 8 channels after the stem. x[0, 4] has 9 channels and the node at full size 8; the head reads the one or the other for two classes.
+    node = 9 * 9 * 8 + 9 * 8 * 8 + 2 * 4 * 8
+    assert paper.count_params() - full.count_params() == (7 * 7 - 3 * 3) * 3 * 8 + node - (9 - 8) * 2
 
 
 def test_parameters_equal_a_hand_count() -> None:
@@ -54,9 +70,9 @@ def test_parameters_equal_a_hand_count() -> None:
     assert model.count_params() == encoder + decoder + 16 * 2 + 2 == 1_207_339
 
 
-@pytest.mark.parametrize("size", [(32, 32), (64, 96)])
-def test_softmax_at_full_size_for_multiples_of_32(size: tuple[int, int]) -> None:
-    probability = small_model(3).predict_on_batch(np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32"))
+@pytest.mark.parametrize(("stem", "size"), [("paper", (32, 32)), ("paper", (64, 96)), ("full_resolution", (32, 64)), ("full_resolution", (16, 48))])
+def test_softmax_at_full_size_for_multiples_of_the_largest_stride(stem: Stem, size: tuple[int, int]) -> None:
+    probability = small_model(3, stem=stem).predict_on_batch(np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32"))
     assert probability.shape == (2, *size, 3)
     np.testing.assert_allclose(probability.sum(-1), 1, atol=1e-6)
     assert 0 < probability.min() < probability.max() < 1
@@ -115,10 +131,11 @@ def test_a_saved_model_loads_elsewhere_without_naming_custom_objects(tmp_path: P
     np.testing.assert_allclose(np.load(tmp_path / "probability.npy"), model.predict_on_batch(images), atol=1e-6)
 
 
-@pytest.mark.parametrize(("filters", "classes"), [((8, 8, 8, 8), 2), (SMALL_FILTERS, 1)])
-def test_other_settings_are_refused(filters: tuple[int, ...], classes: int) -> None:
-    with pytest.raises(ValueError, match="five decoder_filters"):
-        build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=filters)
+@pytest.mark.parametrize(("stem", "filters", "classes", "number"), [
+    ("paper", (8, 8, 8, 8), 2, 5), ("paper", SMALL_FILTERS, 1, 5), ("full_resolution", SMALL_FILTERS, 2, 4), ("full_resolution", (8, 8, 8, 8), 1, 4)])
+def test_other_settings_are_refused(stem: Stem, filters: tuple[int, ...], classes: int, number: int) -> None:
+    with pytest.raises(ValueError, match=f"{number} decoder_filters with stem '{stem}'"):
+        build_unet_plus_plus("resnet18", classes=classes, width_factor=0.125, decoder_filters=filters, stem=stem)
 
 
 def test_parameters_of_the_papers_network_equal_a_hand_count() -> None:
@@ -150,6 +167,30 @@ def test_deep_supervision_reads_the_nodes_of_the_first_row(randomize: Callable[[
     plain.get_layer("head").set_weights(model.get_layer("head").get_weights())
     np.testing.assert_allclose(plain.predict_on_batch(images), found[..., 3], atol=1e-6)
     assert {id(weight) for weight in branches.weights} == {id(weight) for weight in model.weights}
+
+
+def test_branches_of_the_full_resolution_stem_are_at_full_size(randomize: Callable[[keras.Model], None]) -> None:
+    model, plain = small_model(3, stem="full_resolution", deep_supervision=True), small_model(3, stem="full_resolution")
+    assert model.count_params() == plain.count_params() + 3 * (9 * 3 + 3)
+    for j in (1, 2, 3):
+        assert model.get_layer(f"head_{j}").input is model.get_layer(f"x_0_{j}_relu2").output
+    assert model.get_layer("head").input is model.get_layer("x_0_4_relu2").output
+    randomize(model)
+    images = np.random.default_rng(0).normal(size=(2, 32, 64, 3)).astype("float32")
+    found = expose_branches(model).predict_on_batch(images)
+    assert found.shape == (2, 32, 64, 3, 4)
+    np.testing.assert_allclose(found.sum(axis=3), 1, atol=1e-6)
+    np.testing.assert_allclose(model.predict_on_batch(images), found.mean(axis=-1), atol=1e-6)
+    # No branch is up-sampled: neighbours differ.
+    assert (np.abs(found[:, ::2] - found[:, 1::2]).max(axis=(0, 1, 2, 3)) > 1e-3).all()
+    transfer_weights(model, plain)
+    plain.get_layer("head").set_weights(model.get_layer("head").get_weights())
+    np.testing.assert_allclose(plain.predict_on_batch(images), found[..., 3], atol=1e-6)
+
+
+def test_transfer_between_stems_is_refused() -> None:
+    with pytest.raises(ValueError, match="these layers differ: conv0, full_bn1, full_bn2, full_conv1, full_conv2$"):
+        transfer_weights(small_model(3), small_model(2, stem="full_resolution"))
 
 
 def test_without_deep_supervision_the_network_itself_is_trained() -> None:

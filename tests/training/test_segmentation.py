@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lirads_keras.config import Profile, SegmentationSettings
+from lirads_keras.config import DECODER_STRIDES, Profile, SegmentationSettings
 from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
 from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
@@ -168,9 +168,17 @@ def test_a_batch_that_devices_cannot_share_is_refused(profile, monkeypatch):
         make_trainer(profile)
 
 
+@pytest.mark.parametrize(("stem", "kernel_px"), [("paper", 7), ("full_resolution", 3)])
+def test_the_network_has_the_stem_of_the_profile(profile, stem, kernel_px):
+    settings = profile.segmentation.model_copy(update={"stem": stem, "decoder_filters": (8,) * len(DECODER_STRIDES[stem])})
+    assert build_segmentation_network(settings, MR_CLASSES, "random").get_layer("conv0").kernel_size == (kernel_px, kernel_px)
+
+
 @pytest.mark.slow
-def test_deep_supervision_trains_resumes_and_leaves_one_map(profile, studies, tmp_path):
-    deep = profile.model_copy(update={"segmentation": profile.segmentation.model_copy(update={"deep_supervision": True})})
+@pytest.mark.parametrize("stem", ["paper", "full_resolution"])
+def test_deep_supervision_trains_resumes_and_leaves_one_map(profile, studies, tmp_path, stem):
+    deep = profile.model_copy(update={"segmentation": profile.segmentation.model_copy(update={
+        "deep_supervision": True, "stem": stem, "decoder_filters": (8,) * len(DECODER_STRIDES[stem])})})
     trainer = make_trainer(deep)
     expected = train(trainer, studies, tmp_path / "whole")
     with pytest.raises(Killed):

@@ -5,6 +5,7 @@ import keras
 import pytest
 from diagrams.networks import describe_cbam, describe_multitask, describe_unet_plus_plus
 
+from lirads_keras.config import DECODER_STRIDES
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.multitask import build_multitask
@@ -14,8 +15,9 @@ FILTERS = (12, 11, 10, 9, 8)
 STRIDES = (2, 4, 8, 16, 32)
 
 
-def build(encoder="resnet18", **options) -> keras.Model:
-    return build_unet_plus_plus(encoder, classes=2, width_factor=0.125, decoder_filters=FILTERS, **options)
+def build(encoder="resnet18", stem="paper", **options) -> keras.Model:
+    filters = FILTERS[:len(DECODER_STRIDES[stem])]
+    return build_unet_plus_plus(encoder, classes=2, width_factor=0.125, decoder_filters=filters, stem=stem, **options)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,9 @@ def test_boxes_stand_in_a_grid_with_the_sizes_of_their_row(unet):
     assert len({(node.x, node.y) for node in nodes.values()}) == len(nodes)
 
 
-@pytest.mark.parametrize("options", [{}, {"deep_supervision": True}, {"cbam": False}, {"encoder": "resnet50"}])
+@pytest.mark.parametrize("options", [
+    {}, {"deep_supervision": True}, {"cbam": False}, {"encoder": "resnet50"}, {"stem": "full_resolution"},
+    {"stem": "full_resolution", "deep_supervision": True}])
 def test_every_parameter_is_in_one_box(options):
     model = build(**options)
     assert sum(node.parameters for node in describe_unet_plus_plus(model, 32).nodes) == model.count_params()
@@ -85,6 +89,33 @@ def test_deep_supervision_has_its_heads():
     assert edges["full size", "branch_full"] == "flow" and ("full size", "probability") not in edges
     places = {node.node_id: (node.x, node.y) for node in diagram.nodes}
     assert len(set(places.values())) == len(places) and places["branch_2"] == (2, 1)
+
+
+def test_with_the_full_resolution_stem_the_first_row_is_at_full_size():
+    diagram = describe_unet_plus_plus(build(stem="full_resolution"), 96)
+    nodes = {node.node_id: node for node in diagram.nodes}
+    rows = len(STRIDES)
+    assert nodes.keys() == {f"x[{i}, {j}]" for i in range(rows) for j in range(rows - i)} | {"image", "probability"}
+    for i, stride in enumerate((1, 2, 4, 8, 16)):
+        assert {nodes[f"x[{i}, {j}]"].rows_px for j in range(rows - i)} == {96 // stride}
+        assert {nodes[f"x[{i}, {j}]"].channels for j in range(1, rows - i)} == ({FILTERS[3 - i]} if i < 4 else set())
+    edges = {(edge.source, edge.target): edge.kind for edge in diagram.edges}
+    assert edges["image", "x[0, 0]"] == "flow" and edges["x[0, 4]", "probability"] == "flow"
+    kinds = list(edges.values())
+    # One step down and one up less than with the paper's stem.
+    assert (kinds.count("skip"), kinds.count("up"), kinds.count("down"), kinds.count("flow")) == (20, rows * (rows - 1) // 2, rows - 1, 2)
+    assert len({(node.x, node.y) for node in diagram.nodes}) == len(nodes)
+    # The image above the node that reads it, the probability above the one that it reads.
+    assert [(nodes[name].x, nodes[name].y) for name in ("image", "x[0, 0]", "probability", "x[0, 4]")] == [(0, 1), (0, 0), (4, 1), (4, 0)]
+
+
+def test_deep_supervision_at_full_resolution_needs_no_step_up():
+    diagram = describe_unet_plus_plus(build(stem="full_resolution", deep_supervision=True), 32)
+    edges = {(edge.source, edge.target): edge.kind for edge in diagram.edges}
+    for source, branch in (("x[0, 1]", "branch_1"), ("x[0, 2]", "branch_2"), ("x[0, 3]", "branch_3"), ("x[0, 4]", "branch_full")):
+        assert edges[source, branch] == edges[branch, "probability"] == "flow"
+    places = {node.node_id: (node.x, node.y) for node in diagram.nodes}
+    assert len(set(places.values())) == len(places) == 15 + 6
 
 
 def test_one_attention_layer_is_told_operation_by_operation():
