@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from lirads_keras.config import Profile, read_profile
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference import engine
 from lirads_keras.inference.engine import read_run_models
@@ -23,6 +23,7 @@ from lirads_keras.preprocessing.segmentation_input import ScaledImage, Segmentat
 from lirads_keras.provenance import compute_sha256
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 LESION = (0.25, 0.75)
@@ -78,6 +79,12 @@ def test_probabilities_are_the_mean_over_the_folds(models):
     found = models.predict_probability(make_input(), batch_size=3)
     np.testing.assert_allclose(found.array, np.full((3, 32, 32), np.mean(LESION)), rtol=1e-6)
     assert found.array.dtype == np.float32
+
+
+def test_the_network_is_that_of_the_runs_segmentation_variant(run, models):
+    assert models.segmentation.input.shape[-1] == 3 and models.segmented_phases == (Phase.DELAYED,)
+    wide = read_run_models(replace(models.files, segmentation=SEGMENTATION_VARIANTS["three-phase"]))
+    assert wide.segmentation.input.shape[-1] == 9 and wide.segmented_phases == ENHANCED_PHASES
 
 
 def test_maps_are_the_mean_over_the_folds(models, monkeypatch):
