@@ -152,6 +152,13 @@ def test_a_network_of_three_phases_is_given_those_that_the_study_has(monkeypatch
     assert steps[1] == (0.2, f"segmenting the {words}") and len(result.report.lesions) == 2
 
 
+def test_a_network_of_the_delayed_phase_refuses_a_study_without_it(monkeypatch, profile):
+    models = StubModels(make_volume(make_probability()))
+    with pytest.raises(InputError, match="^P7: expected an image of the phase delayed, found arterial, portal_venous$"):
+        analyse(monkeypatch, profile, (Phase.ARTERIAL, Phase.PORTAL_VENOUS), models=models)
+    assert not models.asked
+
+
 def test_no_lesion_gives_an_empty_report(monkeypatch, profile):
     result, models = analyse(monkeypatch, profile, models=StubModels(make_volume(np.zeros(SHAPE, np.float32))))
     assert result.report.lesions == ()

@@ -53,4 +53,4 @@ def name_phases(phases: Sequence[Phase]) -> str:
 
 def _enumerate(words: Sequence[str]) -> str:
     """"a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

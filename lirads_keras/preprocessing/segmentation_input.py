@@ -27,7 +27,7 @@ class SegmentationInput:
     """The images of a network's phases in its order, which is that of time; None where the study lacks the phase. One at least is there.
 
     The channels of an absent phase are 0, the mean of every standardised image: Eq. 1's zero would have to be made up, as it depends on the numbers of an
-    image that is not there, and a kernel adds nothing for channels of 0. A phase that is dropped in training is one that is absent, in the same way.
+    image that is not there, and a kernel adds next to nothing for channels of 0. A phase that is dropped in training is one that is absent, in the same way.
 
     `grid` is the segmentation grid as a Volume whose voxels are not read.
     """

@@ -1,4 +1,4 @@
-"""§2.5.1: pre-training on CT (liver and lesion), then fine-tuning on the delayed phase (lesion), fold by fold."""
+"""§2.5.1: pre-training on CT (liver and lesion), then fine-tuning on the phases of a variant (lesion), fold by fold."""
 from __future__ import annotations
 
 from collections.abc import Sequence
