@@ -44,18 +44,22 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     per_image = FORWARD_TFLOP_512 * STEM_FACTOR[segmentation.stem] * segmentation.width_factor ** 2
     per_slice = per_image * (profile.preprocessing.matrix_px / 512) ** 2
     per_window = per_image * (segmentation.training_crop_px / 512) ** 2
+    variants = len(segmentation.variants)
     trained = segmentation.pretrain.epochs * segmentation.pretrain.samples_per_epoch
-    trained += segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
+    trained += variants * segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
     # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.
-    predicted = cohort.slices_written * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
+    predicted = variants * cohort.slices_written * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
     tflop = 3 * trained * per_window + predicted * per_slice
     crops = 3 * 174 * profile.characterization.epochs * segmentation.folds * len(profile.characterization.seeds)
     for variant in profile.characterization.variants:
         per_crop = TRUNK_FORWARD_TFLOP_224[CHARACTERIZATION_VARIANTS[variant].trunk]
         tflop += 3 * crops * per_crop * (profile.characterization.crop_px / 224) ** 2 * profile.characterization.width_factor ** 2
     voxels = cohort.matrix_px ** 2 * cohort.slices_written * patients
-    # 3 phases as DICOM and in the store (2 bytes each), mask and prediction (1 byte each); CT once more.
-    disk = voxels * (3 * 2 * 2 + 3) + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
+    # 3 phases as DICOM and in the store (2 bytes each), mask as a file and in the store, each variant's prediction (1 byte each); CT once more. On a
+    # segmentation grid of another matrix the phases and the mask are stored again.
+    disk = voxels * (3 * 2 * 2 + 2 + variants) + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
+    if profile.preprocessing.matrix_px != cohort.matrix_px:
+        disk += profile.preprocessing.matrix_px ** 2 * cohort.slices_written * patients * (3 * 2 + 1)
     memory = 4 * 3 * cohort.matrix_px ** 2 * cohort.slices_written * 4
     return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
 

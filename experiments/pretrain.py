@@ -9,7 +9,7 @@ from stages import Plan
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_text
 from lirads_keras.preprocessing.splits import validation_patients
-from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.preprocessing.store import CT, read_stored_study
 from lirads_keras.progress import Progress
 from lirads_keras.training.runtime import configure_tensorflow
 from lirads_keras.training.segmentation import CT_CLASSES, PRETRAIN_STREAM, SegmentationTrainer
@@ -22,7 +22,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     if len(studies) < 2:
         raise InputError(Problem(str(plan.ct), "two CT volumes or more, one for early stopping", f"{len(studies)}"))
     held_out = set(validation_patients(list(studies), settings.validation_fraction, plan.profile.seed, PRETRAIN_STREAM))
-    trainer = SegmentationTrainer(settings, settings.pretrain, classes=CT_CLASSES, seed=settings.seeds[0], pretrained=None,
+    trainer = SegmentationTrainer(settings, settings.pretrain, phases=(CT,), classes=CT_CLASSES, seed=settings.seeds[0], pretrained=None,
                                   tensorboard=plan.profile.workflow.tensorboard)
     progress(0, "compiling")
     trainer.train([study for name, study in studies.items() if name not in held_out], [studies[name] for name in sorted(held_out)],

@@ -10,8 +10,9 @@ import tensorflow as tf
 
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.preprocessing.resample import from_segmentation_grid
+from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 from lirads_keras.preprocessing.slices import stack_slices
-from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
+from lirads_keras.preprocessing.store import CT, CT_LABELS, StoredStudy
 
 PROBABILITY = 0.5
 """From which a voxel belongs to a label; pre-training has no threshold that was chosen."""
@@ -34,9 +35,8 @@ def score_ct(predict: Callable[[np.ndarray], np.ndarray], study: StoredStudy, ba
         study: a CT in the store.
         batch_size: slices predicted at a time.
     """
-    image = study.segmentation_image()
-    labels = np.zeros(image.shape, np.uint8)
-    for first, stacks in stack_slices(image, batch_size, study.segmentation_scale):
+    labels = np.zeros(study.segmentation.shape, np.uint8)
+    for first, stacks in stack_slices(read_segmentation_input(study, (CT,)), batch_size):
         probabilities = predict(stacks)
         for value in CT_LABELS.values():
             labels[first:first + len(stacks)] += probabilities[..., value:].sum(axis=-1) >= PROBABILITY

@@ -27,7 +27,7 @@ CHECKOUT = EXPERIMENTS.parent
 
 @dataclass(frozen=True)
 class Stage:
-    """`script`, beside this file; `sections` of the profile (dotted) without those under `without`."""
+    """`script`, beside this file; `sections` of the profile (dotted, and 0 for the first of a list) without those under `without`."""
 
     script: str
     sections: tuple[str, ...]
@@ -41,10 +41,10 @@ STAGES = {
     "ct_store": Stage("build_ct_store.py", ("preprocessing",), ("ct",), without=("preprocessing.registration",)),
     "store": Stage("build_store.py", ("preprocessing",), ("cohort",)),
     "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",),
-                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants")),
+                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase")),
     "folds": Stage("train_folds.py", ("segmentation", "inference", "evaluation.thresholds"), ("store", "pretrain"),
                    without=("inference.folds", "segmentation.variants")),
-    "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions", "characterization.crop_px", "characterization.margin_fraction",
+    "lesions": Stage("extract_lesions.py", ("segmentation.variants.0", "lesions", "characterization.crop_px", "characterization.margin_fraction",
                                             "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
                                            "segmentation.precision", "workflow.threads")),
@@ -201,7 +201,7 @@ def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:
     for path in stage.sections:
         value: Any = dump
         for key in path.split("."):
-            value = value[key]
+            value = value[int(key)] if isinstance(value, list) else value[key]
         chosen[path] = value
     return chosen
 

@@ -14,6 +14,7 @@ from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.segmentation import predict_levels
 from lirads_keras.io.atomic import write_array
+from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.progress import Progress, part_of, tell_count
@@ -70,8 +71,8 @@ def train_folds(job: CrossValidation, progress: Progress) -> None:
         before = sum(map(job.is_finished, job.folds))
         if network is None:
             configure_tensorflow(threads=job.threads, precision=settings.precision)
-            trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=job.pretrained,
-                                          tensorboard=job.profile.workflow.tensorboard)
+            trainer = SegmentationTrainer(settings, settings.finetune, phases=job.variant.phases, classes=MR_CLASSES, seed=settings.seeds[0],
+                                          pretrained=job.pretrained, tensorboard=job.profile.workflow.tensorboard)
             network = trainer, build_predictor(trainer.model, inference.engine, job.threads)
         train_fold(job, fold, *network, part_of(progress, before / count, (before + 1) / count, f"fold {fold + 1} of {count}, "))
 
@@ -81,7 +82,7 @@ def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, pr
     profile, settings, folder, identity = job.profile, job.profile.segmentation, job.folder(fold), job.identity_of(fold)
 
     def predict(study: StoredStudy) -> np.ndarray:
-        return predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(), profile.inference,
+        return predict_levels(predictor, read_segmentation_input(study, job.variant.phases), study.grid(), profile.inference,
                               batch_size=settings.prediction_batch_size)
 
     progress(0, "starting")

@@ -2,7 +2,7 @@
 
     read_study            DICOM folder -> Study               series grouped by UID, each with its Phase
     read_aligned_phases   Study -> {Phase: Volume}            raw voxels (z, y, x) on the delayed grid, in patient coordinates
-    segment               delayed Volume -> probability       Eq. 1, 2.5D stacks (n, y, x, 3), UNet++
+    segment               {Phase: Volume} -> probability      Eq. 1, 2.5D stacks (n, y, x, 3 a phase), UNet++
     extract_lesions       probability -> list[Lesion]         components, largest slice, diameter_mm
     crop_lesions          lesions -> (n, phase, y, x, 3)      one square box in all phases
     predict_features      crops -> FeatureProbabilities       each feature from its own phases (FEATURE_PHASES, Eq. 4)
@@ -19,10 +19,11 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels
 from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
-from lirads_keras.lirads.observation import categorize_probabilities
+from lirads_keras.lirads.observation import categorize_probabilities, name_phases
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
-from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.resample import from_segmentation_grid
+from lirads_keras.preprocessing.segmentation_input import build_segmentation_input
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, ignore_progress
 
@@ -46,8 +47,8 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     progress(0.1, "reading the series")
     volumes = read_aligned_phases(study.phases(), profile.preprocessing.registration)
     scales = compute_scales(volumes, profile, study.patient_id)
-    progress(0.2, "segmenting the delayed phase")
-    probability = segment(volumes[Phase.DELAYED], models, profile)
+    progress(0.2, f"segmenting the {name_phases([phase for phase in models.segmented_phases if phase in volumes])}")
+    probability = segment(volumes, models, profile, study.patient_id)
     lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
     progress(0.8, f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
@@ -87,12 +88,16 @@ def compute_scales(volumes: Mapping[Phase, Volume], profile: Profile, patient_id
     return scales
 
 
-def segment(delayed: Volume, models: RunModels, profile: Profile) -> Volume:
-    """Lesion probability (z, y, x) on the grid of `delayed`, which holds raw voxels."""
-    image = to_segmentation_grid(delayed, profile.preprocessing.matrix_px)
-    scale = compute_intensity_scale(image.array, profile.preprocessing, str(Phase.DELAYED))
-    probability = models.predict_probability(image, scale, batch_size=profile.segmentation.prediction_batch_size)
-    return delayed.with_array(from_segmentation_grid(probability, delayed))
+def segment(volumes: Mapping[Phase, Volume], models: RunModels, profile: Profile, name: str) -> Volume:
+    """Lesion probability (z, y, x) on the grid of the volumes, which are one study's raw voxels.
+
+    Raises:
+        InputError: as `build_segmentation_input`; `name` says there which study it is.
+    """
+    given = build_segmentation_input(volumes, models.segmented_phases, profile.preprocessing, name)
+    probability = models.predict_probability(given, batch_size=profile.segmentation.prediction_batch_size)
+    grid = next(iter(volumes.values()))
+    return grid.with_array(from_segmentation_grid(probability, grid))
 
 
 def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings) -> ScoredLesion:

@@ -17,16 +17,24 @@ TRUNK_FORWARD_TFLOP_224: dict[TrunkName, float] = {"vgg16": 0.031, "resnet50": 0
 Mode = Literal["adaptive", "plain"]
 """Training with the phase switch of Eq. 4 ("adaptive"), or every feature from every phase ("plain")."""
 
+STACKED_SLICES = 3
+"""Slices of a phase that are channels of a 2.5D sample: z − 1, z and z + 1 (§2.4)."""
+
 
 @dataclass(frozen=True)
 class SegmentationVariant:
-    """A segmentation network. `phases` are its input, in the order of its channels; `words` say to people what it is."""
+    """A segmentation network. `phases` are its input, in the order of its channels, which is that of time; `words` say to people what it is."""
 
     name: str
     phases: tuple[Phase, ...]
     paper_item: str
     words: str
     kind: Literal["segmentation"] = "segmentation"
+
+    @property
+    def channels(self) -> int:
+        """Of the network's input: the slices of the first phase, then those of the next."""
+        return STACKED_SLICES * len(self.phases)
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,8 @@ def _direct(name: str, words: str, *, frozen: bool = False, size_input: bool = F
 
 
 SEGMENTATION_VARIANTS = {variant.name: variant for variant in (
-    SegmentationVariant("delayed", (Phase.DELAYED,), "Table 4", "the delayed phase alone (§2.5)"),)}
+    SegmentationVariant("delayed", (Phase.DELAYED,), "Table 4", "the delayed phase alone (§2.5)"),
+    SegmentationVariant("three-phase", ENHANCED_PHASES, "", "all three phases; an extension, not the paper's"))}
 
 PAPER_SEGMENTATION = "delayed"
 """The segmentation variant that the paper describes; it reads the one image of a study that has no phases, too."""

@@ -72,7 +72,7 @@ maps = compute_activation_maps(keras.Model(image, {head: layers.Dense(1, name=he
 
 network = build_multitask("vgg16", crop_px=32, width_factor=0.125, head_units=8, weights="random")
 reads = [sorted([edge.source, edge.target] for edge in diagram.edges if edge.kind == "reads" and edge.target in HEADS)
-         for diagram in (describe_multitask(network), describe_phases(Phase.DELAYED, "paper"))]
+         for diagram in (describe_multitask(network), describe_phases([Phase.DELAYED], "paper"))]
 print(json.dumps({
     "pairs": {"masks": read_pairs(np.array([masks[head] for head in HEADS]).T),
               "weights of the data set": read_pairs(np.array([weights[head][order] for head in HEADS]).T),
@@ -113,6 +113,7 @@ from lirads_keras.evaluation.intensity_baseline import find_range
 from lirads_keras.inference.body_box import find_body_box
 from lirads_keras.preprocessing import crops, slices
 from lirads_keras.preprocessing.intensity import compute_intensity_scale
+from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 
 # Air of 10, a ring of 100 around a body of 200 and 500.
@@ -125,7 +126,7 @@ standardised, body, box = scale.apply(array), scale.is_body(array), find_body_bo
 volume = Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
 write_stored_study(Path("store"), {"delayed": volume}, None, settings)
 study = read_stored_study(Path("store"))
-stack, _, background = slices._read_stack(study, 1)
+stack, _, background = slices._read_stack(study, read_segmentation_input(study, ["delayed"]), 1)
 
 # The padding is seen before the crop is standardised by itself: one pixel of the body in the corner, and beyond it nothing.
 corner = np.full((3, 64, 64), 500, np.float32)

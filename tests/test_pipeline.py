@@ -59,12 +59,13 @@ class StubModels:
     probability: Volume
     network: StubNetwork = field(default_factory=lambda: StubNetwork(0.75, 0.625, 0.25))
     threshold: float = 0.5
+    segmented_phases: tuple[Phase, ...] = (Phase.DELAYED,)
     versions: dict[str, str] = field(default_factory=lambda: {"made": "by hand"})
     asked: list = field(default_factory=list)
 
-    def predict_probability(self, image, scale, *, batch_size):
-        self.asked.append((image, scale, batch_size))
-        return image.with_array(pipeline.from_segmentation_grid(self.probability, image))
+    def predict_probability(self, given, *, batch_size):
+        self.asked.append((given, batch_size))
+        return given.grid.with_array(pipeline.from_segmentation_grid(self.probability, given.grid))
 
     def predict_features(self, images, present):
         self.asked.append((images, present))
@@ -123,15 +124,39 @@ def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_bac
     narrow = profile.model_copy(update={"preprocessing": profile.preprocessing.model_copy(update={"matrix_px": 32})})
     volumes = make_volumes()
     result, models = analyse(monkeypatch, narrow, volumes=volumes)
-    image, scale, batch_size = models.asked[0]
-    assert image.shape == (6, 32, 32) and image.spacing_mm == pytest.approx((4, 4, 4)) and batch_size == narrow.segmentation.prediction_batch_size
+    given, batch_size = models.asked[0]
+    (image,) = given.images
+    assert image.array.shape == given.grid.shape == (6, 32, 32) and given.grid.spacing_mm == pytest.approx((4, 4, 4))
+    assert batch_size == narrow.segmentation.prediction_batch_size
     # Eq. 1's numbers are those of the image that the network sees.
-    standardised = scale.apply(image.array)
+    standardised = image.scale.apply(image.array)
     assert standardised.mean() == pytest.approx(0, abs=1e-4) and standardised.std() == pytest.approx(1, abs=1e-4)
     assert result.probability.shape == SHAPE
     np.testing.assert_array_equal(result.probability.affine, volumes[Phase.DELAYED].affine)
     z, y, x = (slice_.start for slice_ in result.report.lesions[0].lesion.bounding_box)
     assert (z, abs(y - 10) <= 1, abs(x - 20) <= 1) == (1, True, True)
+
+
+@pytest.mark.parametrize("phases, words", [
+    (ENHANCED_PHASES, "arterial, portal venous and delayed phases"), ((Phase.ARTERIAL, Phase.DELAYED), "arterial and delayed phases")])
+def test_a_network_of_three_phases_is_given_those_that_the_study_has(monkeypatch, profile, phases, words):
+    steps: list[tuple[float | None, str]] = []
+    volumes = make_volumes(phases)
+    result, models = analyse(monkeypatch, profile, phases, volumes=volumes, steps=steps,
+                             models=StubModels(make_volume(make_probability()), segmented_phases=ENHANCED_PHASES))
+    given, _ = models.asked[0]
+    assert [image is not None for image in given.images] == [phase in phases for phase in ENHANCED_PHASES]
+    for image in filter(None, given.images):
+        # Each by its own Eq. 1.
+        assert image.scale.apply(image.array).mean() == pytest.approx(0, abs=1e-4)
+    assert steps[1] == (0.2, f"segmenting the {words}") and len(result.report.lesions) == 2
+
+
+def test_a_network_of_the_delayed_phase_refuses_a_study_without_it(monkeypatch, profile):
+    models = StubModels(make_volume(make_probability()))
+    with pytest.raises(InputError, match="^P7: expected an image of the phase delayed, found arterial, portal_venous$"):
+        analyse(monkeypatch, profile, (Phase.ARTERIAL, Phase.PORTAL_VENOUS), models=models)
+    assert not models.asked
 
 
 def test_no_lesion_gives_an_empty_report(monkeypatch, profile):

@@ -42,7 +42,7 @@ def serve_generator(profile_name: str, threads: int) -> None:
             volume = Volume(image, (4.4, 2.4, 2.4), np.diag([4.4, 2.4, 2.4, 1.0]))
             write_stored_study(Path(folder) / f"N{number}", {"delayed": volume}, mask, profile.preprocessing)
         dataset = SliceDataset([read_stored_study(path) for path in sorted(Path(folder).iterdir())],
-                               SliceDraw.of_stage(settings, settings.finetune, classes=2, seed=0, stream=0), workers=threads)
+                               SliceDraw.of_stage(settings, settings.finetune, phases=("delayed",), classes=2, seed=0, stream=0), workers=threads)
         batches = iter(range(10**9))
         serve(f"{settings.finetune.batch_size}", lambda: dataset[next(batches)])
 
@@ -57,7 +57,7 @@ def serve_step() -> None:
     profile = read_profile(PROFILES / "cpu.yaml")
     settings, side = profile.segmentation, profile.segmentation.training_crop_px
     configure_tensorflow(threads=profile.workflow.threads, precision=settings.precision)
-    trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=0, pretrained=None)
+    trainer = SegmentationTrainer(settings, settings.finetune, phases=("delayed",), classes=MR_CLASSES, seed=0, pretrained=None)
     generator = np.random.default_rng(0)
     image = generator.normal(size=(settings.finetune.batch_size, side, side, 3)).astype(np.float32)
     label = np.eye(MR_CLASSES, dtype=np.float32)[generator.integers(0, MR_CLASSES, image.shape[:3])]

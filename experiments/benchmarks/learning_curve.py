@@ -32,22 +32,25 @@ def train_and_score(run: Path, factor: float, folds: Sequence[int]) -> list[obje
     from lirads_keras.evaluation.overlap import PixelCounts, compute_pixel_counts
     from lirads_keras.inference.predictors import build_predictor
     from lirads_keras.inference.segmentation import predict_levels
+    from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
     from lirads_keras.preprocessing.splits import validation_patients
     from lirads_keras.preprocessing.store import read_stored_study
     from lirads_keras.run import NetworkFolder
     from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.variants import SEGMENTATION_VARIANTS
 
     plan = read_plan(run)
     settings, thresholds = plan.profile.segmentation, plan.profile.evaluation.thresholds
+    phases = SEGMENTATION_VARIANTS[settings.variants[0]].phases
     stage = settings.finetune.model_copy(update={"patience_epochs": settings.finetune.epochs,
                                                  "samples_per_epoch": max(round(factor * settings.finetune.samples_per_epoch), settings.finetune.batch_size)})
-    trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=plan.run.pretraining.weights)
+    trainer = SegmentationTrainer(settings, stage, phases=phases, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=plan.run.pretraining.weights)
     predictor = build_predictor(trainer.model, plan.profile.inference.engine, plan.profile.workflow.threads)
 
     def count(patient_id: str) -> PixelCounts:
         study = read_stored_study(plan.run.store(patient_id))
-        levels = predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(),
-                                plan.profile.inference, batch_size=settings.prediction_batch_size)
+        levels = predict_levels(predictor, read_segmentation_input(study, phases), study.grid(), plan.profile.inference,
+                                batch_size=settings.prediction_batch_size)
         return compute_pixel_counts(levels, np.asarray(study.mask()) > 0)
 
     positives, fold_of = fold_of_patients(plan)

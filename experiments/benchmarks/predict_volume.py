@@ -26,7 +26,9 @@ from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.evaluation.overlap import compute_dice, compute_level
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
+from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput, read_segmentation_input
 from lirads_keras.run import RunFolder
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 PAPER_PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "paper.yaml"
 MATRIX_PX, SLICES, BLOCK = 512, 300, 10
@@ -66,15 +68,19 @@ def measure_speed(volume: Volume, scale: IntensityScale, threads: int) -> str:
 
     model = build_unet_plus_plus("resnet34", classes=2, width_factor=1.0, decoder_filters=DECODER_FILTERS)
 
+    def cut_block(first: int) -> SegmentationInput:
+        array = volume.array[first:first + BLOCK]
+        return SegmentationInput(Volume(array, volume.spacing_mm, volume.affine), (ScaledImage(array, scale),))
+
     def predict_plainly(first: int) -> np.ndarray:
-        ((_, stacks),) = stack_slices(volume.array[first:first + BLOCK], BLOCK, scale)
+        ((_, stacks),) = stack_slices(cut_block(first), BLOCK)
         return model.predict(stacks, batch_size=4, verbose=0)
 
     contenders: dict[str, Callable[[int], np.ndarray]] = {"plain model.predict": predict_plainly}
     for engine in ENGINES:
         def predict_in_box(first: int, predictor: Predictor = build_predictor(model, engine, threads)) -> np.ndarray:
-            block = Volume(volume.array[first:first + BLOCK], volume.spacing_mm, volume.affine)
-            return predict_levels(predictor, block, scale, block, InferenceSettings(), batch_size=4)
+            block = cut_block(first)
+            return predict_levels(predictor, block, block.grid, InferenceSettings(), batch_size=4)
 
         contenders[f"{engine}, body box"] = predict_in_box
     box = find_body_box(volume.array, scale, split_network(model).window_px)
@@ -105,9 +111,10 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
 
     folder = RunFolder(run)
     profile = folder.read_profile()
-    fold = folder.fold(profile.segmentation.variants[0], 0)
+    variant = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]]
+    fold = folder.fold(variant.name, 0)
     level = compute_level(fold.threshold)
-    model = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
+    model = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", variant.channels)
     model.load_weights(fold.weights)
     predictors: dict[str, Predictor] = {"keras, whole slices": KerasPredictor(model)}
     predictors |= {engine: build_predictor(model, engine, threads) for engine in ENGINES}
@@ -115,7 +122,7 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
     studies = [study for study in tested if study.lesion_slices]
     counts: dict[str, list[tuple[int, int, int]]] = {engine: [] for engine in ENGINES}
     for study in studies[:patients]:
-        masks = {name: predict_levels(predictor, study.segmentation.volume(study.segmentation_image()), study.segmentation_scale, study.grid(),
+        masks = {name: predict_levels(predictor, read_segmentation_input(study, variant.phases), study.grid(),
                                       InferenceSettings(body_box=name in ENGINES), batch_size=profile.segmentation.prediction_batch_size) >= level
                  for name, predictor in predictors.items()}
         plain = masks["keras, whole slices"]
@@ -153,7 +160,8 @@ def serve(engine: Engine, folder: Path) -> None:
     model = build_unet_plus_plus("resnet34", classes=2, width_factor=1.0, decoder_filters=DECODER_FILTERS)
     predictor = build_predictor(model, engine)
     started = time.perf_counter()
-    predict_levels(predictor, volume, IntensityScale(**json.loads((folder / "scale.json").read_text())), volume, InferenceSettings(), batch_size=4)
+    scale = IntensityScale(**json.loads((folder / "scale.json").read_text()))
+    predict_levels(predictor, SegmentationInput(volume, (ScaledImage(array, scale),)), volume, InferenceSettings(), batch_size=4)
     print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} {time.perf_counter() - started:.1f}")
 
 

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 from diagrams.diagram import Diagram, Edge, Node
@@ -9,12 +10,13 @@ from diagrams.graph import count_parameters
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, Observation, Phase
 from lirads_keras.lirads.categorize import FEATURE_WORDS
+from lirads_keras.lirads.observation import name_phases
 
 CATEGORIES = ", ".join(SCORED_CATEGORIES)
 
 
-def describe_phases(segmented: Phase, rules: str) -> Diagram:
-    """Phases above, what is read from them below, and the category that comes of it; `segmented` is the phase of the segmentation network."""
+def describe_phases(segmented: Sequence[Phase], rules: str) -> Diagram:
+    """Phases above, what is read from them below, and the category that comes of it; `segmented` are the phases of the segmentation network."""
     columns = {phase: x for x, phase in enumerate(Phase)}
     nodes = [Node(str(phase), str(phase).replace("_", " "), "data", x, 2, None if phase in ENHANCED_PHASES else "recognised, not read by a network")
              for phase, x in columns.items()]
@@ -24,11 +26,11 @@ def describe_phases(segmented: Phase, rules: str) -> Diagram:
     nodes += [Node("diameter_mm", "diameter_mm", "encoder", size, 1, "segmentation network"),
               Node("category", "category", "rule", (first + size) / 2, 0, f"{CATEGORIES} by the rule set {rules}")]
     edges = [Edge(str(phase), str(feature), "reads") for feature in HEAD_FEATURES for phase in FEATURE_PHASES[feature]]
-    edges += [Edge(str(segmented), "diameter_mm", "reads"), *(Edge(name, "category") for name in list_rule_inputs())]
+    edges += [*(Edge(str(phase), "diameter_mm", "reads") for phase in segmented), *(Edge(name, "category") for name in list_rule_inputs())]
     return Diagram(nodes, edges)
 
 
-def describe_features_step(multitask: keras.Model, direct: keras.Model, segmented: Phase, rules: str) -> Diagram:
+def describe_features_step(multitask: keras.Model, direct: keras.Model, segmented: Sequence[Phase], rules: str) -> Diagram:
     """Above, the network that reads the category from the image; below, the features in between, and the rules that read them."""
     phases = ", ".join(str(phase).replace("_", " ") for phase in ENHANCED_PHASES)
     image, crop = direct.inputs[0], multitask.inputs[0]
@@ -38,7 +40,7 @@ def describe_features_step(multitask: keras.Model, direct: keras.Model, segmente
         Node("direct_category", "category", "rule", 4, 2, CATEGORIES, channels=direct.output.shape[-1]),
         Node("crops", "one image a phase", "data", 0, 0, phases, *crop.shape[1:]),
         Node("multitask", "multi-task network", "encoder", 1, 0, parameters=count_parameters(multitask.layers)),
-        Node("mask", "segmented lesion", "data", 2, -2, f"from the {str(segmented).replace('_', ' ')} phase"),
+        Node("mask", "segmented lesion", "data", 2, -2, f"from the {name_phases(segmented)}"),
         Node("rules", "diagnostic table", "rule", 3, 0, f"rule set {rules}"), Node("category", "category", "rule", 4, 0, CATEGORIES)]
     words = {str(feature): FEATURE_WORDS[feature] for feature in HEAD_FEATURES}
     inputs = list_rule_inputs()

@@ -64,13 +64,6 @@ def describe_feature_phases() -> str:
     return ", ".join(f"{' and '.join(words)} from {' + '.join(str(phase).replace('_', ' ') for phase in phases)}" for phases, words in features.items())
 
 
-def find_segmented_phase() -> Phase:
-    """The phase that the pipeline hands to `segment`."""
-    entry = _functions(ast.parse(PIPELINE.read_text(encoding="utf-8")))[ENTRY]
-    calls = [call for call in ast.walk(entry) if isinstance(call, ast.Call) and _name(call.func) == "segment"]
-    return next(Phase[part.attr] for call in calls for part in ast.walk(call) if isinstance(part, ast.Attribute) and _name(part.value) == "Phase")
-
-
 def _read_table(module: ast.Module) -> list[tuple[str, str, str, str]]:
     """Step, what it is given, what it gives, and what it does: the indented lines of the module's docstring."""
     found: list[tuple[str, str, str, str]] = re.findall(r"^ {4}(\w+) {2,}(.+?) -> (.+?) {2,}(.+)$", ast.get_docstring(module, clean=False) or "", re.MULTILINE)

@@ -8,31 +8,31 @@ import keras
 import tensorflow as tf
 from diagrams.networks import describe_cbam, describe_multitask, describe_unet_plus_plus
 from diagrams.reading import describe_features_step, describe_phases
-from diagrams.steps import describe_pipeline, describe_workflow, find_segmented_phase
+from diagrams.steps import describe_pipeline, describe_workflow
 
 from lirads_keras.config import Profile
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.direct import build_direct
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
 
 
 def list_diagrams(profile: Profile) -> dict[str, list[dict[str, Any]]]:
     """Rows of the two tables; nothing is read of what was trained, and no weights are fetched."""
     settings, matrix_px = profile.characterization, profile.preprocessing.matrix_px
+    segmentation = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]]
     # Networks that are only looked at stay off the GPU.
     with tf.device("CPU"):
-        unet = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
+        unet = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", segmentation.channels)
         multitask = build_characterization_network(settings, CHARACTERIZATION_VARIANTS[settings.variants[0]].trunk)
         direct = build_direct("vgg16", crop_px=settings.crop_px, width_factor=settings.width_factor, head_units=settings.head_units, weights="random",
                               frozen=False, with_size=False)
         attention = next(layer for layer in unet.layers if isinstance(layer, CBAM))
         _, *size = keras.Model(unet.input, attention.output).compute_output_shape((1, matrix_px, matrix_px, unet.input.shape[-1]))
-        segmented = find_segmented_phase()
         diagrams = {
-            "features_step": describe_features_step(multitask, direct, segmented, settings.rules), "workflow": describe_workflow(),
-            "phases": describe_phases(segmented, settings.rules), "pipeline": describe_pipeline(),
+            "features_step": describe_features_step(multitask, direct, segmentation.phases, settings.rules), "workflow": describe_workflow(),
+            "phases": describe_phases(segmentation.phases, settings.rules), "pipeline": describe_pipeline(),
             "unet_plus_plus": describe_unet_plus_plus(unet, matrix_px), "cbam": describe_cbam(attention, tuple(size)),
             "multitask": describe_multitask(multitask)}
     return {"diagram_nodes": [{"figure": name, **asdict(node)} for name, diagram in diagrams.items() for node in diagram.nodes],

@@ -10,14 +10,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Volume
+from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Phase, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.inference.segmentation import predict_slices
-from lirads_keras.preprocessing.intensity import IntensityScale
+from lirads_keras.preprocessing.segmentation_input import SegmentationInput
 from lirads_keras.provenance import compute_sha256, package_versions
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
@@ -43,20 +43,25 @@ class RunModels:
         """Lesion probability from which a voxel belongs to a lesion."""
         return self.files.threshold
 
-    def predict_probability(self, image: Volume, scale: IntensityScale, *, batch_size: int) -> Volume:
+    @property
+    def segmented_phases(self) -> tuple[Phase, ...]:
+        """The phases that the segmentation network reads, in its order."""
+        return self.files.segmentation.phases
+
+    def predict_probability(self, given: SegmentationInput, *, batch_size: int) -> Volume:
         """Mean lesion probability over the folds, float32 (z, y, x) on the segmentation grid.
 
         Raises:
             InputError: a weight file is damaged or of another network.
         """
-        total = np.zeros(image.shape, np.float32)
+        total = np.zeros(given.grid.shape, np.float32)
         for weights in self.files.segmentation_weights:
             _load(self.segmentation, weights)
             self.predictor.take_weights()
-            for first, probability in predict_slices(self.predictor, image, scale, self.files.profile.inference, batch_size=batch_size):
+            for first, probability in predict_slices(self.predictor, given, self.files.profile.inference, batch_size=batch_size):
                 total[first:first + len(probability)] += probability
         total /= np.float32(len(self.files.segmentation_weights))
-        return image.with_array(total)
+        return given.grid.with_array(total)
 
     def predict_features(self, images: np.ndarray, present: np.ndarray) -> list[FeatureProbabilities]:
         """Mean feature probabilities over the folds, one entry a lesion; images (n, phase, y, x, 3).
@@ -105,7 +110,7 @@ def read_run_models(files: RunFiles) -> RunModels:
         "flip augmentation": _yes_or_no(inference.flip_augmentation)}
     weights = (*files.segmentation_weights, *files.characterization_weights)
     versions |= {f"weights sha256 {path.relative_to(files.run.path)}": compute_sha256(path) for path in weights}
-    segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random")
+    segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", files.segmentation.channels)
     return RunModels(
         files=files,
         segmentation=segmentation,

@@ -34,7 +34,7 @@ class OpenVinoPredictor:
     """A Keras segmentation network converted to OpenVINO when it is first asked after `take_weights`, and compiled once for each shape of slice and window.
 
     Args:
-        model: a UNet++, images (n, y, x, 3) -> softmax (n, y, x, 2).
+        model: a UNet++, images (n, y, x, c) -> softmax (n, y, x, 2).
         precision: of the convolutions; probabilities come out in float32. "bf16" is what OpenVINO takes by itself where the CPU has it; where it has
             not, OpenVINO computes in float32.
         threads: all cores if None.
@@ -51,7 +51,7 @@ class OpenVinoPredictor:
         self._requests: dict[tuple[int, ...], list[Any]] = {}
 
     def __call__(self, stacks: np.ndarray, window: Window) -> np.ndarray:
-        """As `Predictor`: lesion probability float32 (n, rows, columns) of stacks float32 (n, y, x, 3) in a window."""
+        """As `Predictor`: lesion probability float32 (n, rows, columns) of stacks float32 (n, y, x, c) in a window."""
         if self._halves is None:
             self._halves = convert_halves(self._model)
         lower, upper = self._halves
@@ -106,7 +106,7 @@ def convert_halves(model: keras.Model) -> tuple[Any, Any]:
     def compute_probability(*maps: tf.Tensor) -> tf.Tensor:
         return split.upper(list(maps), training=False)[..., 1]
 
-    return (_convert(compute_maps, [tf.TensorSpec((None, None, None, 3), tf.float32, name="stacks")]),
+    return (_convert(compute_maps, [tf.TensorSpec((None, None, None, model.input.shape[-1]), tf.float32, name="stacks")]),
             _convert(compute_probability, [tf.TensorSpec(array.shape, tf.float32, name=f"map_{index}") for index, array in enumerate(split.upper.inputs)]))
 
 

@@ -21,7 +21,7 @@ class Predictor(Protocol):
     window_px: int
 
     def __call__(self, stacks: np.ndarray, window: Window) -> np.ndarray:
-        """Lesion probability float32 (n, rows, columns) of standardised stacks float32 (n, y, x, 3), y and x multiples of 32, in a window from and
+        """Lesion probability float32 (n, rows, columns) of standardised stacks float32 (n, y, x, c), y and x multiples of 32, in a window from and
         to multiples of `window_px`."""
 
     def take_weights(self) -> None:
@@ -32,7 +32,7 @@ def build_predictor(model: keras.Model, engine: Engine, threads: int | None = No
     """The network on an engine of the profile.
 
     Args:
-        model: a UNet++, images (n, y, x, 3) -> softmax (n, y, x, 2).
+        model: a UNet++, images (n, y, x, c) -> softmax (n, y, x, 2).
         engine: "keras" computes in the precision the model was built for; "openvino-f32" and "openvino-bf16" in theirs, whatever the model's.
         threads: of OpenVINO, all cores if None; Keras has those that TensorFlow was configured with.
 
@@ -57,7 +57,7 @@ class KerasPredictor:
             return split.upper(split.cut_maps(maps, (slice(rows[0], rows[1]), slice(columns[0], columns[1]))), training=False)[..., 1]
 
         pair = tf.TensorSpec((2,), tf.int32)
-        self._predict = tf.function(predict, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32), pair, pair])
+        self._predict = tf.function(predict, input_signature=[tf.TensorSpec((None, None, None, model.input.shape[-1]), tf.float32), pair, pair])
 
     def __call__(self, stacks: np.ndarray, window: Window) -> np.ndarray:
         rows, columns = ([part.start, part.stop] for part in window)

@@ -11,25 +11,23 @@ from lirads_keras.evaluation.overlap import LEVELS
 from lirads_keras.inference.body_box import BodyBox, find_body_box
 from lirads_keras.inference.halves import Window
 from lirads_keras.inference.predictors import Predictor
-from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.resample import from_segmentation_grid
+from lirads_keras.preprocessing.segmentation_input import SegmentationInput
 from lirads_keras.preprocessing.slices import stack_slices
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
-"""The four flip states of stacks (n, y, x, 3), as axes that are reversed (both flips of §2.4's augmentation)."""
+"""The four flip states of stacks (n, y, x, c), as axes that are reversed (both flips of §2.4's augmentation)."""
 
 
-def predict_slices(predictor: Predictor, image: Volume, scale: IntensityScale, settings: InferenceSettings, *,
-                   batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
+def predict_slices(predictor: Predictor, given: SegmentationInput, settings: InferenceSettings, *, batch_size: int) -> Iterator[tuple[int, np.ndarray]]:
     """Lesion probability of whole slices, a batch at a time; nothing but the batch is held in memory.
 
     With `settings.body_box` only the box around the body is computed to the end (`split_network`), and the probability is 0 outside of it and in slices that
-    Eq. 1 leaves empty. The edge slices of the volume are predicted with themselves as missing neighbours (ledger item 4).
+    Eq. 1 leaves empty; the body is that of the latest phase. The edge slices of the volume are predicted with themselves as missing neighbours (ledger item 4).
 
     Args:
         predictor: a segmentation network with two classes.
-        image: raw voxels (z, y, x) of the delayed phase on the segmentation grid; may be memory-mapped.
-        scale: of that image (Eq. 1 and standardisation), computed over all of it whatever the box.
+        given: of a study, on the segmentation grid; scales are of whole images whatever the box.
         settings: body box and flip augmentation.
         batch_size: slices predicted at a time.
 
@@ -37,22 +35,22 @@ def predict_slices(predictor: Predictor, image: Volume, scale: IntensityScale, s
         Index of the batch's first slice and float32 (n, y, x), in order; slices before the first batch and after the last have probability 0.
     """
     if settings.body_box:
-        box = find_body_box(image.array, scale, predictor.window_px)
+        box = find_body_box(given.latest.array, given.latest.scale, predictor.window_px)
     else:
-        box = BodyBox(np.ones(len(image.array), bool), slice(0, image.shape[1]), slice(0, image.shape[2]))
-    for first, stacks in stack_slices(image.array, batch_size, scale, box.slices):
+        slices, rows, columns = given.grid.shape
+        box = BodyBox(np.ones(slices, bool), slice(0, rows), slice(0, columns))
+    for first, stacks in stack_slices(given, batch_size, box.slices):
         probability = np.zeros(stacks.shape[:3], np.float32)
         occupied = box.occupied[first:first + len(stacks)]
         probability[occupied, box.rows, box.columns] = _predict(predictor, stacks[occupied], (box.rows, box.columns), settings)
         yield first, probability
 
 
-def predict_levels(predictor: Predictor, image: Volume, scale: IntensityScale, grid: Volume, settings: InferenceSettings, *,
-                   batch_size: int) -> np.ndarray:
+def predict_levels(predictor: Predictor, given: SegmentationInput, grid: Volume, settings: InferenceSettings, *, batch_size: int) -> np.ndarray:
     """As `predict_slices`, on the study's own (delayed) grid and as levels (`to_levels`): uint8 (z, y, x)."""
     levels = np.zeros(grid.shape, np.uint8)
-    for first, probability in predict_slices(predictor, image, scale, settings, batch_size=batch_size):
-        levels[first:first + len(probability)] = to_levels(resample_slices(image, first, probability, grid))
+    for first, probability in predict_slices(predictor, given, settings, batch_size=batch_size):
+        levels[first:first + len(probability)] = to_levels(resample_slices(given.grid, first, probability, grid))
     return levels
 
 

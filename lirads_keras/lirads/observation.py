@@ -42,15 +42,15 @@ def _describe_absence(phase: Phase, phases: Collection[Phase]) -> str:
         others = tuple(other for other in FEATURE_PHASES[feature] if other in phases)
         if phase in FEATURE_PHASES[feature] and others:
             left.setdefault(others, []).append(FEATURE_WORDS[feature])
-    notes = [f"{_enumerate(features)} {'have' if len(features) > 1 else 'has'} the {_enumerate([_in_words(other) for other in others])} "
-             f"{'phases' if len(others) > 1 else 'phase'} alone" for others, features in left.items()]
-    return f"no {_in_words(phase)} phase" + (f": {', '.join(notes)}" if notes else "")
+    notes = [f"{_enumerate(features)} {'have' if len(features) > 1 else 'has'} the {name_phases(others)} alone" for others, features in left.items()]
+    return f"no {name_phases([phase])}" + (f": {', '.join(notes)}" if notes else "")
 
 
-def _in_words(phase: Phase) -> str:
-    return str(phase).replace("_", " ")
+def name_phases(phases: Sequence[Phase]) -> str:
+    """"delayed phase", "portal venous and delayed phases"."""
+    return f"{_enumerate([str(phase).replace('_', ' ') for phase in phases])} {'phases' if len(phases) > 1 else 'phase'}"
 
 
 def _enumerate(words: Sequence[str]) -> str:
     """"a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

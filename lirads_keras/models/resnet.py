@@ -15,6 +15,7 @@ from lirads_keras.config import Stem
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.cbam import CBAM
+from lirads_keras.models.input_channels import copy_weights
 from lirads_keras.models.pretrained import WeightFile, find_weight_file, load_layer_weights
 from lirads_keras.models.width import scale_channels
 
@@ -34,20 +35,21 @@ IMAGENET_FILES = {
 
 def build_resnet(depth: ResNetDepth, *, input_shape: tuple[int | None, int | None, int] = (None, None, 3), width_factor: float = 1.0,
                  stem: Stem = "paper", cbam: bool, weights: Literal["imagenet", "random"] | Path = "random", input_name: str = "data") -> keras.Model:
-    """Builds the encoder: images (n, y, x, 3) -> [skips (n, y/s, x/s, c) for s = 2, 4, 8, 16, 32, or 1, 2, 4, 8, 16 with the full-resolution stem].
+    """Builds the encoder: images (n, y, x, c) -> [skips (n, y/s, x/s, c) for s = 2, 4, 8, 16, 32, or 1, 2, 4, 8, 16 with the full-resolution stem].
 
     The skips are taken after an activation: `relu0`, `stage2_unit1_relu1`, `stage3_unit1_relu1`, `stage4_unit1_relu1` (where
     segmentation-models takes them) and `relu1`.
 
     Args:
         depth: 18 and 34 have two 3 × 3 convolutions a block, 50 has bottlenecks.
-        input_shape: (y, x, 3); multiples of 32 give whole strides.
+        input_shape: (y, x, c); multiples of 32 give whole strides.
         width_factor: multiplies every number of channels (at least 8 remain).
         stem: "paper" begins with the publication's 7 × 7 convolution and 3 × 3 pooling, both with stride 2. "full_resolution" begins with a 3 × 3 convolution
             with stride 1 and 2 × 2 pooling, so that every stage stands at half the stride; the layers' names stay.
         cbam: closes every residual block with CBAM, before the addition, as in Fig. 3 of the CBAM publication.
         weights: "imagenet" and a path fill every layer but CBAM by name. The file's `bn_data` holds mean and variance of raw RGB images in 0-255;
-            they are reset to 0 and 1, so that a standardised image meets the weights as a standardised photograph did.
+            they are reset to 0 and 1, so that a standardised image meets the weights as a standardised photograph did. The weights are of three channels;
+            for a multiple of three they are repeated (`copy_weights`).
 
     Raises:
         InputError: ImageNet weights asked for another width than 1 or another stem than the paper's, or the file is absent, damaged or of another network.
@@ -119,14 +121,17 @@ def _normalize(x: Any, bn_name: str, relu_name: str) -> Any:
     return layers.Activation("relu", name=relu_name)(build_batch_norm(bn_name, epsilon=EPSILON)(x))
 
 
-def _load_weights(model: keras.Model, depth: str, weights: str | Path, width_factor: float, stem: Stem) -> None:
+def _load_weights(model: keras.Model, depth: ResNetDepth, weights: str | Path, width_factor: float, stem: Stem) -> None:
     if weights == "imagenet":
         if stem != "paper":
             raise InputError(Problem("stem", f"paper with the ImageNet weights of {depth}", stem))
         if width_factor != 1:
             raise InputError(Problem("width_factor", f"1 with the ImageNet weights of {depth}", f"{width_factor}"))
         weights = find_weight_file(IMAGENET_FILES[depth])
-    load_layer_weights([layer for layer in model.layers if not isinstance(layer, CBAM)], Path(weights))
+    published = model if model.input.shape[-1] == 3 else build_resnet(depth, width_factor=width_factor, stem=stem, cbam=False)
+    load_layer_weights([layer for layer in published.layers if not isinstance(layer, CBAM)], Path(weights))
+    if published is not model:
+        copy_weights(published, model, [layer.name for layer in published.layers if layer.weights])
     statistics = model.get_layer("bn_data")
     statistics.moving_mean.assign(keras.ops.zeros_like(statistics.moving_mean))
     statistics.moving_variance.assign(keras.ops.ones_like(statistics.moving_variance))

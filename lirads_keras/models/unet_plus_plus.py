@@ -13,6 +13,7 @@ from keras import layers
 
 from lirads_keras.config import DECODER_STRIDES, Stem
 from lirads_keras.models.batch_norm import build_batch_norm
+from lirads_keras.models.input_channels import copy_weights
 from lirads_keras.models.resnet import ResNetDepth, build_resnet
 
 HEAD = "head"
@@ -21,9 +22,10 @@ HEAD = "head"
 _PROBABILITY = "probability"
 
 
-def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], stem: Stem = "paper",
-                         cbam: bool = True, deep_supervision: bool = False, encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
-    """Builds the segmentation network: images (n, y, x, 3), y and x multiples of 32 -> softmax (n, y, x, classes), float32 under every policy.
+def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: float, decoder_filters: tuple[int, ...], channels: int = 3,
+                         stem: Stem = "paper", cbam: bool = True, deep_supervision: bool = False,
+                         encoder_weights: Literal["imagenet", "random"] | Path = "random") -> keras.Model:
+    """Builds the segmentation network: images (n, y, x, channels), y and x multiples of 32 -> softmax (n, y, x, classes), float32 under every policy.
 
     Node x[i, j] of the publication's Fig. 1 stands at stride 2^(i + 1), or 2^i with the full-resolution stem: x[i, 0] are the encoder's five skips, and
     x[i, j] = H([x[i, 0], ..., x[i, j - 1], U(x[i + 1, j - 1])]), with U nearest-neighbour up-sampling by 2 and H two 3 × 3 convolutions, each with batch
@@ -35,6 +37,7 @@ def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: fl
         classes: 3 for pre-training on CT (background, liver, lesion), 2 for fine-tuning (background, lesion).
         width_factor: multiplies the encoder's channels.
         decoder_filters: channels of the nodes in rows i = 3, 2, 1, 0, and with the paper's stem of the node at full size (`DECODER_STRIDES`).
+        channels: of the image, three a phase.
         stem: as for `build_resnet`.
         cbam: attention in the encoder's residual blocks.
         deep_supervision: x[0, 1], x[0, 2] and x[0, 3] have a 1 × 1 convolution and a softmax of their own, brought to full size by U where they are not at
@@ -48,7 +51,8 @@ def build_unet_plus_plus(encoder: ResNetDepth, *, classes: int, width_factor: fl
     rows = len(DECODER_STRIDES[stem])
     if len(decoder_filters) != rows or classes < 2:
         raise ValueError(f"needs {rows} decoder_filters with stem {stem!r} and two classes or more, not {decoder_filters} and {classes}")
-    trunk = build_resnet(encoder, width_factor=width_factor, stem=stem, cbam=cbam, weights=encoder_weights, input_name="image")
+    trunk = build_resnet(encoder, input_shape=(None, None, channels), width_factor=width_factor, stem=stem, cbam=cbam, weights=encoder_weights,
+                         input_name="image")
     x = {(i, 0): skip for i, skip in enumerate(trunk.outputs)}
     deepest = max(i for i, _ in x)
     for j in range(1, deepest + 1):
@@ -93,13 +97,11 @@ def _convolve_twice(x: Any, filters: int, name: str) -> Any:
 def transfer_weights(source: keras.Model, target: keras.Model) -> None:
     """Copies every weight of `source` into the layer of `target` with the same name, except the heads (ledger item 9).
 
+    Weights of one phase, a CT's say, come into a network of several by repetition (`copy_weights`).
+
     Raises:
         ValueError: besides the heads, the models don't have the same layers with the same shapes; `target` is then unchanged.
     """
-    shapes = [{layer.name: [tuple(weight.shape) for weight in layer.weights] for layer in model.layers
-               if layer.weights and layer.name != HEAD and not layer.name.startswith(f"{HEAD}_")} for model in (source, target)]
-    if shapes[0] != shapes[1]:
-        differing = sorted(name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name))
-        raise ValueError(f"weights can't be transferred, these layers differ: {', '.join(differing)}")
-    for name in shapes[0]:
-        target.get_layer(name).set_weights(source.get_layer(name).get_weights())
+    names = {layer.name for model in (source, target) for layer in model.layers
+             if layer.weights and layer.name != HEAD and not layer.name.startswith(f"{HEAD}_")}
+    copy_weights(source, target, sorted(names))

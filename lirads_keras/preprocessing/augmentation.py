@@ -21,6 +21,9 @@ import albumentations  # noqa: E402
 # Samples are spread over threads by the caller: OpenCV's own pool costs a third more processor time at 160 × 160 and gains nothing.
 cv2.setNumThreads(1)
 
+_CHANNELS_TOGETHER = 3
+"""Channels that are moved at once. OpenCV takes four values beyond the edge at most, and the library would give the first four to all further channels."""
+
 
 class Augmenter:
     """Flips, rotates and shifts an image and its mask alike.
@@ -55,11 +58,19 @@ class Augmenter:
         """
         if mask is not None and mask.shape != image.shape[:2]:
             raise ValueError(f"an image of {image.shape} does not go with a mask of {mask.shape}")
+        fill = tuple(float(value) for value in np.broadcast_to(background, image.shape[2]))
+        if image.shape[2] <= _CHANNELS_TOGETHER:
+            return self._move(image, mask, key, fill)
+        parts = [self._move(np.ascontiguousarray(image[..., part]), mask if part.start == 0 else None, key, fill[part])
+                 for part in (slice(first, first + _CHANNELS_TOGETHER) for first in range(0, image.shape[2], _CHANNELS_TOGETHER))]
+        return np.concatenate([moved for moved, _ in parts], axis=-1), parts[0][1]
+
+    def _move(self, image: np.ndarray, mask: np.ndarray | None, key: tuple[int, ...], fill: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray | None]:
         compose = self._compose()
         # `seed=` would give every transform its own generator of one seed: both flips would happen together or not at all.
         generator = np.random.default_rng(key)
         compose.set_random_state(generator, random.Random(int(generator.integers(2**63))))
-        compose.transforms[-1].fill = tuple(float(value) for value in np.broadcast_to(background, image.shape[2]))
+        compose.transforms[-1].fill = fill
         if mask is None:
             return np.ascontiguousarray(compose(image=image)["image"]), None
         result = compose(image=image, mask=mask)

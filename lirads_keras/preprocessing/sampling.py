@@ -13,7 +13,7 @@ from lirads_keras.preprocessing.store import StoredStudy
 
 Sampling = Literal["uniform", "lesion_oversampled", "patient_balanced"]
 
-WINDOW_DRAW, SLICE_DRAW, LESION_DRAW, PATIENT_DRAW = 1, 2, 3, 4
+WINDOW_DRAW, SLICE_DRAW, LESION_DRAW, PATIENT_DRAW, PHASE_DRAW = 1, 2, 3, 4, 5
 """Last element of the key of each kind of random draw; none is 0, which NumPy's SeedSequence does not tell from a shorter key."""
 
 

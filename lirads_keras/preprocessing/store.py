@@ -1,7 +1,7 @@
 """Preprocessed studies on disk, memory-mapped: written once, read by training, inference and cropping.
 
-A folder `store/<patient_id>/` holds one raw `.npy` a phase on the delayed grid (scanner units, rounded to integers), `mask.npy`, the
-segmentation network's own image and mask where its grid differs, and `geometry.json`, which is written last: a folder without it is
+A folder `store/<patient_id>/` holds one raw `.npy` a phase on the delayed grid (scanner units, rounded to integers), `mask.npy`, all of
+these once more on the segmentation network's own grid where it differs, and `geometry.json`, which is written last: a folder without it is
 not complete. Eq. 1 and the standardisation are not applied here; their few numbers are, so that voxels stay as small as they came.
 """
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from lirads_keras.config import PreprocessingSettings
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_array, write_json
 from lirads_keras.io.grids import same_grid
 from lirads_keras.preprocessing.integers import to_integers, to_labels
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_ct_scale, compute_intensity_scale
-from lirads_keras.preprocessing.resample import to_segmentation_grid
+from lirads_keras.preprocessing.resample import compute_segmentation_grid, to_segmentation_grid
 
 CT = "ct"
 """The single "phase" of a pre-training CT volume."""
@@ -30,7 +30,7 @@ CT = "ct"
 CT_LABELS = {"liver": 1, "tumour": 2}
 """LiTS's labels."""
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +54,8 @@ class StoredStudy:
 
     `phases` are "arterial", "portal_venous" and "delayed" (those that the study has), or "ct" alone. `lesion_slices` are the z indices
     whose mask holds a lesion (CT: a tumour); slices are the same on both grids. `preprocessing_digest` is that of the settings
-    under which the folder was written. `shape`, `spacing_mm` and `affine` describe the delayed grid, `scales` its phases.
+    under which the folder was written. `shape`, `spacing_mm` and `affine` describe the delayed grid, `scales` its phases, and
+    `segmentation_scales` the same phases on the segmentation grid.
     """
 
     patient_id: str
@@ -63,7 +64,7 @@ class StoredStudy:
     native: StoredGrid
     segmentation: StoredGrid
     scales: Mapping[str, IntensityScale]
-    segmentation_scale: IntensityScale
+    segmentation_scales: Mapping[str, IntensityScale]
     has_mask: bool
     has_segmentation_arrays: bool
     lesion_slices: tuple[int, ...]
@@ -81,24 +82,17 @@ class StoredStudy:
     def affine(self) -> np.ndarray:
         return self.native.affine
 
-    @property
-    def segmented_phase(self) -> str:
-        """The phase that the segmentation network reads: delayed (§2.5), or the CT."""
-        return CT if CT in self.phases else str(Phase.DELAYED)
-
     def image(self, phase: str) -> np.ndarray:
         """Raw voxels (z, y, x) of `phase` in scanner units (CT: HU), uint16 or int16, memory-mapped."""
-        if phase not in self.phases:
-            raise KeyError(f"{self.patient_id} has no phase {phase}, only {', '.join(self.phases)}")
-        return _map_array(self.folder / f"{phase}.npy")
+        return self._map_phase(phase, f"{phase}.npy")
 
     def mask(self) -> np.ndarray:
         """Labels (z, y, x) uint8 on the delayed grid, memory-mapped; all zero where the study came without a mask (no lesion)."""
         return _map_array(self.folder / "mask.npy") if self.has_mask else _zeros(self.native)
 
-    def segmentation_image(self) -> np.ndarray:
-        """Raw voxels (z, y, x) of the segmented phase on the segmentation grid, memory-mapped."""
-        return _map_array(self.folder / "segmentation_image.npy") if self.has_segmentation_arrays else self.image(self.segmented_phase)
+    def segmentation_image(self, phase: str) -> np.ndarray:
+        """As `image`, on the segmentation grid."""
+        return self._map_phase(phase, f"segmentation_{phase}.npy" if self.has_segmentation_arrays else f"{phase}.npy")
 
     def segmentation_mask(self) -> np.ndarray:
         """Labels (z, y, x) uint8 on the segmentation grid, memory-mapped; all zero where the study came without a mask."""
@@ -118,6 +112,11 @@ class StoredStudy:
         """The segmentation grid as a Volume of zeros that takes no memory."""
         return self.segmentation.volume(_zeros(self.segmentation))
 
+    def _map_phase(self, phase: str, name: str) -> np.ndarray:
+        if phase not in self.phases:
+            raise KeyError(f"{self.patient_id} has no phase {phase}, only {', '.join(self.phases)}")
+        return _map_array(self.folder / name)
+
 
 def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.ndarray | None, settings: PreprocessingSettings) -> None:
     """Writes a study into the store; the folder's name is the patient's.
@@ -133,28 +132,28 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
             not 0 … 255 (CT: 0, 1, 2); or an image without signal (from Eq. 1). All problems of the study at once.
         ValueError: phases are unknown or lie on different grids.
     """
-    segmented = CT if CT in volumes else str(Phase.DELAYED)
-    _check_grids(volumes, mask, segmented)
+    # Its grid is that of all phases.
+    main = CT if CT in volumes else str(Phase.DELAYED)
+    _check_grids(volumes, mask, main)
     patient_id = folder.name
-    highest_label = max(CT_LABELS.values()) if segmented == CT else 255
+    highest_label = max(CT_LABELS.values()) if main == CT else 255
     problems: list[Problem] = []
     arrays = {phase: to_integers(volume.array, f"{patient_id}, {phase}", problems) for phase, volume in sorted(volumes.items())}
     labels = None if mask is None else to_labels(mask, highest_label, f"{patient_id}, mask", problems)
     raise_if_any(problems)
 
-    grid = volumes[segmented]
-    segmentation = to_segmentation_grid(grid.with_array(arrays[segmented]), settings.matrix_px)
+    grid = volumes[main]
+    segmentation = compute_segmentation_grid(grid, settings.matrix_px)
     differs = not same_grid(segmentation, grid)
     # Resampling gives fractions: the scale is that of the integers which are stored and read.
-    segmentation_array = to_integers(segmentation.array, f"{patient_id}, {segmented} on the segmentation grid", problems) if differs else arrays[segmented]
+    segmentation_arrays = {
+        phase: to_integers(to_segmentation_grid(grid.with_array(array), settings.matrix_px).array, f"{patient_id}, {phase} on the segmentation grid", problems)
+        for phase, array in arrays.items()} if differs else arrays
     raise_if_any(problems)
 
-    scales = {}
-    for phase, array in arrays.items():
-        scales[phase] = _compute_scale(array, phase, settings, f"{patient_id}, {phase}", problems)
-    segmentation_scale = scales[segmented]
-    if differs:
-        segmentation_scale = _compute_scale(segmentation_array, segmented, settings, f"{patient_id}, {segmented} on the segmentation grid", problems)
+    scales = {phase: _compute_scale(array, phase, settings, f"{patient_id}, {phase}", problems) for phase, array in arrays.items()}
+    segmentation_scales = {phase: _compute_scale(array, phase, settings, f"{patient_id}, {phase} on the segmentation grid", problems)
+                           for phase, array in segmentation_arrays.items()} if differs else scales
     raise_if_any(problems)
 
     geometry_path = folder / "geometry.json"
@@ -162,8 +161,8 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
     geometry_path.unlink(missing_ok=True)
     for phase, array in arrays.items():
         write_array(folder / f"{phase}.npy", array)
-    if differs:
-        write_array(folder / "segmentation_image.npy", segmentation_array)
+        if differs:
+            write_array(folder / f"segmentation_{phase}.npy", segmentation_arrays[phase])
     segmentation_labels = labels
     if labels is not None:
         write_array(folder / "mask.npy", labels)
@@ -175,12 +174,12 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
         "patient_id": patient_id,
         "phases": list(arrays),
         "grid": _grid_to_json(grid),
-        "segmentation_grid": _grid_to_json(segmentation),
+        "segmentation_grid": _grid_to_json(segmentation if differs else grid),
         "scales": {phase: _scale_to_json(scale) for phase, scale in scales.items()},
-        "segmentation_scale": _scale_to_json(segmentation_scale),
+        "segmentation_scales": {phase: _scale_to_json(scale) for phase, scale in segmentation_scales.items()},
         "has_mask": labels is not None,
         "has_segmentation_arrays": differs,
-        "lesion_slices": [] if segmentation_labels is None else _find_lesion_slices(segmentation_labels, segmented == CT),
+        "lesion_slices": [] if segmentation_labels is None else _find_lesion_slices(segmentation_labels, main == CT),
         "preprocessing_digest": settings.digest(),
     })
 
@@ -206,7 +205,7 @@ def read_stored_study(folder: Path) -> StoredStudy:
             native=_grid_from_json(content["grid"]),
             segmentation=_grid_from_json(content["segmentation_grid"]),
             scales={phase: _scale_from_json(scale) for phase, scale in content["scales"].items()},
-            segmentation_scale=_scale_from_json(content["segmentation_scale"]),
+            segmentation_scales={phase: _scale_from_json(scale) for phase, scale in content["segmentation_scales"].items()},
             has_mask=content["has_mask"],
             has_segmentation_arrays=content["has_segmentation_arrays"],
             lesion_slices=tuple(content["lesion_slices"]),
@@ -218,14 +217,14 @@ def read_stored_study(folder: Path) -> StoredStudy:
     return study
 
 
-def _check_grids(volumes: Mapping[str, Volume], mask: np.ndarray | None, segmented: str) -> None:
-    allowed = {CT} if segmented == CT else {str(Phase.ARTERIAL), str(Phase.PORTAL_VENOUS), str(Phase.DELAYED)}
-    if segmented not in volumes or not set(volumes) <= allowed:
+def _check_grids(volumes: Mapping[str, Volume], mask: np.ndarray | None, main: str) -> None:
+    allowed = {CT} if main == CT else {str(phase) for phase in ENHANCED_PHASES}
+    if main not in volumes or not set(volumes) <= allowed:
         raise ValueError(f"a stored study has 'delayed' and perhaps 'arterial' and 'portal_venous', or 'ct' alone, not {sorted(volumes)}")
-    grid = volumes[segmented]
+    grid = volumes[main]
     for phase, volume in volumes.items():
         if not same_grid(volume, grid):
-            raise ValueError(f"{phase} does not lie on the grid of {segmented}: align the phases first")
+            raise ValueError(f"{phase} does not lie on the grid of {main}: align the phases first")
     if mask is not None and mask.shape != grid.shape:
         raise ValueError(f"the mask's shape is {mask.shape}, that of its volume {grid.shape}")
 
@@ -248,7 +247,7 @@ def _check_arrays(study: StoredStudy) -> None:
     if study.has_mask:
         expected.append(("mask", study.native.shape, ("uint8",)))
     if study.has_segmentation_arrays:
-        expected.append(("segmentation_image", study.segmentation.shape, ("uint16", "int16")))
+        expected += [(f"segmentation_{phase}", study.segmentation.shape, ("uint16", "int16")) for phase in study.phases]
         if study.has_mask:
             expected.append(("segmentation_mask", study.segmentation.shape, ("uint8",)))
     problems = []

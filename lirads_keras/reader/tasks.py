@@ -112,7 +112,7 @@ class Tasks:
         """
         progress(0.2, "segmenting the image")
         image = read_nifti(path)
-        probability = segment(image.with_array(image.array.astype(np.float32)), self._models, self._profile)
+        probability = segment({Phase.DELAYED: image.with_array(image.array.astype(np.float32))}, self._models, self._profile, path.name)
         return probability.with_array((probability.array >= self._models.threshold).astype(np.uint8))
 
     def _read(self, study: Study, grid: Volume) -> Mapping[Phase, Volume]:

@@ -1,4 +1,4 @@
-"""§2.5.1: pre-training on CT (liver and lesion), then fine-tuning on the delayed phase (lesion), fold by fold."""
+"""§2.5.1: pre-training on CT (liver and lesion), then fine-tuning on the phases of a variant (lesion), fold by fold."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from lirads_keras.training.callbacks import Fit, ModelVariables
 from lirads_keras.training.metrics import PooledDice
 from lirads_keras.training.resumable import fit_resumable
 from lirads_keras.training.runtime import build_optimizer, build_strategy
+from lirads_keras.variants import STACKED_SLICES
 
 CT_CLASSES = 3
 """Background, liver, lesion: LiTS' labels 0, 1, 2."""
@@ -29,13 +30,14 @@ PRETRAIN_STREAM = 1_000
 
 
 class SegmentationTrainer:
-    """A compiled UNet++ that trains one data set after another from the same start; its graph is traced once.
+    """A compiled UNet++ of some phases that trains one data set after another from the same start; its graph is traced once.
 
     Several GPUs share out each batch; how many there are changes no result but its rounding. `model` is the network on one device, ready to predict.
 
     Args:
         settings: network, loss, sampling and augmentation.
         stage: epochs, samples, learning rate: `settings.pretrain` or `settings.finetune`.
+        phases: that it reads, in the order of its channels: those of a variant, or CT's one.
         classes: CT_CLASSES or MR_CLASSES.
         seed: of the initial weights, the order of the samples and their augmentation.
         pretrained: `model.keras` of the pre-training, whose weights (but the heads') are the start; None: the start is `settings.encoder_weights`.
@@ -45,16 +47,17 @@ class SegmentationTrainer:
         InputError: the batch can't be shared out evenly, or as `build_resnet`.
     """
 
-    def __init__(self, settings: SegmentationSettings, stage: TrainingSettings, *, classes: int, seed: int, pretrained: Path | None,
+    def __init__(self, settings: SegmentationSettings, stage: TrainingSettings, *, phases: tuple[str, ...], classes: int, seed: int, pretrained: Path | None,
                  tensorboard: bool = False) -> None:
-        self._settings, self._stage, self._classes, self._seed, self._tensorboard = settings, stage, classes, seed, tensorboard
+        self._settings, self._stage, self._phases, self._classes, self._seed, self._tensorboard = settings, stage, phases, classes, seed, tensorboard
+        channels = STACKED_SLICES * len(phases)
         self._strategy = build_strategy()
         replicas = self._strategy.num_replicas_in_sync
         if stage.batch_size % replicas:
             raise InputError(Problem("batch_size", f"a multiple of the {replicas} devices", f"{stage.batch_size}"))
         with self._strategy.scope():
             keras.utils.set_random_seed(seed)
-            network = build_segmentation_network(settings, classes, settings.encoder_weights if pretrained is None else "random")
+            network = build_segmentation_network(settings, classes, settings.encoder_weights if pretrained is None else "random", channels)
             if pretrained is not None:
                 source = build_segmentation_network(settings, CT_CLASSES, "random")
                 source.load_weights(pretrained)
@@ -65,7 +68,7 @@ class SegmentationTrainer:
             trained.compile(optimizer=build_optimizer(schedule, clip_norm=settings.gradient_clip_norm), loss=self._loss, metrics=[PooledDice(classes)])
             self._variables = ModelVariables(trained, {"lovasz_switch": self._loss.lovasz_switch}, network=network)
         # Under a strategy `predict_on_batch` gives every device the whole batch and strings their results together.
-        self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random")
+        self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random", channels)
 
     def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: NetworkFolder, identity: str, *, stream: int,
               progress: Progress = ignore_progress) -> None:
@@ -74,8 +77,8 @@ class SegmentationTrainer:
         The test patients are not among the arguments: nothing here can look at them.
         """
         stage = self._stage
-        drawn = SliceDataset(training, SliceDraw.of_stage(self._settings, stage, classes=self._classes, seed=self._seed, stream=stream))
-        fixed = FixedSlices(validation, classes=self._classes, crop_px=self._settings.training_crop_px, batch_size=stage.batch_size,
+        drawn = SliceDataset(training, SliceDraw.of_stage(self._settings, stage, phases=self._phases, classes=self._classes, seed=self._seed, stream=stream))
+        fixed = FixedSlices(validation, phases=self._phases, classes=self._classes, crop_px=self._settings.training_crop_px, batch_size=stage.batch_size,
                             samples=stage.validation_samples)
 
         def patients_of(epoch: int, batch: int) -> list[str]:
@@ -95,10 +98,11 @@ class SegmentationTrainer:
             self._loss.lovasz_switch.assign(1.0)
 
 
-def build_segmentation_network(settings: SegmentationSettings, classes: int, encoder_weights: Literal["imagenet", "random"]) -> keras.Model:
-    """The UNet++ of a profile."""
+def build_segmentation_network(settings: SegmentationSettings, classes: int, encoder_weights: Literal["imagenet", "random"],
+                               channels: int = STACKED_SLICES) -> keras.Model:
+    """The UNet++ of a profile; `channels` are those of one phase, if not told otherwise."""
     return build_unet_plus_plus(settings.encoder, classes=classes, width_factor=settings.width_factor, decoder_filters=settings.decoder_filters,
-                                stem=settings.stem, deep_supervision=settings.deep_supervision, encoder_weights=encoder_weights)
+                                channels=channels, stem=settings.stem, deep_supervision=settings.deep_supervision, encoder_weights=encoder_weights)
 
 
 def _steps(stage: TrainingSettings) -> int:

@@ -78,7 +78,7 @@ def test_a_ct_is_stored_with_its_labels(profile, tmp_path):
     write_nifti(tmp_path / "segmentation-0.nii.gz", make_volume(make_mask(1, 2)))
     store_ct(tmp_path / "store-ct" / "volume-0", tmp_path / "volume-0.nii.gz", tmp_path / "segmentation-0.nii.gz", profile.preprocessing)
     study = read_stored_study(tmp_path / "store-ct" / "volume-0")
-    assert study.segmented_phase == "ct" and study.image("ct").dtype == np.int16 and study.lesion_slices == (1, 2)
+    assert study.phases == ("ct",) and study.image("ct").dtype == np.int16 and study.lesion_slices == (1, 2)
 
 
 def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp_path, monkeypatch):

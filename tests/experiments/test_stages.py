@@ -52,6 +52,9 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("workflow.threads", 2, "pretrain trunks"),
     ("segmentation.finetune.epochs", 9, "folds"),
     ("segmentation.folds", 3, "folds"),
+    ("segmentation.drop_phase", 0.5, "folds"),
+    ("segmentation.variants", ("delayed", "three-phase"), None),
+    ("segmentation.variants", ("three-phase", "delayed"), "lesions"),
     ("evaluation.thresholds", (0.4,), "folds"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),
@@ -371,7 +374,7 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 
 @pytest.mark.parametrize("stage, setting, value", [
-    ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3),
+    ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3), ("folds", "segmentation.variants", ("delayed", "three-phase")),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])
 def test_a_part_that_stood_for_others_is_not_done(plan, stage, setting, value):

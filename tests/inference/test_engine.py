@@ -12,16 +12,18 @@ import pytest
 import yaml
 
 from lirads_keras.config import Profile, read_profile
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities, Volume
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference import engine
 from lirads_keras.inference.engine import read_run_models
 from lirads_keras.inference.run_files import find_run_files
 from lirads_keras.models.unet_plus_plus import HEAD
 from lirads_keras.preprocessing.intensity import IntensityScale
+from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput
 from lirads_keras.provenance import compute_sha256
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 LESION = (0.25, 0.75)
@@ -67,16 +69,22 @@ def models(run):
     return read_run_models(find_run_files(run))
 
 
-def make_image() -> Volume:
+def make_input() -> SegmentationInput:
     """A body that touches every border: its box is the whole image."""
     array = np.random.default_rng(0).integers(81, 1000, (3, 32, 32)).astype(np.uint16)
-    return Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
+    return SegmentationInput(Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0])), (ScaledImage(array, SCALE),))
 
 
 def test_probabilities_are_the_mean_over_the_folds(models):
-    found = models.predict_probability(make_image(), SCALE, batch_size=3)
+    found = models.predict_probability(make_input(), batch_size=3)
     np.testing.assert_allclose(found.array, np.full((3, 32, 32), np.mean(LESION)), rtol=1e-6)
     assert found.array.dtype == np.float32
+
+
+def test_the_network_is_that_of_the_runs_segmentation_variant(run, models):
+    assert models.segmentation.input.shape[-1] == 3 and models.segmented_phases == (Phase.DELAYED,)
+    wide = read_run_models(replace(models.files, segmentation=SEGMENTATION_VARIANTS["three-phase"]))
+    assert wide.segmentation.input.shape[-1] == 9 and wide.segmented_phases == ENHANCED_PHASES
 
 
 def test_maps_are_the_mean_over_the_folds(models, monkeypatch):
@@ -103,7 +111,7 @@ def test_features_are_the_mean_over_the_folds_and_what_is_not_shown_stays_unknow
 
 def test_one_fold_is_that_fold(run, models):
     of_fold = replace(models, files=find_run_files(run, fold=1))
-    np.testing.assert_allclose(of_fold.predict_probability(make_image(), SCALE, batch_size=3).array, LESION[1], rtol=1e-6)
+    np.testing.assert_allclose(of_fold.predict_probability(make_input(), batch_size=3).array, LESION[1], rtol=1e-6)
     (features,) = of_fold.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))
     assert [features.aphe, features.washout, features.capsule] == pytest.approx(FEATURES[1], rel=1e-6)
 
@@ -146,7 +154,7 @@ def test_damaged_weights_are_named_in_one_sentence(run, models, tmp_path, damage
         broken.write_bytes(source.read_bytes()[:5000 if damage == "truncated" else 0])
     damaged = replace(models, files=replace(models.files, segmentation_weights=(source, broken), characterization_weights=(broken,)))
     with pytest.raises(InputError, match=f"{broken}: expected the weights of this run's network"):
-        damaged.predict_probability(make_image(), SCALE, batch_size=3)
+        damaged.predict_probability(make_input(), batch_size=3)
     if damage != "of another network":
         with pytest.raises(InputError, match=f"{broken}: expected the weights"):
             damaged.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))

@@ -121,6 +121,14 @@ def test_odd_windows_differ_from_the_whole_near_their_cut_edges_alone(unet_plus_
 
 
 @pytest.mark.parametrize("engine", ["keras", "openvino-f32"])
+def test_a_network_of_three_phases_is_computed_in_nine_channels(engine):
+    keras.utils.set_random_seed(1)
+    network = build_unet_plus_plus("resnet18", classes=2, width_factor=0.125, decoder_filters=(8, 8, 8, 8, 8), channels=9)
+    stacks = np.random.default_rng(0).normal(size=(2, 32, 64, 9)).astype(np.float32)
+    np.testing.assert_allclose(build_predictor(network, engine, threads=1)(stacks, whole(stacks)), expect(network, stacks), atol=TOLERANCE[engine])
+
+
+@pytest.mark.parametrize("engine", ["keras", "openvino-f32"])
 def test_an_engine_takes_over_weights_that_have_changed(model, engine):
     stacks = make_stacks()
     predictor = build_predictor(model, engine, threads=1)

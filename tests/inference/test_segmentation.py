@@ -11,6 +11,7 @@ from lirads_keras.evaluation.overlap import LEVELS, compute_level
 from lirads_keras.inference.segmentation import predict_levels, predict_slices, resample_slices, to_levels
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.resample import from_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput
 
 SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
 WEIGHTS = np.array([0.2, -0.7, 0.4])
@@ -52,10 +53,14 @@ def make_body(slices: int = 5) -> Volume:
     return Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
 
 
+def one_phase(image: Volume) -> SegmentationInput:
+    return SegmentationInput(image, (ScaledImage(image.array, SCALE),))
+
+
 def predict(predictor, image: Volume, settings: InferenceSettings, batch_size: int) -> np.ndarray:
     """All slices; those that are not yielded are 0."""
     probability, next_slice = np.zeros(image.shape, np.float32), 0
-    for first, batch in predict_slices(predictor, image, SCALE, settings, batch_size=batch_size):
+    for first, batch in predict_slices(predictor, one_phase(image), settings, batch_size=batch_size):
         assert first >= next_slice and batch.dtype == np.float32 and 1 <= len(batch) <= batch_size
         next_slice = first + len(batch)
         probability[first:next_slice] = batch
@@ -95,6 +100,25 @@ def test_only_the_body_is_computed_and_the_rest_is_zero(batch_size):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("absent", [None, 2])
+def test_the_body_is_that_of_the_latest_phase_that_is_there(absent):
+    """Two phases without a body outside of the box, and the delayed one."""
+    image, wider = make_body(), make_body()
+    wider.array[1:-1, 30:70, 60:100] = 500
+    images = tuple(ScaledImage(volume.array, SCALE) for volume in (wider, image, wider))
+    given = SegmentationInput(image, tuple(None if place == absent else one for place, one in enumerate(images)))
+    asked = []
+
+    def predictor(stacks, window):
+        asked.append(window)
+        assert stacks.shape[1:] == (128, 160, 9)
+        return np.full((len(stacks), *(part.stop - part.start for part in window)), 0.5, np.float32)
+
+    list(predict_slices(predictor, given, BOX, batch_size=8))
+    # Rows 30 … 69 or 40 … 69 with a margin of 4, to multiples of 8.
+    assert asked == [(slice(24, 80), BODY_WINDOW[1]) if absent is None else BODY_WINDOW]
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 4])
 def test_an_empty_slice_between_others_is_not_computed(batch_size):
     image, predictor = make_body(7), StubPredictor()
@@ -132,9 +156,9 @@ def test_levels_lie_on_the_studys_grid(settings):
     delayed = make_image(4, 12, 20)
     image = to_segmentation_grid(delayed, 32)
     assert image.shape == (4, 32, 32)
-    levels = predict_levels(StubPredictor(), image, SCALE, delayed, settings, batch_size=3)
+    levels = predict_levels(StubPredictor(), one_phase(image), delayed, settings, batch_size=3)
     assert levels.shape == delayed.shape and levels.dtype == np.uint8 and levels.max() <= LEVELS
-    same = predict_levels(StubPredictor(), delayed, SCALE, delayed, WHOLE, batch_size=3)
+    same = predict_levels(StubPredictor(), one_phase(delayed), delayed, WHOLE, batch_size=3)
     np.testing.assert_array_equal(same, to_levels(predict(StubPredictor(), delayed, WHOLE, 2)))
 
 

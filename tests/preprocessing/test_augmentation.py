@@ -90,6 +90,22 @@ def test_padding_is_the_background_of_each_channel_and_label_0():
     assert padded > 0
 
 
+@pytest.mark.parametrize("channels", [6, 9])
+def test_the_phases_move_alike_and_each_channel_has_its_own_padding(channels, mask):
+    """As if each three channels were an image by themselves."""
+    image = np.random.default_rng(2).normal(size=(24, 30, channels)).astype(np.float32)
+    padding = -np.arange(1.0, channels + 1)
+    augment = Augmenter(AugmentationSettings(rotation_deg=30, shift_fraction=0.3))
+    for position in range(10):
+        moved, moved_mask = augment(image, mask, (4, position), padding)
+        assert moved.shape == image.shape and moved.dtype == np.float32 and moved.flags.c_contiguous
+        for first in range(0, channels, 3):
+            alone, alone_mask = augment(image[..., first:first + 3], mask, (4, position), padding[first:first + 3])
+            np.testing.assert_array_equal(moved[..., first:first + 3], alone)
+            np.testing.assert_array_equal(moved_mask, alone_mask)
+        np.testing.assert_array_equal(augment(image, None, (4, position), padding)[0], moved)
+
+
 def test_padding_before_and_after_standardisation_is_the_same():
     """Eq. 1's image padded with zeros and then standardised = the standardised image padded with −mean/SD."""
     eq1 = np.random.default_rng(3).random((32, 32, 3)).astype(np.float32)

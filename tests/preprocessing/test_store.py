@@ -13,6 +13,7 @@ from lirads_keras.config import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import compute_ct_scale, compute_intensity_scale
+from lirads_keras.preprocessing.resample import to_segmentation_grid
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 
 SETTINGS = PreprocessingSettings(matrix_px=32)
@@ -42,7 +43,7 @@ def test_what_is_written_is_read(tmp_path):
     volumes = {phase: make_volume(seed=seed) for seed, phase in enumerate(["arterial", "portal_venous", "delayed"])}
     write_stored_study(tmp_path / "P001", volumes, make_mask(), SETTINGS)
     study = read_stored_study(tmp_path / "P001")
-    assert study.patient_id == "P001" and study.segmented_phase == "delayed" and set(study.phases) == set(volumes)
+    assert study.patient_id == "P001" and set(study.phases) == set(volumes)
     assert study.shape == (6, 32, 32) and study.spacing_mm == (4.4, 2.0, 2.0)
     np.testing.assert_array_equal(study.affine, volumes["delayed"].affine)
     for phase, volume in volumes.items():
@@ -60,9 +61,9 @@ def test_an_equal_segmentation_grid_stores_nothing_twice(tmp_path):
     write_stored_study(tmp_path / "P001", {"delayed": make_volume()}, make_mask(), SETTINGS)
     assert sorted(path.name for path in (tmp_path / "P001").iterdir()) == ["delayed.npy", "geometry.json", "mask.npy"]
     study = read_stored_study(tmp_path / "P001")
-    np.testing.assert_array_equal(study.segmentation_image(), study.image("delayed"))
+    np.testing.assert_array_equal(study.segmentation_image("delayed"), study.image("delayed"))
     np.testing.assert_array_equal(study.segmentation_mask(), study.mask())
-    assert study.segmentation_scale == study.scales["delayed"]
+    assert study.segmentation_scales["delayed"] == study.scales["delayed"]
     assert study.segmentation_grid().shape == study.grid().shape == (6, 32, 32)
 
 
@@ -70,13 +71,35 @@ def test_another_segmentation_grid_has_its_own_arrays_and_scale(tmp_path):
     shape = (6, 40, 48)
     write_stored_study(tmp_path / "P001", {"delayed": make_volume(shape)}, make_mask(shape), SETTINGS)
     study = read_stored_study(tmp_path / "P001")
-    assert study.segmentation_image().shape == study.segmentation_mask().shape == study.segmentation_grid().shape == (6, 32, 32)
+    assert study.segmentation_image("delayed").shape == study.segmentation_mask().shape == study.segmentation_grid().shape == (6, 32, 32)
     assert study.image("delayed").shape == study.grid().shape == shape
-    assert study.segmentation_scale == compute_intensity_scale(np.asarray(study.segmentation_image()), SETTINGS, "P001")
+    assert study.segmentation_scales["delayed"] == compute_intensity_scale(np.asarray(study.segmentation_image("delayed")), SETTINGS, "P001")
     assert set(np.unique(study.segmentation_mask())) <= {0, 1, 2}
     # 48 columns of 2 mm become 32 of 3 mm.
     np.testing.assert_allclose(study.segmentation.spacing_mm, (4.4, 3.0, 3.0))
     np.testing.assert_allclose(np.linalg.norm(study.segmentation_grid().affine[:3, :3], axis=0), (4.4, 3.0, 3.0))
+
+
+def test_every_phase_is_kept_on_another_segmentation_grid(tmp_path):
+    shape = (6, 40, 48)
+    volumes = {phase: make_volume(shape, seed=seed) for seed, phase in enumerate(["arterial", "portal_venous", "delayed"])}
+    write_stored_study(tmp_path / "P", volumes, make_mask(shape), SETTINGS)
+    study = read_stored_study(tmp_path / "P")
+    for phase, volume in volumes.items():
+        image = study.segmentation_image(phase)
+        assert image.dtype == np.uint16 and isinstance(image, np.memmap)
+        np.testing.assert_array_equal(image, np.rint(to_segmentation_grid(volume.with_array(np.rint(volume.array)), 32).array))
+        assert study.segmentation_scales[phase] == compute_intensity_scale(np.asarray(image), SETTINGS, phase) != study.scales[phase]
+    # What the delayed phase is does not depend on the others.
+    write_stored_study(tmp_path / "alone", {"delayed": volumes["delayed"]}, None, SETTINGS)
+    alone = read_stored_study(tmp_path / "alone")
+    np.testing.assert_array_equal(alone.segmentation_image("delayed"), study.segmentation_image("delayed"))
+    assert alone.segmentation_scales["delayed"] == study.segmentation_scales["delayed"]
+    with pytest.raises(KeyError, match="no phase arterial"):
+        alone.segmentation_image("arterial")
+    (tmp_path / "P" / "segmentation_arterial.npy").unlink()
+    with pytest.raises(InputError, match="segmentation_arterial.npy: expected a .npy array"):
+        read_stored_study(tmp_path / "P")
 
 
 def test_lesion_slices_are_those_of_the_segmentation_grid(tmp_path):
@@ -102,16 +125,16 @@ def test_ct_keeps_its_sign_its_window_and_counts_tumour_slices_only(tmp_path):
     mask[3, 8:10, 8:10] = 2
     write_stored_study(tmp_path / "C1", {"ct": make_ct()}, mask, SETTINGS)
     study = read_stored_study(tmp_path / "C1")
-    assert study.segmented_phase == "ct" and study.image("ct").dtype == np.int16 and study.image("ct").min() < 0
+    assert study.phases == ("ct",) and study.image("ct").dtype == np.int16 and study.image("ct").min() < 0
     assert study.lesion_slices == (3,)
-    assert study.segmentation_scale == compute_ct_scale(np.asarray(study.image("ct")), SETTINGS.ct_window_hu)
+    assert study.segmentation_scales["ct"] == compute_ct_scale(np.asarray(study.image("ct")), SETTINGS.ct_window_hu)
 
 
 def test_per_slice_scales_survive(tmp_path):
     settings = SETTINGS.model_copy(update={"scope": "slice"})
     write_stored_study(tmp_path / "P", {"delayed": make_volume()}, None, settings)
     study = read_stored_study(tmp_path / "P")
-    assert study.segmentation_scale == compute_intensity_scale(np.asarray(study.image("delayed")), settings, "P")
+    assert study.segmentation_scales["delayed"] == compute_intensity_scale(np.asarray(study.image("delayed")), settings, "P")
 
 
 @given(hnp.arrays(np.float32, (3, 4, 5), elements=st.floats(-30000, 30000, width=32)))
@@ -212,7 +235,7 @@ def test_damaged_arrays_are_all_named(tmp_path):
     assert sorted(problem.where.rsplit("/", 1)[-1] for problem in raised.value.problems) == ["arterial.npy", "delayed.npy", "mask.npy"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "phases": 3}', "\udcff"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2}', '{"format": 2, "phases": 3}', "\udcff"])
 def test_a_damaged_geometry_is_an_input_error(tmp_path, text):
     (tmp_path / "geometry.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(InputError, match="geometry.json"):

@@ -71,7 +71,7 @@ def make_studies(folder: Path, profile: Profile) -> None:
 def train_segmentation(folder: Path, profile: Profile) -> None:
     settings = profile.segmentation
     stored = [read_stored_study(folder / "store" / name) for name in STUDIES]
-    trainer = SegmentationTrainer(settings, settings.finetune, classes=MR_CLASSES, seed=1, pretrained=None)
+    trainer = SegmentationTrainer(settings, settings.finetune, phases=("delayed",), classes=MR_CLASSES, seed=1, pretrained=None)
     fold = RunFolder(folder / "run").fold("delayed", 0)
     trainer.train(stored[:2], stored[:1], fold, "reader-test", stream=0)
     fold.write_choice("reader-test", threshold=0.5, validation_dice=1.0, validation_patients=[])

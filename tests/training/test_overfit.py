@@ -11,6 +11,7 @@ from lirads_keras.inference.segmentation import to_levels
 from lirads_keras.io.manifests import read_manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.phantom.build import build_cohort
+from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 from lirads_keras.preprocessing.slices import stack_slices
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
@@ -38,7 +39,7 @@ def patients(tmp_path_factory, profile) -> list[StoredStudy]:
 
 
 def predict(trainer: SegmentationTrainer, study: StoredStudy) -> np.ndarray:
-    stacks = [stack for _, stack in stack_slices(study.segmentation_image(), 20, study.segmentation_scale)]
+    stacks = [stack for _, stack in stack_slices(read_segmentation_input(study, ["delayed"]), 20)]
     return np.concatenate([to_levels(np.asarray(trainer.model.predict_on_batch(stack))[..., 1]) for stack in stacks])
 
 
@@ -50,7 +51,7 @@ def test_one_fold_learns_five_patients_by_heart(patients, profile, tmp_path):
     still = AugmentationSettings(rotation_deg=0, shift_fraction=0, flip_horizontal=0, flip_vertical=0)
     settings = profile.segmentation.model_copy(update={
         "training_crop_px": 64, "width_factor": 0.25, "decoder_filters": (32, 32, 16, 16, 16), "augmentation": still, "finetune": stage})
-    trainer = SegmentationTrainer(settings, stage, classes=MR_CLASSES, seed=1, pretrained=None)
+    trainer = SegmentationTrainer(settings, stage, phases=(Phase.DELAYED,), classes=MR_CLASSES, seed=1, pretrained=None)
     trainer.train(patients, patients, NetworkFolder(tmp_path), "id", stream=0)
     counts = [compute_pixel_counts(predict(trainer, study), np.asarray(study.segmentation_mask()) > 0).at(0.5) for study in patients]
     dice = compute_dice(*(sum(count[name] for count in counts) for name in ("tp", "fp", "fn")))

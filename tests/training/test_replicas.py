@@ -36,7 +36,7 @@ class Killed(BaseException):
 
 def train(name, stop_after, epochs):
     stage = settings.finetune.model_copy(update={"epochs": epochs})
-    trainer = segmentation.SegmentationTrainer(settings, stage, classes=2, seed=1, pretrained=None)
+    trainer = segmentation.SegmentationTrainer(settings, stage, phases=("delayed",), classes=2, seed=1, pretrained=None)
 
     def stop(fraction, message):
         if fraction == stop_after / epochs:

@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 
 from lirads_keras.config import DECODER_STRIDES, Profile, SegmentationSettings
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
 from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
+from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.run import NetworkFolder
 from lirads_keras.training.callbacks import read_state
 from lirads_keras.training.segmentation import CT_CLASSES, MR_CLASSES, SegmentationTrainer, build_segmentation_network
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 NEVER = -1.999
 """Just above the minimum of Eq. 2, which no training here comes near."""
@@ -25,8 +28,9 @@ class Killed(BaseException):
     """Stands for a signal: nothing may catch it."""
 
 
-def make_trainer(profile: Profile, *, pretrained: Path | None = None) -> SegmentationTrainer:
-    return SegmentationTrainer(with_threshold(profile.segmentation, NEVER), profile.segmentation.finetune, classes=MR_CLASSES, seed=1, pretrained=pretrained)
+def make_trainer(profile: Profile, *, pretrained: Path | None = None, phases: tuple[Phase, ...] = (Phase.DELAYED,)) -> SegmentationTrainer:
+    return SegmentationTrainer(with_threshold(profile.segmentation, NEVER), profile.segmentation.finetune, phases=phases, classes=MR_CLASSES, seed=1,
+                               pretrained=pretrained)
 
 
 def with_threshold(settings: SegmentationSettings, lovasz_below_loss: float) -> SegmentationSettings:
@@ -151,7 +155,7 @@ def test_scores_that_are_not_finite_name_the_patients_of_the_batch(trainer, stud
     with pytest.raises(InputError) as caught:
         trainer.train(studies[:3], studies[3:], NetworkFolder(tmp_path), "id", stream=0, progress=spoil)
     where = caught.value.problems[0].where
-    drawn = SliceDataset(studies[:3], SliceDraw(classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0,
+    drawn = SliceDataset(studies[:3], SliceDraw(phases=("delayed",), classes=2, crop_px=32, batch_size=4, samples_per_epoch=12, seed=1, stream=0,
                                                 sampling="lesion_oversampled")).samples(2 * 3)
     patients = ", ".join(sorted({sample.study.patient_id for sample in drawn}))
     assert where == f"{tmp_path}, epoch 2, batch 0, patients {patients}"
@@ -172,6 +176,40 @@ def test_a_batch_that_devices_cannot_share_is_refused(profile, monkeypatch):
 def test_the_network_has_the_stem_of_the_profile(profile, stem, kernel_px):
     settings = profile.segmentation.model_copy(update={"stem": stem, "decoder_filters": (8,) * len(DECODER_STRIDES[stem])})
     assert build_segmentation_network(settings, MR_CLASSES, "random").get_layer("conv0").kernel_size == (kernel_px, kernel_px)
+
+
+@pytest.fixture(scope="module")
+def phased_studies(studies, profile, tmp_path_factory) -> list[StoredStudy]:
+    """The same studies with the earlier phases, in which the lesion is brighter; the last one lacks the arterial phase."""
+    store = tmp_path_factory.mktemp("phased")
+    for study in studies:
+        delayed, mask = np.asarray(study.image("delayed")).astype(np.float32), np.asarray(study.mask())
+        volumes = {phase: study.segmentation.volume(delayed + number * 100 * mask) for number, phase in enumerate(("delayed", "portal_venous", "arterial"))}
+        if study is studies[-1]:
+            del volumes["arterial"]
+        write_stored_study(store / study.patient_id, volumes, mask, profile.preprocessing)
+    return [read_stored_study(store / study.patient_id) for study in studies]
+
+
+def test_three_phases_with_any_one_dropped_resume_with_the_same_bits(profile, phased_studies, tmp_path):
+    """From the weights of one phase."""
+    keras.utils.set_random_seed(99)
+    build_segmentation_network(profile.segmentation, CT_CLASSES, "random").save(tmp_path / "ct.keras")
+    trainer = make_trainer(profile, pretrained=tmp_path / "ct.keras", phases=ENHANCED_PHASES)
+    assert trainer.model.input.shape[-1] == 9
+    kernel = trainer.model.get_layer("conv0").get_weights()[0]
+    np.testing.assert_array_equal(kernel[:, :, :3], kernel[:, :, 6:])
+    expected = train(trainer, phased_studies, tmp_path / "whole")
+    with pytest.raises(Killed):
+        train(trainer, phased_studies, tmp_path / "killed", stop_after=2)
+    assert equal(train(trainer, phased_studies, tmp_path / "killed"), expected)
+    assert (tmp_path / "killed" / "history.csv").read_bytes() == (tmp_path / "whole" / "history.csv").read_bytes()
+    again = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", SEGMENTATION_VARIANTS["three-phase"].channels)
+    again.load_weights(tmp_path / "whole" / "model.keras")
+    assert equal(again.get_weights(), expected)
+    # What is dropped counts.
+    trainer._settings = trainer._settings.model_copy(update={"drop_phase": 0.0})
+    assert not equal(train(trainer, phased_studies, tmp_path / "kept"), expected)
 
 
 @pytest.mark.slow

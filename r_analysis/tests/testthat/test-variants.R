@@ -24,7 +24,7 @@ test_that("no variant is named in the code of the analysis or in the page", {
   code <- unlist(lapply(files, readLines, encoding = "UTF-8"))
   # The segmentation variant is called like its phase, which has its own right to be named.
   names <- setdiff(variants$variant, "delayed")
-  expect_length(names, 7)
+  expect_length(names, 8)
   for (name in names) {
     expect_identical(grep(gsub("-", "[-_]", name), code, value = TRUE), character())
   }

@@ -4,10 +4,8 @@ import ast
 
 import pytest
 from diagrams import steps
-from diagrams.steps import describe_pipeline, describe_workflow, find_segmented_phase, read_purposes
+from diagrams.steps import describe_pipeline, describe_workflow, read_purposes
 from stages import STAGES
-
-from lirads_keras.entities import Phase
 
 
 def test_the_workflow_has_every_stage_with_its_needs_and_purpose():
@@ -36,10 +34,6 @@ def test_the_pipeline_has_its_steps_and_what_each_of_them_reads():
     assert {(edge.source, edge.target) for edge in diagram.edges} == {
         *((source, step) for source, step in zip(order, order[1:]) if step != "crop_lesions"), ("extract_lesions", "crop_lesions"),
         ("read_aligned_phases", "crop_lesions"), ("extract_lesions", "categorize"), ("read_aligned_phases", "categorize")}
-
-
-def test_the_phase_that_is_segmented_is_read_from_the_pipeline():
-    assert find_segmented_phase() is Phase.DELAYED
 
 
 @pytest.mark.parametrize("body, edges", [

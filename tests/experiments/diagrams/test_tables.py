@@ -7,7 +7,7 @@ from diagrams.reading import describe_phases, list_rule_inputs
 from diagrams.tables import list_diagrams
 from results_tables import TABLES, build_results_table, write_results_table
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.models.direct import build_direct
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
@@ -70,14 +70,14 @@ def test_a_rule_reads_the_diameter_and_three_features():
 
 
 def test_each_phase_is_told_what_is_read_from_it():
-    diagram = describe_phases(Phase.DELAYED, "paper")
+    diagram = describe_phases([Phase.DELAYED], "paper")
     reads = {(edge.source, edge.target) for edge in diagram.edges if edge.kind == "reads"}
     assert reads == {("arterial", "aphe"), ("portal_venous", "washout"), ("portal_venous", "capsule"), ("delayed", "washout"), ("delayed", "capsule"),
                      ("delayed", "diameter_mm")}
     assert {edge.source for edge in diagram.edges if edge.target == "category"} == {"diameter_mm", "aphe", "washout", "capsule"}
     unread = {node.node_id for node in diagram.nodes if node.detail == "recognised, not read by a network"}
     assert unread == {"precontrast", "hepatobiliary", "other"}
-    other = describe_phases(Phase.ARTERIAL, "v2018")
-    assert ("arterial", "diameter_mm") in {(edge.source, edge.target) for edge in other.edges}
+    other = describe_phases(ENHANCED_PHASES, "v2018")
+    assert {edge.source for edge in other.edges if edge.target == "diameter_mm"} == {"arterial", "portal_venous", "delayed"}
     assert "v2018" in next(node for node in other.nodes if node.node_id == "category").detail
     assert all(dataclasses.asdict(node)["rows_px"] is None for node in diagram.nodes)
