@@ -128,7 +128,9 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
         "dirty": {True: 1, False: 0}.get(provenance["dirty"]), "seed": plan.profile.seed, "folds": plan.profile.segmentation.folds,
         "rules": settings.rules, "decision_threshold": settings.decision_threshold, "python": platform.python_version(),
         "tensorflow": provenance["versions"].get("tensorflow-cpu") or provenance["versions"].get("tensorflow"), "keras": metadata.version("keras"),
-        "pretraining": "LiTS" if plan.lits else "virtual CT", "trunk_weights": settings.weights, "seeds": " ".join(map(str, settings.seeds)),
+        "pretraining": "LiTS" if plan.lits else "virtual CT", "segmentation": plan.profile.segmentation.variants[0],
+        "segmentation_seeds": " ".join(map(str, plan.profile.segmentation.seeds)),
+        "trunk_weights": settings.weights, "seeds": " ".join(map(str, settings.seeds)),
     }
     return [{"key": key, "value": None if value is None else str(value)} for key, value in values.items()]
 

@@ -17,7 +17,7 @@ from stages import CHECKOUT, Plan
 
 from lirads_keras.io.atomic import write_text
 from lirads_keras.run import RunFolder
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNK_WORDS
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, TRUNK_WORDS, SegmentationVariant
 
 Row = dict[str, str]
 
@@ -72,8 +72,9 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
     commit = f"{records['commit']}{' with changes' if records['dirty'] else ''}"
     return _table(["", ""], [
         ["segmentation", f"2.5D UNet++, {segmentation.encoder} (stem: {segmentation.stem}) with CBAM at width {segmentation.width_factor:g}, "
-                         f"{profile.preprocessing.matrix_px} × {profile.preprocessing.matrix_px} pixels, on the delayed phase; pre-trained on "
+                         f"{profile.preprocessing.matrix_px} × {profile.preprocessing.matrix_px} pixels; pre-trained on "
                          f"{facts.get('pretraining', 'CT')}, encoder weights at its start: {segmentation.encoder_weights}"],
+        *([f"segmentation, {variant}", _describe_channels(SEGMENTATION_VARIANTS[variant])] for variant in segmentation.variants),
         *([f"characterisation, {variant}", _describe_variant(variant)] for variant in characterization.variants),
         ["trunks of the characterisation", f"width {characterization.width_factor:g}, weights at the start: {characterization.weights}, "
                                            f"crops of {characterization.crop_px} × {characterization.crop_px} pixels"],
@@ -87,6 +88,11 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
         ["weights", "`segmentation/`, `characterization/`; SHA-256 in `checksums.json`"],
         ["time", f"{sum(measured) / 60:.1f} min for the stages before the report" if measured else "not recorded"],
         ["licence", f"{_citation(CHECKOUT / 'CITATION.cff')['license']}; of the code. Weights that began from ImageNet or LiTS carry those sets' terms"]])
+
+
+def _describe_channels(variant: SegmentationVariant) -> str:
+    phases = "; ".join(f"{str(phase).replace('_', ' ')} z − 1, z, z + 1" for phase in variant.phases)
+    return f"{variant.words}; channels in order: {phases}"
 
 
 def _join(seeds: Iterable[int]) -> str:

@@ -186,6 +186,8 @@ class SegmentationSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> SegmentationSettings:
+        if self.variants[0] != PAPER_SEGMENTATION:
+            raise ValueError(f"variants begin with {PAPER_SEGMENTATION}, which stands beside the paper's numbers, not with {self.variants[0]}")
         if len(self.seeds) > 1:
             raise ValueError(f"seeds needs exactly one (runs with different seeds tell how far they move), not {', '.join(map(str, self.seeds))}")
         if self.training_crop_px % 32:

@@ -54,7 +54,6 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("segmentation.folds", 3, "folds"),
     ("segmentation.drop_phase", 0.5, "folds"),
     ("segmentation.variants", ("delayed", "three-phase"), None),
-    ("segmentation.variants", ("three-phase", "delayed"), "lesions"),
     ("evaluation.thresholds", (0.4,), "folds"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),
@@ -82,6 +81,12 @@ def test_a_setting_changes_its_stage_and_all_after_it_and_none_before(profile, t
     before = write_plan(tmp_path / "run", profile, tmp_path, None).digests
     now = write_plan(tmp_path / "run", with_setting(profile, setting, value), tmp_path, None).digests
     assert changed(before, now) == after(*(first or "").split())
+
+
+def test_the_lesions_are_those_of_the_first_segmentation_variant(profile):
+    lesions = [stages._settings(with_setting(profile, "segmentation.variants", names), STAGES["lesions"])
+               for names in (("delayed",), ("delayed", "three-phase"), ("three-phase",))]
+    assert lesions[0] == lesions[1] != lesions[2]
 
 
 def test_digests_do_not_depend_on_where_a_run_lies(profile, tmp_path):

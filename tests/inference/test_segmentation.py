@@ -109,12 +109,15 @@ def test_the_body_is_that_of_the_latest_phase_that_is_there(absent):
     given = SegmentationInput(image, tuple(None if place == absent else one for place, one in enumerate(images)))
     asked = []
 
-    def predictor(stacks, window):
-        asked.append(window)
-        assert stacks.shape[1:] == (128, 160, 9)
-        return np.full((len(stacks), *(part.stop - part.start for part in window)), 0.5, np.float32)
+    class Predictor:
+        window_px = 8
 
-    list(predict_slices(predictor, given, BOX, batch_size=8))
+        def __call__(self, stacks, window):
+            asked.append(window)
+            assert stacks.shape[1:] == (128, 160, 9)
+            return np.full((len(stacks), *(part.stop - part.start for part in window)), 0.5, np.float32)
+
+    list(predict_slices(Predictor(), given, BOX, batch_size=8))
     # Rows 30 … 69 or 40 … 69 with a margin of 4, to multiples of 8.
     assert asked == [(slice(24, 80), BODY_WINDOW[1]) if absent is None else BODY_WINDOW]
 
