@@ -117,7 +117,7 @@ def test_a_study_of_a_real_pacs_is_the_study_that_was_sent(orthanc: str, study_f
     entry, = [entry for entry in source.list_studies() if entry.study_id not in before]
     assert re.fullmatch(r"[0-9a-f]{16}", entry.study_id) and entry.label == f"study {entry.study_id[:8]}"
     told: list[str] = []
-    got, sent = source.read(entry.study_id, told.append), read_study(sent_folder)
+    got, sent = source.read(entry.study_id, lambda fraction, message: told.append(message)), read_study(sent_folder)
     assert (got.study_uid, got.patient_id) == (uid, entry.label) == (sent.study_uid, entry.label)
     assert told[0] == "fetching series 1 of 3: 0 of 16 images" and told[-1] == "reading the headers"
     assert got.phases().keys() == sent.phases().keys() == {Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED}

@@ -1,0 +1,187 @@
+"""Which segmentation network is better for the same minutes of one core? One setting on a development run's cohort, folds 3 and up trained, 0 to 2 tested.
+
+    python experiments/benchmarks/network_choice.py --run runs/dev --variant three-phase --minutes 5 \\
+        --set segmentation.stem=full_resolution --set 'segmentation.decoder_filters=[48, 32, 16, 16]'
+
+RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished. The steps are what fits into the minutes at the time a step takes
+here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last step, and the last weights are tested. Test patients: those with
+lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into the run; a line of JSON is printed.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from lirads_keras.config import Profile, read_profile  # noqa: E402
+from lirads_keras.errors import InputError, Problem  # noqa: E402
+
+TEST_FOLDS = range(3)
+SIZES_MM = (10, 20)
+MINIMUM_IOU = 0.1
+STREAM = 500
+"""Random stream of these trainings, which no fold has."""
+
+
+def change_settings(profile: Profile, changes: list[str]) -> Profile:
+    """The profile with `dotted.key=YAML value` changed, checked as a profile's file is."""
+    content = profile.model_dump(mode="json")
+    for change in changes:
+        path, _, value = change.partition("=")
+        *sections, key = path.split(".")
+        section = content
+        for name in sections:
+            section = section.get(name, {})
+        if key not in section:
+            raise InputError(Problem(f"--set {change}", "a setting of the profile, =, and its value", "no such setting"))
+        section[key] = yaml.safe_load(value)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "changed.yaml"
+        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return read_profile(path)
+
+
+def time_step(trainer: Any, channels: int, batch_size: int, crop_px: int) -> float:
+    """Median seconds of a training step; the trainer's weights are reset when it trains."""
+    generator = np.random.default_rng(0)
+    image = generator.normal(size=(batch_size, crop_px, crop_px, channels)).astype(np.float32)
+    label = np.eye(2, dtype=np.float32)[generator.integers(0, 2, image.shape[:3])]
+    model = trainer._variables.model
+    model.train_on_batch(image, label)
+    seconds = []
+    for _ in range(8):
+        started = time.perf_counter()
+        model.train_on_batch(image, label)
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
+
+
+def train_and_test(run: Path, variant: str, changes: list[str], *, minutes: float, steps: int | None, pretrained: bool, negatives: int) -> dict[str, Any]:
+    """What was trained, for how long, and what it found."""
+    from stage_data import fold_of_patients
+    from stages import read_plan
+
+    from lirads_keras.evaluation.detection import match_lesions
+    from lirads_keras.evaluation.overlap import LEVELS, compute_pixel_counts
+    from lirads_keras.inference.predictors import build_predictor
+    from lirads_keras.inference.segmentation import predict_levels
+    from lirads_keras.lesions import extract_lesions, measure_lesions
+    from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
+    from lirads_keras.preprocessing.store import read_stored_study
+    from lirads_keras.run import NetworkFolder
+    from lirads_keras.training.runtime import configure_tensorflow
+    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.variants import SEGMENTATION_VARIANTS
+
+    plan = read_plan(run)
+    profile, chosen = change_settings(plan.profile, changes), SEGMENTATION_VARIANTS[variant]
+    settings, stage = profile.segmentation, profile.segmentation.finetune
+    configure_tensorflow(threads=1, precision=settings.precision)
+    weights = plan.run.pretraining.weights if pretrained else None
+
+    def build(epochs: int, samples: int) -> SegmentationTrainer:
+        timed = stage.model_copy(update={"epochs": epochs, "samples_per_epoch": samples, "patience_epochs": epochs})
+        return SegmentationTrainer(settings, timed, phases=chosen.phases, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=weights)
+
+    if steps is None:
+        steps = max(int(60 * minutes / time_step(build(1, stage.batch_size), chosen.channels, stage.batch_size, settings.training_crop_px)), 1)
+    trainer = build(1, steps * stage.batch_size)
+    positives, fold_of = fold_of_patients(plan)
+    studies = {name: read_stored_study(plan.run.store(name)) for name in fold_of}
+    training = [studies[name] for name in positives if fold_of[name] not in TEST_FOLDS]
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        # One epoch: what stops training early would choose among epochs, and here the schedule alone ends it.
+        trainer.train(training, training[:1], NetworkFolder(Path(folder)), "network choice", stream=STREAM)
+    seconds = time.perf_counter() - started
+    predictor = build_predictor(trainer.model, profile.inference.engine, 1)
+    predictor.take_weights()
+    tested = [name for name in positives if fold_of[name] in TEST_FOLDS]
+    without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:negatives]
+    thresholds = [threshold for threshold in profile.evaluation.thresholds if 0.2 <= threshold <= 0.8]
+    dice: dict[float, list[float]] = {threshold: [] for threshold in thresholds}
+    found: Counter[str] = Counter()
+    for name in (*tested, *without):
+        study = studies[name]
+        levels = predict_levels(predictor, read_segmentation_input(study, chosen.phases), study.grid(), profile.inference,
+                                batch_size=settings.prediction_batch_size)
+        labels = np.asarray(study.mask())
+        if name not in without:
+            counts = compute_pixel_counts(levels, labels > 0)
+            for threshold in thresholds:
+                dice[threshold].append(counts.dice(threshold))
+        voxel_mm3 = abs(float(np.linalg.det(study.affine[:3, :3])))
+        probability = study.grid().with_array(levels.astype(np.float32) / np.float32(LEVELS))
+        reference = measure_lesions(labels, study.grid())
+        for threshold in thresholds:
+            for volume_mm3 in (0, 100, 250, 500):
+                predicted = extract_lesions(probability, threshold - 0.5 / LEVELS, minimum_voxels=max(int(np.ceil(volume_mm3 / voxel_mm3)), 1))
+                matches = match_lesions(reference, predicted, minimum_overlap_iou=MINIMUM_IOU)
+                key = f"{threshold:g}/{volume_mm3}"
+                found[f"{key} tp"] += sum(matches.predicted_matched)
+                found[f"{key} fp"] += len(predicted) - sum(matches.predicted_matched)
+                found[f"{key} clean"] += name in without and not predicted
+                found[f"{key} patients"] += any(matches.reference_matched)
+                for lesion, hit in zip(reference, matches.reference_matched, strict=True):
+                    size = sum(lesion.diameter_mm >= limit for limit in SIZES_MM)
+                    found[f"{key} size {size}"] += hit
+                    found[f"size {size}"] += threshold == thresholds[0] and volume_mm3 == 0
+    return {"variant": variant, "set": changes, "pretrained": pretrained, "parameters": trainer.model.count_params(), "steps": steps,
+            "training_s": round(seconds), "patients": len(tested), "negatives": len(without),
+            "dice": {f"{threshold:g}": [round(float(np.mean(values)), 3), round(float(np.median(values)), 3)] for threshold, values in dice.items()},
+            "detection": describe_best(found, len(tested), len(without))}
+
+
+def describe_best(found: Counter[str], tested: int, without: int) -> dict[str, Any]:
+    """Detection at the threshold and minimum volume with the best lesion F1 on these very patients: a comparison of networks, no estimate."""
+    lesions = sum(found[f"size {size}"] for size in range(len(SIZES_MM) + 1))
+
+    def f1(key: str) -> float:
+        hits = sum(found[f"{key} size {size}"] for size in range(len(SIZES_MM) + 1))
+        predicted = found[f"{key} tp"] + found[f"{key} fp"]
+        recall, precision = hits / max(lesions, 1), found[f"{key} tp"] / max(predicted, 1)
+        return 2 * recall * precision / max(recall + precision, 1e-9)
+
+    keys = sorted({key.split(" ")[0] for key in found if key.endswith(" fp")})
+    best = max(keys, key=f1)
+    names = ["under 10 mm", "10 to 19 mm", "from 20 mm"]
+    return {"threshold/mm3": best, "f1": round(f1(best), 3), "precision": round(found[f"{best} tp"] / max(found[f"{best} tp"] + found[f"{best} fp"], 1), 3),
+            "false_lesions_a_patient": round(found[f"{best} fp"] / max(tested + without, 1), 2), "sensitivity": round(found[f"{best} patients"] / tested, 3),
+            "specificity": round(found[f"{best} clean"] / max(without, 1), 3),
+            "recall": {name: f"{found[f'{best} size {size}']}/{found[f'size {size}']}" for size, name in enumerate(names)}}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--variant", default="delayed")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of training on one core")
+    parser.add_argument("--steps", type=int, help="instead of minutes")
+    parser.add_argument("--pretrained", action="store_true", help="start from the run's pre-training on CT, which has to have this network")
+    parser.add_argument("--negatives", type=int, default=30)
+    parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting of the profile; may be given again")
+    parsed = parser.parse_args()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        print(json.dumps(train_and_test(parsed.run, parsed.variant, parsed.changes, minutes=parsed.minutes, steps=parsed.steps, pretrained=parsed.pretrained,
+                                        negatives=parsed.negatives)))
+    except InputError as error:
+        for problem in error.problems:
+            print(f"error: {problem}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
