@@ -1,11 +1,13 @@
-"""Which segmentation network is better for the same minutes of one core? One setting on a development run's cohort, folds 3 and up trained, 0 to 2 tested.
+"""Which segmentation network is better for the same minutes of one core? One network on a development run's cohort, folds 3 and up trained, 0 to 2 tested.
 
     python experiments/benchmarks/network_choice.py --run runs/dev --variant three-phase --minutes 5 \\
         --set segmentation.stem=full_resolution --set 'segmentation.decoder_filters=[48, 32, 16, 16]'
 
-RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished. The steps are what fits into the minutes at the time a step takes
-here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last step, and the last weights are tested. Test patients: those with
-lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into the run; a line of JSON is printed.
+--network plain_unet is a plain U-Net with full-resolution skips (2.7 M parameters, AdamW), segmentation_models that package's U-Net on a ResNet-18: both are
+trained on the same samples with the same loss, as yardsticks. RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished.
+The steps are what fits into the minutes at the time a step takes here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last
+step, and the last weights are tested. Test patients: those with lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into
+the run; a line of JSON is printed. At which threshold and volume lesions are counted is chosen on these very patients: that compares, and estimates nothing.
 """
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -26,10 +29,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lirads_keras.config import Profile, read_profile  # noqa: E402
 from lirads_keras.errors import InputError, Problem  # noqa: E402
+from lirads_keras.variants import SEGMENTATION_VARIANTS, SegmentationVariant  # noqa: E402
+
+if TYPE_CHECKING:
+    import keras
+
+    from lirads_keras.inference.predictors import Predictor
+    from lirads_keras.preprocessing.store import StoredStudy
 
 TEST_FOLDS = range(3)
 SIZES_MM = (10, 20)
 MINIMUM_IOU = 0.1
+HALF = 0.5
 STREAM = 500
 """Random stream of these trainings, which no fold has."""
 
@@ -47,17 +58,16 @@ def change_settings(profile: Profile, changes: list[str]) -> Profile:
             raise InputError(Problem(f"--set {change}", "a setting of the profile, =, and its value", "no such setting"))
         section[key] = yaml.safe_load(value)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "changed.yaml"
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
-        return read_profile(path)
+        file = Path(folder) / "changed.yaml"
+        file.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return read_profile(file)
 
 
-def time_step(trainer: Any, channels: int, batch_size: int, crop_px: int) -> float:
-    """Median seconds of a training step; the trainer's weights are reset when it trains."""
+def time_step(model: keras.Model, batch_size: int, crop_px: int) -> float:
+    """Median seconds of a training step of a compiled model, whose weights it changes."""
     generator = np.random.default_rng(0)
-    image = generator.normal(size=(batch_size, crop_px, crop_px, channels)).astype(np.float32)
+    image = generator.normal(size=(batch_size, crop_px, crop_px, model.input.shape[-1])).astype(np.float32)
     label = np.eye(2, dtype=np.float32)[generator.integers(0, 2, image.shape[:3])]
-    model = trainer._variables.model
     model.train_on_batch(image, label)
     seconds = []
     for _ in range(8):
@@ -67,55 +77,140 @@ def time_step(trainer: Any, channels: int, batch_size: int, crop_px: int) -> flo
     return float(np.median(seconds))
 
 
-def train_and_test(run: Path, variant: str, changes: list[str], *, minutes: float, steps: int | None, pretrained: bool, negatives: int) -> dict[str, Any]:
+def build_plain_unet(channels: int, filters: tuple[int, ...] = (16, 32, 64, 128, 160, 160)) -> keras.Model:
+    """Images (n, y, x, channels), y and x multiples of 32 -> softmax (n, y, x, 2): two convolutions a level, strided ones down, transposed ones up."""
+    import keras
+    from keras import layers
+
+    def convolve(x: Any, width: int, strides: int = 1) -> Any:
+        x = layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False, kernel_initializer="he_uniform")(x)
+        return layers.LeakyReLU(negative_slope=0.01)(layers.BatchNormalization(momentum=0.9)(x))
+
+    image = keras.Input((None, None, channels))
+    x, skips = image, []
+    for level, width in enumerate(filters):
+        x = convolve(convolve(x, width, 1 if level == 0 else 2), width)
+        skips.append(x)
+    for width, skip in zip(filters[-2::-1], skips[-2::-1], strict=True):
+        x = layers.Concatenate()([layers.Conv2DTranspose(width, 2, strides=2)(x), skip])
+        x = convolve(convolve(x, width), width)
+    return keras.Model(image, layers.Softmax()(layers.Conv2D(2, 1)(x)), name="plain_unet")
+
+
+def build_library_unet(channels: int) -> keras.Model:
+    """The U-Net of the package segmentation-models on its ResNet-18."""
+    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
+    import segmentation_models
+
+    return segmentation_models.Unet("resnet18", input_shape=(None, None, channels), classes=2, activation="softmax", encoder_weights=None)
+
+
+class WholeSlices:
+    """A network without halves as a `Predictor`."""
+
+    window_px = 32
+
+    def __init__(self, model: keras.Model) -> None:
+        import tensorflow as tf
+
+        self._predict = tf.function(lambda stacks: model(stacks, training=False)[..., 1],
+                                    input_signature=[tf.TensorSpec((None, None, None, model.input.shape[-1]), tf.float32)])
+
+    def __call__(self, stacks: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+        rows, columns = window
+        return np.asarray(self._predict(stacks))[:, rows, columns]
+
+    def take_weights(self) -> None:
+        pass
+
+
+def train_ours(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], minutes: float, steps: int | None,
+               pretrained: Path | None) -> tuple[keras.Model, Predictor, int]:
+    """The profile's network after its last step, ready to predict, and the number of steps."""
+    from lirads_keras.inference.predictors import build_predictor
+    from lirads_keras.run import NetworkFolder
+    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+
+    settings, stage = profile.segmentation, profile.segmentation.finetune
+
+    def build(samples: int) -> SegmentationTrainer:
+        # One epoch: what stops training early would choose among epochs, and here the schedule alone ends it.
+        timed = stage.model_copy(update={"epochs": 1, "samples_per_epoch": samples, "patience_epochs": 1})
+        return SegmentationTrainer(settings, timed, phases=variant.phases, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=pretrained)
+
+    if steps is None:
+        steps = max(int(60 * minutes / time_step(build(stage.batch_size)._variables.model, stage.batch_size, settings.training_crop_px)), 1)
+    trainer = build(steps * stage.batch_size)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.train(training, training[:1], NetworkFolder(Path(folder)), "network choice", stream=STREAM)
+    predictor = build_predictor(trainer.model, profile.inference.engine, 1)
+    predictor.take_weights()
+    return trainer.model, predictor, steps
+
+
+def train_yardstick(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], minutes: float, steps: int | None,
+                    build: Callable[[int], keras.Model]) -> tuple[keras.Model, Predictor, int]:
+    """As `train_ours`, of another network, with AdamW."""
+    import keras
+
+    from lirads_keras.losses.segmentation import HybridSegmentationLoss
+    from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
+    from lirads_keras.training.feed import feed_training
+
+    settings, stage = profile.segmentation, profile.segmentation.finetune
+
+    def compiled(count: int) -> keras.Model:
+        keras.utils.set_random_seed(settings.seeds[0])
+        model = build(variant.channels)
+        model.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(stage.learning_rate, count)),
+                      loss=HybridSegmentationLoss.from_settings(settings.loss))
+        return model
+
+    if steps is None:
+        steps = max(int(60 * minutes / time_step(compiled(1), stage.batch_size, settings.training_crop_px)), 1)
+    model = compiled(steps)
+    timed = stage.model_copy(update={"samples_per_epoch": steps * stage.batch_size})
+    drawn = SliceDataset(training, SliceDraw.of_stage(settings, timed, phases=variant.phases, classes=2, seed=settings.seeds[0], stream=STREAM))
+    model.fit(feed_training(drawn, 0), steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
+    return model, WholeSlices(model), steps
+
+
+def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
     """What was trained, for how long, and what it found."""
     from stage_data import fold_of_patients
     from stages import read_plan
 
     from lirads_keras.evaluation.detection import match_lesions
     from lirads_keras.evaluation.overlap import LEVELS, compute_pixel_counts
-    from lirads_keras.inference.predictors import build_predictor
     from lirads_keras.inference.segmentation import predict_levels
     from lirads_keras.lesions import extract_lesions, measure_lesions
     from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
     from lirads_keras.preprocessing.store import read_stored_study
-    from lirads_keras.run import NetworkFolder
     from lirads_keras.training.runtime import configure_tensorflow
-    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
-    from lirads_keras.variants import SEGMENTATION_VARIANTS
 
-    plan = read_plan(run)
-    profile, chosen = change_settings(plan.profile, changes), SEGMENTATION_VARIANTS[variant]
-    settings, stage = profile.segmentation, profile.segmentation.finetune
-    configure_tensorflow(threads=1, precision=settings.precision)
-    weights = plan.run.pretraining.weights if pretrained else None
-
-    def build(epochs: int, samples: int) -> SegmentationTrainer:
-        timed = stage.model_copy(update={"epochs": epochs, "samples_per_epoch": samples, "patience_epochs": epochs})
-        return SegmentationTrainer(settings, timed, phases=chosen.phases, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=weights)
-
-    if steps is None:
-        steps = max(int(60 * minutes / time_step(build(1, stage.batch_size), chosen.channels, stage.batch_size, settings.training_crop_px)), 1)
-    trainer = build(1, steps * stage.batch_size)
+    plan = read_plan(parsed.run)
+    profile, chosen = change_settings(plan.profile, parsed.changes), SEGMENTATION_VARIANTS[parsed.variant]
+    configure_tensorflow(threads=1, precision=profile.segmentation.precision)
     positives, fold_of = fold_of_patients(plan)
     studies = {name: read_stored_study(plan.run.store(name)) for name in fold_of}
     training = [studies[name] for name in positives if fold_of[name] not in TEST_FOLDS]
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        # One epoch: what stops training early would choose among epochs, and here the schedule alone ends it.
-        trainer.train(training, training[:1], NetworkFolder(Path(folder)), "network choice", stream=STREAM)
+    if parsed.network == "unet_plus_plus":
+        start = plan.run.pretraining.weights if parsed.pretrained else None
+        model, predictor, steps = train_ours(profile, chosen, training, parsed.minutes, parsed.steps, start)
+    else:
+        build = {"plain_unet": build_plain_unet, "segmentation_models": build_library_unet}[parsed.network]
+        model, predictor, steps = train_yardstick(profile, chosen, training, parsed.minutes, parsed.steps, build)
     seconds = time.perf_counter() - started
-    predictor = build_predictor(trainer.model, profile.inference.engine, 1)
-    predictor.take_weights()
     tested = [name for name in positives if fold_of[name] in TEST_FOLDS]
-    without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:negatives]
+    without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:parsed.negatives]
     thresholds = [threshold for threshold in profile.evaluation.thresholds if 0.2 <= threshold <= 0.8]
     dice: dict[float, list[float]] = {threshold: [] for threshold in thresholds}
     found: Counter[str] = Counter()
     for name in (*tested, *without):
         study = studies[name]
         levels = predict_levels(predictor, read_segmentation_input(study, chosen.phases), study.grid(), profile.inference,
-                                batch_size=settings.prediction_batch_size)
+                                batch_size=profile.segmentation.prediction_batch_size)
         labels = np.asarray(study.mask())
         if name not in without:
             counts = compute_pixel_counts(levels, labels > 0)
@@ -137,9 +232,10 @@ def train_and_test(run: Path, variant: str, changes: list[str], *, minutes: floa
                     size = sum(lesion.diameter_mm >= limit for limit in SIZES_MM)
                     found[f"{key} size {size}"] += hit
                     found[f"size {size}"] += threshold == thresholds[0] and volume_mm3 == 0
-    return {"variant": variant, "set": changes, "pretrained": pretrained, "parameters": trainer.model.count_params(), "steps": steps,
-            "training_s": round(seconds), "patients": len(tested), "negatives": len(without),
+    return {"network": parsed.network, "variant": parsed.variant, "set": parsed.changes, "pretrained": parsed.pretrained, "parameters": model.count_params(),
+            "steps": steps, "training_s": round(seconds), "patients": len(tested), "negatives": len(without),
             "dice": {f"{threshold:g}": [round(float(np.mean(values)), 3), round(float(np.median(values)), 3)] for threshold, values in dice.items()},
+            "dice_at_half": {name: round(value, 4) for name, value in zip(tested, dice[HALF], strict=True)},
             "detection": describe_best(found, len(tested), len(without))}
 
 
@@ -165,7 +261,8 @@ def describe_best(found: Counter[str], tested: int, without: int) -> dict[str, A
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--variant", default="delayed")
+    parser.add_argument("--network", choices=("unet_plus_plus", "plain_unet", "segmentation_models"), default="unet_plus_plus")
+    parser.add_argument("--variant", choices=tuple(SEGMENTATION_VARIANTS), default=next(iter(SEGMENTATION_VARIANTS)))
     parser.add_argument("--minutes", type=float, default=5.0, help="of training on one core")
     parser.add_argument("--steps", type=int, help="instead of minutes")
     parser.add_argument("--pretrained", action="store_true", help="start from the run's pre-training on CT, which has to have this network")
@@ -174,8 +271,7 @@ def main() -> int:
     parsed = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        print(json.dumps(train_and_test(parsed.run, parsed.variant, parsed.changes, minutes=parsed.minutes, steps=parsed.steps, pretrained=parsed.pretrained,
-                                        negatives=parsed.negatives)))
+        print(json.dumps(train_and_test(parsed)))
     except InputError as error:
         for problem in error.problems:
             print(f"error: {problem}", file=sys.stderr)
