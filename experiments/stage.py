@@ -11,6 +11,7 @@ from stages import Plan, read_plan
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.atomic import write_json
+from lirads_keras.io.open_files import allow_open_files
 from lirads_keras.progress import Progress
 from lirads_keras.run import RunFolder
 
@@ -39,6 +40,7 @@ def run_stage(name: str, work: Callable[[Plan, Progress, str], None]) -> None:
     parser.add_argument("--part", default="", help="number of the process, where several share a queue")
     arguments = parser.parse_args()
     started = time.time()
+    allow_open_files()
     try:
         plan = read_plan(arguments.run)
         progress = ProgressFile(plan, name, arguments.part)

@@ -51,7 +51,7 @@ STAGES = {
     "characterization": Stage("train_variants.py", ("characterization",), ("lesions", "trunks"),
                               without=("characterization.rules", "characterization.decision_threshold", "characterization.variants",
                                        "characterization.seeds", "characterization.half_split")),
-    "results": Stage("export_results.py", ("evaluation", "characterization"), ("characterization",)),
+    "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization",)),
     "report": Stage("render_report.py", (), ("results",)),
 }
 

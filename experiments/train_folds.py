@@ -1,4 +1,4 @@
-"""Stage folds: fine-tunes on the delayed phase, chooses each fold's threshold, predicts its test patients (§2.4, §2.5.1)."""
+"""Stage folds: fine-tunes on the phases of each variant, chooses each fold's threshold, predicts its test patients (§2.4, §2.5.1)."""
 from __future__ import annotations
 
 from stage import run_stage
@@ -16,9 +16,10 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     studies = {patient_id: read_stored_study(plan.run.store(patient_id)) for patient_id in fold_of}
     variants = plan.profile.segmentation.variants
     for number, name in enumerate(variants):
+        told = part_of(progress, number / len(variants), (number + 1) / len(variants), f"{name}, " if len(variants) > 1 else "")
         train_folds(CrossValidation(
             plan.run, plan.profile, SEGMENTATION_VARIANTS[name], studies, positives, fold_of, pretrained=plan.run.pretraining.weights,
-            identity=plan.digests["folds"], threads=plan.profile.workflow.threads), part_of(progress, number / len(variants), (number + 1) / len(variants)))
+            identity=plan.digests["folds"], threads=plan.profile.workflow.threads), told)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ DECODER_STRIDES: dict[Stem, tuple[int, ...]] = {"paper": (16, 8, 4, 2, 1), "full
 
 
 class SegmentationSettings(Settings):
-    """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the delayed phase."""
+    """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the phases of each variant."""
 
     variants: SegmentationNames = Field((PAPER_SEGMENTATION,), description="the first is the one whose lesions are characterised")
     seeds: Seeds = Field(description="of initial weights, order and augmentation, in pre-training too; not reported")
@@ -173,7 +173,7 @@ class SegmentationSettings(Settings):
     sampling: Literal["uniform", "lesion_oversampled", "patient_balanced"] = Field(
         "uniform", description="all S − 2 samples equally often, or a fraction from lesion slices (patient_balanced: each patient equally often)")
     lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch unless sampling is uniform")
-    drop_phase: Fraction = Field(0.25, description="share of training samples without any one of their phases, drawn at random, where a variant has several")
+    drop_phase: Fraction = Field(0.25, description="share of training samples that lose one of their phases, drawn at random, where a variant has several")
     folds: Annotated[int, Field(ge=2)] = Field(9, description="§2.4")
     validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold: ledger item 18")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"

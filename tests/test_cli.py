@@ -57,7 +57,7 @@ def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
     report = json.loads(text)
     assert report["patient_id"] == "mine" and virtual_study.name not in text + finished.stdout + finished.stderr
     assert "Research use only" in report["notice"]
-    assert report["versions"]["rules"] == "paper" and report["versions"]["variant"] == "vgg16-adaptive"
+    assert report["versions"]["rules"] == "paper" and report["versions"]["characterisation variant"] == "vgg16-adaptive"
     for lesion in report["lesions"]:
         assert lesion["category"] in {"LR-3", "LR-4", "LR-5"} and lesion["category"] in lesion["reasons"]
         assert lesion["diameter_mm"] > 0 and set(lesion["features"]) == {"aphe", "washout", "capsule"}

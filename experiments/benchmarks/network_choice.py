@@ -3,11 +3,12 @@
     python experiments/benchmarks/network_choice.py --run runs/dev --variant three-phase --minutes 5 \\
         --set segmentation.stem=full_resolution --set 'segmentation.decoder_filters=[48, 32, 16, 16]'
 
---network plain_unet is a plain U-Net with full-resolution skips (2.7 M parameters, AdamW), segmentation_models that package's U-Net on a ResNet-18: both are
-trained on the same samples with the same loss, as yardsticks. RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished.
-The steps are what fits into the minutes at the time a step takes here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last
-step, and the last weights are tested. Test patients: those with lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into
-the run; a line of JSON is printed. At which threshold and volume lesions are counted is chosen on these very patients: that compares, and estimates nothing.
+--network plain_unet is a plain U-Net with full-resolution skips (2.7 M parameters, AdamW), segmentation_models that package's U-Net on a ResNet-18:
+both are trained on the same samples with the same loss (Eq. 2 alone: Eq. 3 joins between epochs, and this is one), as yardsticks.
+RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished. The steps are what fits into the minutes at the time that
+a sample takes to be drawn and trained on here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last step, and the last
+weights are tested. Test patients: those with lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into the run; a line
+of JSON is printed. At which threshold and volume lesions are counted is chosen on these very patients: that compares, and estimates nothing.
 """
 from __future__ import annotations
 
@@ -28,18 +29,21 @@ import yaml
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from lirads_keras.config import Profile, read_profile  # noqa: E402
-from lirads_keras.errors import InputError, Problem  # noqa: E402
+from lirads_keras.errors import InputError, Problem, raise_if_any  # noqa: E402
 from lirads_keras.variants import SEGMENTATION_VARIANTS, SegmentationVariant  # noqa: E402
 
 if TYPE_CHECKING:
     import keras
 
     from lirads_keras.inference.predictors import Predictor
+    from lirads_keras.preprocessing.slices import SliceDataset
     from lirads_keras.preprocessing.store import StoredStudy
 
 TEST_FOLDS = range(3)
 SIZES_MM = (10, 20)
 MINIMUM_IOU = 0.1
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Those of Table 4."""
 HALF = 0.5
 STREAM = 500
 """Random stream of these trainings, which no fold has."""
@@ -58,23 +62,29 @@ def change_settings(profile: Profile, changes: list[str]) -> Profile:
             raise InputError(Problem(f"--set {change}", "a setting of the profile, =, and its value", "no such setting"))
         section[key] = yaml.safe_load(value)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "changed.yaml"
+        file = Path(folder) / "--set"
         file.write_text(yaml.safe_dump(content), encoding="utf-8")
         return read_profile(file)
 
 
-def time_step(model: keras.Model, batch_size: int, crop_px: int) -> float:
-    """Median seconds of a training step of a compiled model, whose weights it changes."""
-    generator = np.random.default_rng(0)
-    image = generator.normal(size=(batch_size, crop_px, crop_px, model.input.shape[-1])).astype(np.float32)
-    label = np.eye(2, dtype=np.float32)[generator.integers(0, 2, image.shape[:3])]
-    model.train_on_batch(image, label)
+def time_step(model: keras.Model, drawn: SliceDataset) -> float:
+    """Median seconds in which a batch is drawn and trained on, one after the other; the weights of the compiled model change."""
+    model.train_on_batch(*drawn[0])
     seconds = []
-    for _ in range(8):
+    for number in range(1, 9):
         started = time.perf_counter()
-        model.train_on_batch(image, label)
+        model.train_on_batch(*drawn[number])
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds))
+
+
+def draw_samples(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], steps: int) -> SliceDataset:
+    """The batches of all networks that are compared, drawn by one thread."""
+    from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
+
+    settings, stage = profile.segmentation, profile.segmentation.finetune
+    timed = stage.model_copy(update={"samples_per_epoch": steps * stage.batch_size})
+    return SliceDataset(training, SliceDraw.of_stage(settings, timed, phases=variant.phases, classes=2, seed=settings.seeds[0], stream=STREAM), workers=1)
 
 
 def build_plain_unet(channels: int, filters: tuple[int, ...] = (16, 32, 64, 128, 160, 160)) -> keras.Model:
@@ -139,7 +149,7 @@ def train_ours(profile: Profile, variant: SegmentationVariant, training: list[St
         return SegmentationTrainer(settings, timed, phases=variant.phases, classes=MR_CLASSES, seed=settings.seeds[0], pretrained=pretrained)
 
     if steps is None:
-        steps = max(int(60 * minutes / time_step(build(stage.batch_size)._variables.model, stage.batch_size, settings.training_crop_px)), 1)
+        steps = max(int(60 * minutes / time_step(build(stage.batch_size)._variables.model, draw_samples(profile, variant, training, 1))), 1)
     trainer = build(steps * stage.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         trainer.train(training, training[:1], NetworkFolder(Path(folder)), "network choice", stream=STREAM)
@@ -154,7 +164,6 @@ def train_yardstick(profile: Profile, variant: SegmentationVariant, training: li
     import keras
 
     from lirads_keras.losses.segmentation import HybridSegmentationLoss
-    from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
     from lirads_keras.training.feed import feed_training
 
     settings, stage = profile.segmentation, profile.segmentation.finetune
@@ -167,11 +176,9 @@ def train_yardstick(profile: Profile, variant: SegmentationVariant, training: li
         return model
 
     if steps is None:
-        steps = max(int(60 * minutes / time_step(compiled(1), stage.batch_size, settings.training_crop_px)), 1)
+        steps = max(int(60 * minutes / time_step(compiled(1), draw_samples(profile, variant, training, 1))), 1)
     model = compiled(steps)
-    timed = stage.model_copy(update={"samples_per_epoch": steps * stage.batch_size})
-    drawn = SliceDataset(training, SliceDraw.of_stage(settings, timed, phases=variant.phases, classes=2, seed=settings.seeds[0], stream=STREAM))
-    model.fit(feed_training(drawn, 0), steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
+    model.fit(feed_training(draw_samples(profile, variant, training, steps), 0), steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
     return model, WholeSlices(model), steps
 
 
@@ -193,19 +200,20 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
     configure_tensorflow(threads=1, precision=profile.segmentation.precision)
     positives, fold_of = fold_of_patients(plan)
     studies = {name: read_stored_study(plan.run.store(name)) for name in fold_of}
+    raise_if_any([Problem(f"--set, {study.folder}", "settings of the preprocessing under which the store was made", "others") for study in studies.values()
+                  if study.preprocessing_digest != profile.preprocessing.digest()][:1])
     training = [studies[name] for name in positives if fold_of[name] not in TEST_FOLDS]
-    started = time.perf_counter()
+    started, used = time.perf_counter(), time.process_time()
     if parsed.network == "unet_plus_plus":
         start = plan.run.pretraining.weights if parsed.pretrained else None
         model, predictor, steps = train_ours(profile, chosen, training, parsed.minutes, parsed.steps, start)
     else:
         build = {"plain_unet": build_plain_unet, "segmentation_models": build_library_unet}[parsed.network]
         model, predictor, steps = train_yardstick(profile, chosen, training, parsed.minutes, parsed.steps, build)
-    seconds = time.perf_counter() - started
+    seconds, core_seconds = time.perf_counter() - started, time.process_time() - used
     tested = [name for name in positives if fold_of[name] in TEST_FOLDS]
     without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:parsed.negatives]
-    thresholds = [threshold for threshold in profile.evaluation.thresholds if 0.2 <= threshold <= 0.8]
-    dice: dict[float, list[float]] = {threshold: [] for threshold in thresholds}
+    dice: dict[float, list[float]] = {threshold: [] for threshold in THRESHOLDS}
     found: Counter[str] = Counter()
     for name in (*tested, *without):
         study = studies[name]
@@ -214,12 +222,12 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
         labels = np.asarray(study.mask())
         if name not in without:
             counts = compute_pixel_counts(levels, labels > 0)
-            for threshold in thresholds:
+            for threshold in THRESHOLDS:
                 dice[threshold].append(counts.dice(threshold))
         voxel_mm3 = abs(float(np.linalg.det(study.affine[:3, :3])))
         probability = study.grid().with_array(levels.astype(np.float32) / np.float32(LEVELS))
         reference = measure_lesions(labels, study.grid())
-        for threshold in thresholds:
+        for threshold in THRESHOLDS:
             for volume_mm3 in (0, 100, 250, 500):
                 predicted = extract_lesions(probability, threshold - 0.5 / LEVELS, minimum_voxels=max(int(np.ceil(volume_mm3 / voxel_mm3)), 1))
                 matches = match_lesions(reference, predicted, minimum_overlap_iou=MINIMUM_IOU)
@@ -231,9 +239,9 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
                 for lesion, hit in zip(reference, matches.reference_matched, strict=True):
                     size = sum(lesion.diameter_mm >= limit for limit in SIZES_MM)
                     found[f"{key} size {size}"] += hit
-                    found[f"size {size}"] += threshold == thresholds[0] and volume_mm3 == 0
+                    found[f"size {size}"] += threshold == THRESHOLDS[0] and volume_mm3 == 0
     return {"network": parsed.network, "variant": parsed.variant, "set": parsed.changes, "pretrained": parsed.pretrained, "parameters": model.count_params(),
-            "steps": steps, "training_s": round(seconds), "patients": len(tested), "negatives": len(without),
+            "steps": steps, "training_s": round(seconds), "training_core_s": round(core_seconds), "patients": len(tested), "negatives": len(without),
             "dice": {f"{threshold:g}": [round(float(np.mean(values)), 3), round(float(np.median(values)), 3)] for threshold, values in dice.items()},
             "dice_at_half": {name: round(value, 4) for name, value in zip(tested, dice[HALF], strict=True)},
             "detection": describe_best(found, len(tested), len(without))}

@@ -59,12 +59,14 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
 
     from lirads_keras.evaluation.segmentation_report import write_segmentation_report
     from lirads_keras.inference.openvino_predictor import check_engine
+    from lirads_keras.io.open_files import allow_open_files
     from lirads_keras.preprocessing.manifest_folds import read_folds
     from lirads_keras.preprocessing.segmentation_store import store_segmentation_set
     from lirads_keras.run import RunFolder
     from lirads_keras.variants import PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
     check_engine(profile.inference.engine)
+    allow_open_files()
     with tqdm(total=len(manifest.patients), unit="patient", desc="images") as bar:
         studies = store_segmentation_set(manifest, labels, RunFolder(parsed.out).stores, profile.preprocessing, jobs=profile.workflow.cores,
                                          progress=follow(bar))

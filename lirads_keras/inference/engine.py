@@ -105,7 +105,7 @@ def read_run_models(files: RunFiles) -> RunModels:
     profile = files.profile
     inference = profile.inference
     versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | package_versions() | {
-        "profile": profile.name, "segmentation variant": files.segmentation.name, "variant": files.characterization.name,
+        "profile": profile.name, "segmentation variant": files.segmentation.name, "characterisation variant": files.characterization.name,
         "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
         "segmentation threshold": f"{files.threshold:g}", "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
         "flip augmentation": _yes_or_no(inference.flip_augmentation)}

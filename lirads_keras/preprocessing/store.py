@@ -30,7 +30,8 @@ CT = "ct"
 CT_LABELS = {"liver": 1, "tumour": 2}
 """LiTS's labels."""
 
-_FORMAT = 2
+FORMAT = 2
+"""Of a stored study; it rises when its files change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +160,9 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
     geometry_path = folder / "geometry.json"
     # An interrupted replacement must not pass for complete.
     geometry_path.unlink(missing_ok=True)
+    # What an earlier study of this patient had and this one may not have.
+    for old in folder.glob("*.npy"):
+        old.unlink()
     for phase, array in arrays.items():
         write_array(folder / f"{phase}.npy", array)
         if differs:
@@ -170,7 +174,7 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
             segmentation_labels = to_segmentation_grid(grid.with_array(labels), settings.matrix_px, labels=True).array.astype(np.uint8)
             write_array(folder / "segmentation_mask.npy", segmentation_labels)
     write_json(geometry_path, {
-        "format": _FORMAT,
+        "format": FORMAT,
         "patient_id": patient_id,
         "phases": list(arrays),
         "grid": _grid_to_json(grid),
@@ -195,8 +199,8 @@ def read_stored_study(folder: Path) -> StoredStudy:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(Problem(str(path), "the geometry of a complete stored study", str(error))) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise InputError(Problem(str(path), f"a stored study of format {_FORMAT}", f"{str(content)[:80]}"))
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(Problem(str(path), f"a stored study of format {FORMAT}", f"{str(content)[:80]}"))
     try:
         study = StoredStudy(
             patient_id=content["patient_id"],

@@ -16,7 +16,7 @@ from lirads_keras.config import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.records import Record
-from lirads_keras.preprocessing.store import write_stored_study
+from lirads_keras.preprocessing.store import FORMAT, write_stored_study
 from lirads_keras.progress import Progress, tell_count
 
 ReadStudy = Callable[[], tuple[Mapping[str, Volume], np.ndarray | None]]
@@ -34,6 +34,7 @@ def store_study(folder: Path, identity: str, read: ReadStudy, settings: Preproce
     Raises:
         InputError: as `read` and `write_stored_study`.
     """
+    identity = f"{identity}, format {FORMAT}"
     record = Record(folder / "source.json")
     if record.made_from(identity):
         return

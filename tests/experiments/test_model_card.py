@@ -82,10 +82,13 @@ def test_every_figure_is_that_of_the_report_with_its_interval(card):
 def test_every_network_is_said_in_the_words_of_its_variant(plan):
     finish(plan)
     variants = ("vgg16-adaptive", "resnet50-plain", "direct-finetuned-size")
-    trained = plan.profile.model_copy(update={"characterization": plan.profile.characterization.model_copy(update={"variants": variants})})
+    trained = plan.profile.model_copy(update={
+        "characterization": plan.profile.characterization.model_copy(update={"variants": variants}),
+        "segmentation": plan.profile.segmentation.model_copy(update={"variants": ("delayed", "three-phase")})})
     plan.run.profile_file.write_text(yaml.safe_dump(trained.model_dump(mode="json")))
     details = sections(write_model_card(read_plan(plan.run.path)).read_text(encoding="utf-8"))["Model details"]
     assert "| segmentation, delayed | the delayed phase alone (§2.5); channels in order: delayed z − 1, z, z + 1 |" in details
+    assert "channels in order: arterial z − 1, z, z + 1; portal venous z − 1, z, z + 1; delayed z − 1, z, z + 1 |" in details
     assert re.findall(r"^\| characterisation, (.+) \|$", details, re.MULTILINE) == [
         "vgg16-adaptive | VGG16; three heads, trained with the paper's Eq. 4",
         "resnet50-plain | ResNet-50; the same heads, trained without the phase switch",

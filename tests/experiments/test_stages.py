@@ -53,7 +53,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("segmentation.finetune.epochs", 9, "folds"),
     ("segmentation.folds", 3, "folds"),
     ("segmentation.drop_phase", 0.5, "folds"),
-    ("segmentation.variants", ("delayed", "three-phase"), None),
+    ("segmentation.variants", ("delayed", "three-phase"), "results"),
     ("evaluation.thresholds", (0.4,), "folds"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),

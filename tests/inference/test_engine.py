@@ -119,7 +119,7 @@ def test_one_fold_is_that_fold(run, models):
 def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
     assert models.threshold == 0.4
     versions = models.versions
-    assert (versions["profile"], versions["variant"], versions["folds"], versions["rules"]) == ("smoke", "vgg16-adaptive", "0 1", "paper")
+    assert (versions["profile"], versions["characterisation variant"], versions["folds"], versions["rules"]) == ("smoke", "vgg16-adaptive", "0 1", "paper")
     assert versions["segmentation threshold"] == "0.4" and versions["keras"]
     paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation/delayed", "characterization/vgg16-adaptive") for fold in range(2)]
     assert {f"weights sha256 {path}": compute_sha256(run / path) for path in paths}.items() <= versions.items()

@@ -10,7 +10,7 @@ from lirads_keras.config import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.records import Record
-from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.preprocessing.store import FORMAT, read_stored_study
 from lirads_keras.preprocessing.study_store import identify, store_studies, store_study
 
 SETTINGS = PreprocessingSettings(matrix_px=32)
@@ -42,8 +42,18 @@ def test_a_study_is_read_once_under_one_identity(tmp_path):
 
     for identity, times in (("a", 1), ("a", 1), ("b", 2), ("a", 3)):
         store_study(tmp_path / "P1", identity, read_study, SETTINGS)
-        assert len(read) == times and Record(tmp_path / "P1" / "source.json").made_from(identity)
+        assert len(read) == times and Record(tmp_path / "P1" / "source.json").made_from(f"{identity}, format {FORMAT}")
     np.testing.assert_array_equal(read_stored_study(tmp_path / "P1").image("delayed"), np.rint(read_noise(2)[0]["delayed"].array))
+
+
+def test_a_study_of_another_format_is_stored_again_and_its_files_go(tmp_path, monkeypatch):
+    monkeypatch.setattr("lirads_keras.preprocessing.study_store.FORMAT", FORMAT - 1)
+    store_study(tmp_path / "P1", "a", partial(read_noise, 2), SETTINGS)
+    np.save(tmp_path / "P1" / "segmentation_image.npy", np.zeros(1))
+    monkeypatch.undo()
+    store_study(tmp_path / "P1", "a", partial(read_noise, 4), SETTINGS)
+    np.testing.assert_array_equal(read_stored_study(tmp_path / "P1").image("delayed"), np.rint(read_noise(4)[0]["delayed"].array))
+    assert not (tmp_path / "P1" / "segmentation_image.npy").exists()
 
 
 def test_a_study_that_is_replaced_in_part_passes_for_neither(tmp_path, monkeypatch):
@@ -62,7 +72,7 @@ def test_what_cannot_be_read_leaves_the_study_of_before(tmp_path):
 
     with pytest.raises(InputError, match="a gap"):
         store_study(tmp_path / "P1", "new", fail, SETTINGS)
-    assert Record(tmp_path / "P1" / "source.json").made_from("old")
+    assert Record(tmp_path / "P1" / "source.json").made_from(f"old, format {FORMAT}")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
