@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,10 +19,13 @@ from scripted import ScriptedJobs
 
 from lirads_keras.config import CohortSettings, read_profile
 from lirads_keras.entities import ENHANCED_PHASES
+from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
 from lirads_keras.reader import server as server_module
 from lirads_keras.reader.sources import FolderSource
+from lirads_keras.run import RunFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[3] / "experiments" / "profiles" / "smoke.yaml"
 CHROMIUM = "/usr/bin/chromium"
@@ -78,7 +80,9 @@ class PageServer:
         self.out, self._studies = folder / "out", studies
         (folder / "run").mkdir()
         (folder / "run" / "inputs.json").write_text(json.dumps({"virtual": True}))
-        self._files: Any = SimpleNamespace(profile=read_profile(SMOKE), run=folder / "run", variant="vgg16-adaptive")
+        profile = read_profile(SMOKE)
+        self._files = RunFiles(RunFolder(folder / "run"), profile, SEGMENTATION_VARIANTS["delayed"],
+                               CHARACTERIZATION_VARIANTS["vgg16-adaptive"], (), (), (), 0.5)
         self.jobs = ScriptedJobs()
         self.jobs.found = build_mask()
         monkeypatch.setattr(server_module, "Jobs", lambda work, files: self.jobs)
