@@ -41,12 +41,14 @@ from lirads_keras.variants import list_variants
 Rows = dict[str, list[dict[str, Any]]]
 
 
-def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids: dict[str, str], diameters_mm: dict[str, float]) -> Rows:
+def score_patient(store: Path, prediction: Path, minimum_volume_mm3: float, profile: Profile, reference_ids: dict[str, str],
+                  diameters_mm: dict[str, float]) -> Rows:
     """Rows of a patient for the tables of pixels and of detection, without the columns that every row of the patient shares.
 
     Args:
         store: the patient's folder.
         prediction: levels (z, y, x) on the delayed grid.
+        minimum_volume_mm3: smaller components are no lesions, at every threshold.
         profile: thresholds, and what a detection is.
         reference_ids: lesion_id of each label of the mask.
         diameters_mm: reference diameter of each lesion_id, as in lesions.csv.
@@ -61,7 +63,7 @@ def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids
     for threshold in profile.evaluation.thresholds:
         if reference:
             rows["dice_by_threshold"].append({"threshold": threshold, "dice": counts.dice(threshold)})
-        predicted = predicted_lesions(study, prediction, threshold, profile)
+        predicted = predicted_lesions(study, prediction, threshold, minimum_volume_mm3)
         matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
         names = [reference_ids[lesion.lesion_id] for lesion in reference]
         rows["lesion_detection"] += [
@@ -77,11 +79,12 @@ def score_patient(store: Path, prediction: Path, profile: Profile, reference_ids
 def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diameters_mm: dict[tuple[str, str], float], progress: Progress) -> Rows:
     rows: Rows = {}
     variant = plan.profile.segmentation.variants[0]
+    volumes = [plan.run.fold(variant, fold).minimum_volume_mm3 for fold in range(plan.profile.segmentation.folds)]
     lesions = manifest.lesions.astype({"patient_id": str, "lesion_id": str, "mask_label": str})
     tasks = []
     for patient_id, fold in fold_of.items():
         own = lesions[lesions["patient_id"] == patient_id]
-        tasks.append(partial(score_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), plan.profile,
+        tasks.append(partial(score_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), volumes[fold], plan.profile,
                              dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}))
     groups = dict(zip(manifest.patients["patient_id"].astype(str), manifest.patients["group"]))
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
@@ -113,6 +116,7 @@ def read_history(plan: Plan) -> list[dict[str, Any]]:
 def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
     """SHA-256 of the manifest's tables and of the weights of every network that the results are of."""
     folders = [folder for stage, _, _, folder in list_histories(plan) if stage != "characterization"]
+    folders += [plan.run.full(variant) for variant in plan.profile.segmentation.variants]
     folders += [training.folder for variant in plan.profile.characterization.variants for training in list_trainings(plan, variant)]
     return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
             "weights": {str(folder.weights.relative_to(plan.run.path)): compute_sha256(folder.weights) for folder in folders}}
@@ -166,7 +170,10 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     rows["variants"] = list_variants()
     folds = {fold: plan.run.fold(plan.profile.segmentation.variants[0], fold) for fold in range(plan.profile.segmentation.folds)}
     rows["fold_thresholds"] = [
-        {"fold": fold, "threshold_chosen": folder.threshold, "dice_validation": folder.validation_dice} for fold, folder in folds.items()]
+        {"fold": fold, "threshold_chosen": folder.threshold, "minimum_volume_mm3": folder.minimum_volume_mm3, "dice_validation": folder.validation_dice}
+        for fold, folder in folds.items()]
+    rows["fold_choices"] = [{"fold": fold} | {str(name): value for name, value in row.items()}
+                            for fold, folder in folds.items() for row in read_table(folder.choices).to_dict("records")]
     rows |= take_over_manifest(manifest, fold_of, diameters_mm)
     rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
     rows["surface"] = score_surfaces(plan, fold_of)

@@ -16,6 +16,7 @@ from stages import Plan
 from lirads_keras.config import Profile
 from lirads_keras.entities import HEAD_FEATURES, Lesion, Phase
 from lirads_keras.evaluation.detection import match_lesions
+from lirads_keras.evaluation.lesion_choice import Cut
 from lirads_keras.evaluation.overlap import LEVELS, compute_level
 from lirads_keras.io.atomic import write_array, write_text
 from lirads_keras.io.manifests import read_manifest
@@ -25,12 +26,12 @@ from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
 from lirads_keras.progress import Progress, tell_count
 
 
-def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profile, reference_ids: dict[str, str],
+def crop_patient(store: Path, prediction: Path, cut: Cut, profile: Profile, reference_ids: dict[str, str],
                  reference_diameters_mm: dict[str, float | None]) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
     """Rows, images (n, phase, y, x, 3) and present (n, phase) of a patient: each reference lesion by its own region and by the predicted one."""
     study = read_stored_study(store)
     reference = measure_lesions(np.asarray(study.mask()), study.grid())
-    predicted = predicted_lesions(study, prediction, threshold, profile)
+    predicted = predicted_lesions(study, prediction, *cut)
     matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
     volumes = {Phase(name): study.volume(name) for name in study.phases}
     scales = {Phase(name): study.scales[name] for name in study.phases}
@@ -53,12 +54,12 @@ def crop_patient(store: Path, prediction: Path, threshold: float, profile: Profi
     return rows, np.array(images, np.float32).reshape(len(rows), *crops.shape[1:]), np.array(present, bool).reshape(len(rows), *phases.shape[1:])
 
 
-def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, profile: Profile) -> list[Lesion]:
-    """Lesions of a stored prediction at a threshold."""
+def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, minimum_volume_mm3: float) -> list[Lesion]:
+    """Lesions of a stored prediction at a threshold, from a volume on."""
     levels = np.load(prediction, mmap_mode="r")
     probability = study.grid().with_array(levels.astype(np.float32) / np.float32(LEVELS))
     # Half a level lower, so that single precision cannot lose the level that the threshold lies on.
-    return extract_lesions(probability, (compute_level(threshold) - 0.5) / LEVELS, minimum_voxels=profile.lesions.minimum_voxels)
+    return extract_lesions(probability, (compute_level(threshold) - 0.5) / LEVELS, minimum_volume_mm3=minimum_volume_mm3)
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
@@ -66,13 +67,13 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     crops, variant = plan.run.crops, profile.segmentation.variants[0]
     fresh_folder(crops.record, plan.identity("lesions"))
     positives, fold_of = fold_of_patients(plan)
-    thresholds = [plan.run.fold(variant, fold).threshold for fold in range(profile.segmentation.folds)]
+    cuts = [plan.run.fold(variant, fold).cut for fold in range(profile.segmentation.folds)]
     tasks = []
     for patient_id in positives:
         lesions = manifest.lesions[manifest.lesions["patient_id"] == patient_id]
         labels = [str(label) for label in lesions["mask_label"]]
         fold = fold_of[patient_id]
-        tasks.append(partial(crop_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), thresholds[fold],
+        tasks.append(partial(crop_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), cuts[fold],
                              profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
                              {label: None if pd.isna(value) else float(value) for label, value in zip(labels, lesions["diameter_mm"])}))
     rows, images, present = [], [], []

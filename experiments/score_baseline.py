@@ -19,10 +19,12 @@ from lirads_keras.evaluation.intensity_baseline import (
     count_bins,
     find_bins,
     find_range,
-    predict_interval,
-    score_mask,
+    find_voxels,
 )
+from lirads_keras.evaluation.overlap import score_mask
+from lirads_keras.lesions import drop_small_components
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
+from lirads_keras.variants import PAPER_SEGMENTATION
 
 DELAYED = str(Phase.DELAYED)
 
@@ -39,8 +41,9 @@ def score_intensity_baseline(plan: Plan, fold_of: dict[str, int]) -> list[dict[s
         histograms = dict(zip(folders, pool.map(partial(count_patient, edges=edges), folders.values()), strict=True))
         intervals = choose_intervals(histograms, fold_of, plan.profile.segmentation.folds, edges)
         scored = {patient_id: intervals[fold_of[patient_id]] for patient_id in folders if fold_of[patient_id] in intervals}
-        score = partial(score_patient, edges=edges, minimum_voxels=plan.profile.lesions.minimum_voxels)
-        dice = dict(zip(scored, pool.map(score, (folders[patient_id] for patient_id in scored), scored.values()), strict=True))
+        volumes = {fold: plan.run.fold(PAPER_SEGMENTATION, fold).minimum_volume_mm3 for fold in intervals}
+        dice = dict(zip(scored, pool.map(partial(score_patient, edges=edges), (folders[patient_id] for patient_id in scored), scored.values(),
+                                         (volumes[fold_of[patient_id]] for patient_id in scored)), strict=True))
     return [
         {"patient_id": patient_id, "fold": fold_of[patient_id], "lower": interval.lower, "upper": interval.upper, "dice": dice[patient_id]}
         for patient_id, interval in scored.items()]
@@ -52,10 +55,11 @@ def count_patient(folder: Path, edges: np.ndarray) -> IntensityHistogram:
     return count_bins(_bins(study, edges), np.asarray(study.mask()) > 0)
 
 
-def score_patient(folder: Path, interval: Interval, edges: np.ndarray, minimum_voxels: int) -> float:
-    """Dice of a stored study."""
+def score_patient(folder: Path, interval: Interval, minimum_volume_mm3: float, edges: np.ndarray) -> float:
+    """Dice of a stored study, of components from a volume on."""
     study = read_stored_study(folder)
-    return score_mask(predict_interval(_bins(study, edges), interval, minimum_voxels=minimum_voxels), np.asarray(study.mask()) > 0)
+    mask = drop_small_components(find_voxels(_bins(study, edges), interval), minimum_volume_mm3, study.grid().voxel_mm3)
+    return score_mask(mask, np.asarray(study.mask()) > 0)
 
 
 def _bins(study: StoredStudy, edges: np.ndarray) -> np.ndarray:

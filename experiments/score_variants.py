@@ -46,7 +46,7 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
                                              for feature in HEAD_FEATURES]
                     rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
                                                **category})
-        for row in _read_scores([training for training in trainings if training.fold is None], index):
+        for row in _read_scores([training for training in trainings if training.part == "half"], index):
             rows["half_split"].append({"variant": name, "roi": row["roi"], "patient_id": row["patient_id"], "lesion_id": row["lesion_id"],
                                        "category_ref": row["category"], "category_pred": _score(row, variant, settings)["category_pred"]})
     return rows

@@ -41,24 +41,26 @@ STAGES = {
     "ct_store": Stage("build_ct_store.py", ("preprocessing",), ("ct",), without=("preprocessing.registration",)),
     "store": Stage("build_store.py", ("preprocessing",), ("cohort",)),
     "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",),
-                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase")),
-    "folds": Stage("train_folds.py", ("segmentation", "inference", "evaluation.thresholds"), ("store", "pretrain"),
-                   without=("inference.folds", "segmentation.variants")),
-    "lesions": Stage("extract_lesions.py", ("segmentation.variants.0", "lesions", "characterization.crop_px", "characterization.margin_fraction",
-                                            "characterization.channels"), ("folds",)),
+                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase",
+                               "segmentation.validation_negatives")),
+    "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
+                   without=("inference.folds", "segmentation.variants", "lesions.minimum_overlap_iou")),
+    "full": Stage("train_full.py", (), ("folds",)),
+    "lesions": Stage("extract_lesions.py", ("segmentation.variants.0", "lesions.minimum_overlap_iou", "characterization.crop_px",
+                                            "characterization.margin_fraction", "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
                                            "segmentation.precision", "workflow.threads")),
     "characterization": Stage("train_variants.py", ("characterization",), ("lesions", "trunks"),
                               without=("characterization.rules", "characterization.decision_threshold", "characterization.variants",
                                        "characterization.seeds", "characterization.half_split")),
-    "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization",)),
+    "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization", "full")),
     "report": Stage("render_report.py", (), ("results",)),
 }
 
 DIGEST_RULE = 2
 """Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
 
-QUEUED_STAGES = ("folds", "characterization")
+QUEUED_STAGES = ("folds", "full", "characterization")
 """Stages whose trainings several processes share out."""
 
 
@@ -128,7 +130,7 @@ class Plan:
         asked: tuple[Any, ...] = ()
         if stage == "trunks":
             asked = self.trunks
-        elif stage == "folds":
+        elif stage in ("folds", "full"):
             asked = (*segmentation.variants, self.profile.workflow.jobs)
         elif stage == "characterization":
             asked = (*characterization.variants, *characterization.seeds, *(["half"] if characterization.half_split else []), self.profile.workflow.jobs)

@@ -123,8 +123,9 @@ def train_variants(plan: Plan, index: pd.DataFrame, crops: LesionCrops, progress
         tested = is_tested(plan, training, index).to_numpy()
         training_crops = crops.subset(np.flatnonzero(~tested & (index["roi"] == REGIONS[0]).to_numpy()))
         network.train(training_crops, training, identity_of(training), tell)
-        scores = network.read(crops.subset(np.flatnonzero(tested)), training.variant)
-        write_text(training.folder.scores, index.loc[tested, REGION_KEY].reset_index(drop=True).join(scores).to_csv(index=False))
+        if training.part != "full":
+            scores = network.read(crops.subset(np.flatnonzero(tested)), training.variant)
+            write_text(training.folder.scores, index.loc[tested, REGION_KEY].reset_index(drop=True).join(scores).to_csv(index=False))
         training.folder.tested.write(identity_of(training))
 
 

@@ -21,6 +21,12 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegativeInt = Annotated[int, Field(ge=0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Iou = Annotated[float, Field(ge=0, lt=1)]
+# The tables are written with six digits: thresholds that differ after them would be one row.
+Thresholds = Annotated[tuple[Fraction, ...], AfterValidator(lambda values: tuple(float(text) for text in _each_once(
+    "thresholds", tuple(f"{value:.6g}" for value in values))))]
+TABLE_4_THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 Seeds = Annotated[tuple[NonNegativeInt, ...], AfterValidator(lambda seeds: _each_once("seeds", seeds))]
 SegmentationNames = Annotated[tuple[str, ...], AfterValidator(lambda names: _known_once(names, SEGMENTATION_VARIANTS))]
 CharacterizationNames = Annotated[tuple[str, ...], AfterValidator(lambda names: _known_once(names, CHARACTERIZATION_VARIANTS))]
@@ -175,7 +181,9 @@ class SegmentationSettings(Settings):
     lesion_fraction: Fraction = Field(0.5, description="share of lesion slices in a batch unless sampling is uniform")
     drop_phase: Fraction = Field(0.25, description="share of training samples that lose one of their phases, drawn at random, where a variant has several")
     folds: Annotated[int, Field(ge=2)] = Field(9, description="§2.4")
-    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="training patients for early stopping and threshold: ledger item 18")
+    validation_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.1, description="training patients held out; half stop the training, half choose threshold and minimum volume: ledger item 18")
+    validation_negatives: NonNegativeInt = Field(20, description="patients without a lesion, of other folds, who join them, half and half; not reported")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     gradient_clip_norm: PositiveFloat = Field(1.0, description="not reported: our choice")
     prediction_batch_size: PositiveInt = Field(16, description="slices predicted at a time")
@@ -216,10 +224,13 @@ class InferenceSettings(Settings):
 
 
 class LesionSettings(Settings):
-    """From probabilities to lesions."""
+    """From probabilities to lesions: what each fold chooses from, by lesion F1 on patients that it neither tests nor trains on, and what a detection is."""
 
-    minimum_voxels: PositiveInt = Field(1, description="smaller predicted components are dropped; not reported: our choice")
-    minimum_overlap_iou: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
+    thresholds: Thresholds = Field(TABLE_4_THRESHOLDS, description="each fold chooses one of them; Table 4 prints these")
+    minimum_volumes_mm3: Annotated[tuple[NonNegativeFloat, ...], AfterValidator(lambda values: _each_once("minimum_volumes_mm3", values))] = Field(
+        (0.0, 100.0, 250.0, 500.0), description="each fold chooses one of them; smaller predicted components are dropped; not reported: our choice")
+    choice_iou: Iou = Field(0.1, description="intersection over union from which a lesion counts as found when a fold chooses; not reported: our choice")
+    minimum_overlap_iou: Iou = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
 
 
 class FormulaSettings(Settings):
@@ -269,15 +280,8 @@ class CharacterizationSettings(Settings):
 class EvaluationSettings(Settings):
     """Thresholds at which masks are scored; Table 4 prints 0.2 … 0.8."""
 
-    thresholds: tuple[Fraction, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    thresholds: Thresholds = (0.1, *TABLE_4_THRESHOLDS, 0.9)
     pixel_thresholds: Annotated[int, Field(ge=2)] = Field(21, description="evenly spaced thresholds on [0, 1] of pixel_counts.csv")
-
-    @model_validator(mode="after")
-    def _check(self) -> EvaluationSettings:
-        # The tables are written with six digits: thresholds that differ after them would be one row.
-        if not self.thresholds or len({f"{threshold:.6g}" for threshold in self.thresholds}) < len(self.thresholds):
-            raise ValueError(f"thresholds needs one or more, each once, not {', '.join(map(str, self.thresholds)) or 'none'}")
-        return self
 
 
 class WorkflowSettings(Settings):
@@ -313,6 +317,8 @@ class Profile(Settings):
     def _check(self) -> Profile:
         if self.segmentation.training_crop_px > self.preprocessing.matrix_px:
             raise ValueError("segmentation.training_crop_px is larger than preprocessing.matrix_px")
+        if not set(self.lesions.thresholds) <= set(self.evaluation.thresholds):
+            raise ValueError(f"lesions.thresholds are among evaluation.thresholds, where masks are scored, not {', '.join(map(str, self.lesions.thresholds))}")
         return self
 
 

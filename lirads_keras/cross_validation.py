@@ -1,4 +1,4 @@
-"""The segmentation, fold by fold: trains, chooses the threshold on the early-stopping patients, predicts the test patients (§2.4, §2.5.1)."""
+"""The segmentation, fold by fold: trains, chooses what counts as a lesion on held-out patients, then predicts the test patients (§2.4, §2.5.1)."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lirads_keras.config import Profile
-from lirads_keras.evaluation.classification import choose_threshold
-from lirads_keras.evaluation.overlap import compute_pixel_counts
+from lirads_keras.evaluation.lesion_choice import Cut, CutScore, choose_cut, score_cuts
 from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.segmentation import predict_levels
-from lirads_keras.io.atomic import write_array
+from lirads_keras.io.atomic import write_array, write_text
 from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
-from lirads_keras.preprocessing.splits import validation_patients
+from lirads_keras.preprocessing.splits import hold_out
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.progress import Progress, part_of, tell_count
 from lirads_keras.run import NetworkFolder, RunFolder
@@ -50,6 +50,10 @@ class CrossValidation:
     def folder(self, fold: int) -> NetworkFolder:
         return self.run.fold(self.variant.name, fold)
 
+    @property
+    def full_folder(self) -> NetworkFolder:
+        return self.run.full(self.variant.name)
+
     def identity_of(self, fold: int) -> str:
         return f"{self.identity}-{self.variant.name}-{fold}"
 
@@ -78,7 +82,10 @@ def train_folds(job: CrossValidation, progress: Progress) -> None:
 
 
 def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, predictor: Predictor, progress: Progress) -> None:
-    """Trains, scores and predicts one fold, which `trainer` and `predictor` (of the trainer's model) serve as all others; goes on where it was stopped."""
+    """Trains one fold, chooses its threshold and minimum volume, and predicts its test patients, of whom no file is opened before the choice is written.
+
+    `trainer` and `predictor` (of the trainer's model) serve it as all others; it goes on where it was stopped.
+    """
     profile, settings, folder, identity = job.profile, job.profile.segmentation, job.folder(fold), job.identity_of(fold)
 
     def predict(study: StoredStudy) -> np.ndarray:
@@ -86,19 +93,32 @@ def train_fold(job: CrossValidation, fold: int, trainer: SegmentationTrainer, pr
                               batch_size=settings.prediction_batch_size)
 
     progress(0, "starting")
-    training_ids = [patient_id for patient_id in job.positives if job.fold_of[patient_id] != fold]
-    held_out = validation_patients(training_ids, settings.validation_fraction, profile.seed, fold)
-    trainer.train([job.studies[name] for name in training_ids if name not in set(held_out)], [job.studies[name] for name in held_out], folder, identity,
+    held_out = hold_out(job.positives, job.fold_of, fold, fraction=settings.validation_fraction, negatives=settings.validation_negatives, seed=profile.seed)
+    not_trained = {*held_out.stopping, *held_out.choice}
+    training_ids = [name for name in job.positives if job.fold_of[name] != fold and name not in not_trained]
+    trainer.train([job.studies[name] for name in training_ids], [job.studies[name] for name in held_out.stopping], folder, identity,
                   stream=fold, progress=part_of(progress, 0, 0.7))
     progress(0.7, "choosing the threshold")
     predictor.take_weights()
-    counts = []
-    for number, name in enumerate(held_out, start=1):
-        counts.append(compute_pixel_counts(predict(job.studies[name]), np.asarray(job.studies[name].mask()) > 0))
-        tell_count(part_of(progress, 0.7, 0.8, "choosing the threshold, "), "patient", number, len(held_out))
-    choice = choose_threshold({threshold: [count.dice(threshold) for count in counts] for threshold in profile.evaluation.thresholds})
+    scores: dict[Cut, CutScore] = {}
+    for number, name in enumerate(held_out.choice, start=1):
+        study = job.studies[name]
+        found = score_cuts(predict(study), np.asarray(study.mask()), study.grid().voxel_mm3, thresholds=profile.lesions.thresholds,
+                           minimum_volumes_mm3=profile.lesions.minimum_volumes_mm3, minimum_iou=profile.lesions.choice_iou)
+        scores = {cut: scores[cut] + score if scores else score for cut, score in found.items()}
+        tell_count(part_of(progress, 0.7, 0.8, "choosing the threshold, "), "patient", number, len(held_out.choice))
+    threshold, minimum_volume_mm3 = choose_cut(scores)
+    write_text(folder.choices, tabulate(scores).to_csv(index=False, float_format="%.6g"))
     test_ids = [patient_id for patient_id in job.fold_of if job.fold_of[patient_id] == fold]
     for number, patient_id in enumerate(test_ids, start=1):
         write_array(folder.prediction(patient_id), predict(job.studies[patient_id]))
         tell_count(part_of(progress, 0.8, 1, "predicting "), "patient", number, len(test_ids))
-    folder.write_choice(identity, threshold=choice.threshold, validation_dice=choice.mean_dice, validation_patients=held_out)
+    folder.write_choice(identity, threshold=threshold, minimum_volume_mm3=minimum_volume_mm3, validation_dice=scores[threshold, minimum_volume_mm3].mean_dice,
+                        stopping_patients=held_out.stopping, choice_patients=held_out.choice)
+
+
+def tabulate(scores: Mapping[Cut, CutScore]) -> pd.DataFrame:
+    """What a fold chose from, a row a cut."""
+    return pd.DataFrame([
+        {"threshold": threshold, "minimum_volume_mm3": volume_mm3, "reference": score.reference, "detected": score.detected, "predicted": score.predicted,
+         "matched": score.matched, "f1": score.f1, "mean_dice": score.mean_dice} for (threshold, volume_mm3), score in scores.items()])

@@ -113,6 +113,11 @@ class Volume:
     def shape(self) -> tuple[int, ...]:
         return self.array.shape
 
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel."""
+        return abs(float(np.linalg.det(self.affine[:3, :3])))
+
     def with_array(self, array: np.ndarray) -> Volume:
         """The same grid with other voxels; `array` must have the grid's shape."""
         if array.shape != self.array.shape:

@@ -33,13 +33,27 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return labels, int(count)
 
 
-def extract_lesions(probability: Volume, threshold: float, *, minimum_voxels: int) -> list[Lesion]:
+def is_large(voxels: np.ndarray, minimum_volume_mm3: float, voxel_mm3: float) -> np.ndarray:
+    """Whether components of so many voxels have at least a volume, bool of the same shape."""
+    # A volume of whole voxels must not be lost to the rounding of the affine.
+    return np.asarray(voxels) >= minimum_volume_mm3 / voxel_mm3 - 1e-6
+
+
+def drop_small_components(mask: np.ndarray, minimum_volume_mm3: float, voxel_mm3: float) -> np.ndarray:
+    """The mask (z, y, x), bool, without its 26-connected components that are smaller than a volume."""
+    labels, count = label_components(mask)
+    kept = is_large(np.bincount(labels.ravel(), minlength=count + 1), minimum_volume_mm3, voxel_mm3)
+    kept[0] = False
+    return kept[labels]
+
+
+def extract_lesions(probability: Volume, threshold: float, *, minimum_volume_mm3: float) -> list[Lesion]:
     """Finds and measures the lesions of a prediction.
 
     Args:
         probability: (z, y, x) in [0, 1].
         threshold: a voxel belongs to a lesion if its probability is at least this.
-        minimum_voxels: smaller components are dropped.
+        minimum_volume_mm3: smaller components are dropped.
 
     Returns:
         The lesions P1, P2, … by decreasing volume (equal volumes: by position); none gives an empty list.
@@ -47,7 +61,8 @@ def extract_lesions(probability: Volume, threshold: float, *, minimum_voxels: in
     labels, _ = label_components(probability.array >= threshold)
     boxes = ndimage.find_objects(labels)
     components = [(box, labels[box] == number) for number, box in enumerate(boxes, start=1)]
-    components = [component for component in components if np.count_nonzero(component[1]) >= minimum_voxels]
+    sizes = np.array([np.count_nonzero(mask) for _, mask in components])
+    components = [component for component, kept in zip(components, is_large(sizes, minimum_volume_mm3, probability.voxel_mm3), strict=True) if kept]
     components.sort(key=lambda component: -np.count_nonzero(component[1]))
     return [
         _measure(f"P{number}", box, mask, probability, float(probability.array[box][mask].mean(dtype=np.float64)))
@@ -127,6 +142,6 @@ def _measure(lesion_id: str, box: tuple[slice, slice, slice], mask: np.ndarray, 
         mask=mask,
         largest_slice=int(areas.argmax()) + box[0].start,
         diameter_mm=_longest_diameter_mm(mask, grid.spacing_mm[1:]),
-        volume_ml=voxels * abs(float(np.linalg.det(grid.affine[:3, :3]))) / 1000,
+        volume_ml=voxels * grid.voxel_mm3 / 1000,
         centroid_lps_mm=(float(x_mm), float(y_mm), float(z_mm)),
         mean_probability=mean_probability)

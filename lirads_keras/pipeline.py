@@ -49,7 +49,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     scales = compute_scales(volumes, profile, study.patient_id)
     progress(0.2, f"segmenting the {name_phases([phase for phase in models.segmented_phases if phase in volumes])}")
     probability = segment(volumes, models, profile, study.patient_id)
-    lesions = extract_lesions(probability, models.threshold, minimum_voxels=profile.lesions.minimum_voxels)
+    lesions = extract_lesions(probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
     progress(0.8, f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)

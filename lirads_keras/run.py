@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lirads_keras.config import Profile, read_profile
 from lirads_keras.errors import InputError, Problem
@@ -59,7 +60,7 @@ class NetworkFolder:
 
     @property
     def threshold(self) -> float:
-        """The lesion probability that a fold chose on its early-stopping patients.
+        """The lesion probability that a fold chose on patients it neither tests nor trains on.
 
         Raises:
             InputError: the fold is not finished.
@@ -67,8 +68,27 @@ class NetworkFolder:
         return self.tested.number("threshold_chosen", "the fold's threshold")
 
     @property
+    def minimum_volume_mm3(self) -> float:
+        """The volume from which a component is a lesion, which a fold chose with its threshold.
+
+        Raises:
+            InputError: the fold is not finished.
+        """
+        return self.tested.number("minimum_volume_mm3", "the fold's minimum volume")
+
+    @property
+    def cut(self) -> tuple[float, float]:
+        """Threshold and minimum volume in mm³ together."""
+        return self.threshold, self.minimum_volume_mm3
+
+    @property
+    def choices(self) -> Path:
+        """What a fold chose its threshold and minimum volume from: a row a pair, with the lesions that it found."""
+        return self.path / "choices.csv"
+
+    @property
     def validation_dice(self) -> float | None:
-        """Mean Dice of the fold's early-stopping patients at its threshold; None where none of them has a lesion.
+        """Mean Dice of the patients that the fold chose on, at its threshold and minimum volume; None where none of them has a lesion.
 
         Raises:
             InputError: the fold is not finished.
@@ -77,9 +97,9 @@ class NetworkFolder:
             return None
         return self.tested.number("dice_validation", "the fold's validation Dice")
 
-    def write_choice(self, identity: str, *, threshold: float, validation_dice: float | None, validation_patients: list[str]) -> None:
-        """Says that a fold is finished, and what it chose on its early-stopping patients."""
-        self.tested.write(identity, threshold_chosen=threshold, dice_validation=validation_dice, validation_patients=validation_patients)
+    def write_choice(self, identity: str, *, threshold: float, minimum_volume_mm3: float, validation_dice: float | None, **facts: Any) -> None:
+        """Says that a fold is finished, what it chose, and, as facts, on whom."""
+        self.tested.write(identity, threshold_chosen=threshold, minimum_volume_mm3=minimum_volume_mm3, dice_validation=validation_dice, **facts)
 
     def prediction(self, patient_id: str) -> Path:
         """Levels uint8 (z, y, x) of a test patient on the study's own grid."""

@@ -90,6 +90,10 @@ CHARACTERIZATION_VARIANTS = {variant.name: variant for variant in (
 """In the order in which tables and figures show them; the first is the paper's own. An empty `paper_item`: the paper does not have it."""
 
 
+PAPER_CHARACTERIZATION = next(iter(CHARACTERIZATION_VARIANTS))
+"""The characterisation variant that the paper describes; it has a network on all patients, too."""
+
+
 def list_variants() -> list[dict[str, str | int]]:
     """Rows of variants.csv; what does not apply to a variant is empty."""
     rows: list[dict[str, str | int]] = []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lirads_keras.entities import Volume
-from lirads_keras.lesions import compute_diameter_mm, extract_lesions, label_components, measure_lesions
+from lirads_keras.lesions import compute_diameter_mm, drop_small_components, extract_lesions, label_components, measure_lesions
 
 
 def make_grid(array: np.ndarray, spacing_mm: tuple[float, float, float] = (4.0, 2.0, 2.0), origin: tuple[float, ...] = (10.0, 20.0, 30.0)) -> Volume:
@@ -89,7 +89,7 @@ def test_extract_measures_what_was_drawn() -> None:
     probability[4, 9, 9:11] = 1.0           # another of two
     probability[0, 11, 0] = 0.99            # too small
     probability[5, 0, 0:6] = 0.4999         # under the threshold
-    large, small = extract_lesions(make_grid(probability), 0.5, minimum_voxels=2)
+    large, small = extract_lesions(make_grid(probability), 0.5, minimum_volume_mm3=32)
 
     assert (large.lesion_id, small.lesion_id) == ("P1", "P2")
     assert large.bounding_box == (slice(1, 3), slice(2, 5), slice(2, 5))
@@ -103,23 +103,35 @@ def test_extract_measures_what_was_drawn() -> None:
     assert small.diameter_mm == pytest.approx(2 + 0.8) and small.largest_slice == 4
 
 
+def test_small_components_are_dropped() -> None:
+    mask = np.zeros((3, 6, 6), bool)
+    mask[0, 0, 0] = mask[1, 1, 1] = mask[2, 2, 2] = True    # three that touch at corners
+    mask[0, 5, 4:6] = True                                  # two
+    assert drop_small_components(mask, 0, 0.7).sum() == 5 and drop_small_components(mask, 1.4, 0.7).sum() == 5
+    kept = drop_small_components(mask, 1.41, 0.7)
+    assert kept.dtype == bool and kept.sum() == 3 and kept[0, 0, 0]
+    # Three voxels of 0.7 are 2.0999999999999996 in floating point, and still 2.1.
+    assert 3 * 0.7 < 2.1 and drop_small_components(mask, 2.1, 0.7).sum() == 3
+    assert not drop_small_components(mask, 2.2, 0.7).any() and not drop_small_components(np.zeros((2, 2, 2), bool), 0, 1.0).any()
+
+
 def test_corners_connect_and_gaps_divide() -> None:
     mask = np.zeros((3, 4, 4), np.float32)
     mask[0, 0, 0] = mask[1, 1, 1] = 1       # touch at a corner
     mask[1, 1, 3] = 1                       # a voxel away
-    lesions = extract_lesions(make_grid(mask), 0.5, minimum_voxels=1)
+    lesions = extract_lesions(make_grid(mask), 0.5, minimum_volume_mm3=0)
     assert [lesion.mask.sum() for lesion in lesions] == [2, 1]
 
 
 def test_nothing_gives_no_lesion() -> None:
-    assert extract_lesions(make_grid(np.zeros((2, 3, 3), np.float32)), 0.5, minimum_voxels=1) == []
+    assert extract_lesions(make_grid(np.zeros((2, 3, 3), np.float32)), 0.5, minimum_volume_mm3=0) == []
     assert measure_lesions(np.zeros((2, 3, 3), np.uint8), make_grid(np.zeros((2, 3, 3)))) == []
 
 
 def test_a_threshold_between_stored_levels_is_exact() -> None:
     stored = np.arange(251, dtype=np.uint8).reshape(1, 1, 251)
     for threshold in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
-        lesion, = extract_lesions(make_grid(stored / 250), threshold, minimum_voxels=1)
+        lesion, = extract_lesions(make_grid(stored / 250), threshold, minimum_volume_mm3=0)
         assert lesion.mask.sum() == 251 - round(threshold * 250)
 
 

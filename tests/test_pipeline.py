@@ -21,8 +21,7 @@ LARGE, SMALL = (slice(1, 4), slice(10, 23), slice(20, 24)), (slice(4, 5), slice(
 
 @pytest.fixture(scope="module")
 def profile() -> Profile:
-    smoke = read_profile(Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml")
-    return smoke.model_copy(update={"lesions": smoke.lesions.model_copy(update={"minimum_voxels": 4})})
+    return read_profile(Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml")
 
 
 def make_volume(array: np.ndarray) -> Volume:
@@ -59,6 +58,7 @@ class StubModels:
     probability: Volume
     network: StubNetwork = field(default_factory=lambda: StubNetwork(0.75, 0.625, 0.25))
     threshold: float = 0.5
+    minimum_volume_mm3: float = 4 * 16.0
     segmented_phases: tuple[Phase, ...] = (Phase.DELAYED,)
     versions: dict[str, str] = field(default_factory=lambda: {"made": "by hand"})
     asked: list = field(default_factory=list)

@@ -97,12 +97,12 @@ def match_run(run: RunFolder, profile: Profile) -> None:
 
     for patient_id, fold in fold_of.items():
         study = read_stored_study(run.store(patient_id))
-        prediction = run.prediction(variant, int(fold), patient_id)
+        prediction, volume_mm3 = run.prediction(variant, int(fold), patient_id), run.fold(variant, int(fold)).minimum_volume_mm3
         labels = np.asarray(study.mask())
         timed("levels", lambda: compute_pixel_counts(np.load(prediction, mmap_mode="r"), labels > 0))
         reference = measure_lesions(labels, study.grid())
         for threshold in profile.evaluation.thresholds:
-            predicted = timed("components", lambda: predicted_lesions(study, prediction, threshold, profile))
+            predicted = timed("components", lambda: predicted_lesions(study, prediction, threshold, volume_mm3))
             assert isinstance(predicted, list)
             components += len(predicted)
             timed("matching", lambda: match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou))

@@ -35,15 +35,14 @@ from lirads_keras.variants import SEGMENTATION_VARIANTS, SegmentationVariant  # 
 if TYPE_CHECKING:
     import keras
 
+    from lirads_keras.evaluation.lesion_choice import Cut, CutScore
     from lirads_keras.inference.predictors import Predictor
     from lirads_keras.preprocessing.slices import SliceDataset
     from lirads_keras.preprocessing.store import StoredStudy
 
 TEST_FOLDS = range(3)
-SIZES_MM = (10, 20)
+SIZES_MM, SIZES = (10, 20), ("under 10 mm", "10 to 19 mm", "from 20 mm")
 MINIMUM_IOU = 0.1
-THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-"""Those of Table 4."""
 HALF = 0.5
 STREAM = 500
 """Random stream of these trainings, which no fold has."""
@@ -187,11 +186,7 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
     from stage_data import fold_of_patients
     from stages import read_plan
 
-    from lirads_keras.evaluation.detection import match_lesions
-    from lirads_keras.evaluation.overlap import LEVELS, compute_pixel_counts
-    from lirads_keras.inference.segmentation import predict_levels
-    from lirads_keras.lesions import extract_lesions, measure_lesions
-    from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
+    from lirads_keras.evaluation.lesion_choice import choose_cut
     from lirads_keras.preprocessing.store import read_stored_study
     from lirads_keras.training.runtime import configure_tensorflow
 
@@ -213,57 +208,56 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - used
     tested = [name for name in positives if fold_of[name] in TEST_FOLDS]
     without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:parsed.negatives]
-    dice: dict[float, list[float]] = {threshold: [] for threshold in THRESHOLDS}
-    found: Counter[str] = Counter()
-    for name in (*tested, *without):
-        study = studies[name]
-        levels = predict_levels(predictor, read_segmentation_input(study, chosen.phases), study.grid(), profile.inference,
-                                batch_size=profile.segmentation.prediction_batch_size)
-        labels = np.asarray(study.mask())
-        if name not in without:
-            counts = compute_pixel_counts(levels, labels > 0)
-            for threshold in THRESHOLDS:
-                dice[threshold].append(counts.dice(threshold))
-        voxel_mm3 = abs(float(np.linalg.det(study.affine[:3, :3])))
-        probability = study.grid().with_array(levels.astype(np.float32) / np.float32(LEVELS))
-        reference = measure_lesions(labels, study.grid())
-        for threshold in THRESHOLDS:
-            for volume_mm3 in (0, 100, 250, 500):
-                predicted = extract_lesions(probability, threshold - 0.5 / LEVELS, minimum_voxels=max(int(np.ceil(volume_mm3 / voxel_mm3)), 1))
-                matches = match_lesions(reference, predicted, minimum_overlap_iou=MINIMUM_IOU)
-                key = f"{threshold:g}/{volume_mm3}"
-                found[f"{key} tp"] += sum(matches.predicted_matched)
-                found[f"{key} fp"] += len(predicted) - sum(matches.predicted_matched)
-                found[f"{key} clean"] += name in without and not predicted
-                found[f"{key} patients"] += any(matches.reference_matched)
-                for lesion, hit in zip(reference, matches.reference_matched, strict=True):
-                    size = sum(lesion.diameter_mm >= limit for limit in SIZES_MM)
-                    found[f"{key} size {size}"] += hit
-                    found[f"size {size}"] += threshold == THRESHOLDS[0] and volume_mm3 == 0
+    found = [test_patient(studies[name], chosen, predictor, profile) for name in (*tested, *without)]
+    scores = {cut: sum((of_patient[1][cut] for of_patient in found[1:]), found[0][1][cut]) for cut in found[0][1]}
+    best = choose_cut(scores)
+    uncut = {threshold: [round(float(np.mean(scores[threshold, 0.0].dice)), 3), round(float(np.median(scores[threshold, 0.0].dice)), 3)]
+             for threshold in profile.lesions.thresholds}
     return {"network": parsed.network, "variant": parsed.variant, "set": parsed.changes, "pretrained": parsed.pretrained, "parameters": model.count_params(),
             "steps": steps, "training_s": round(seconds), "training_core_s": round(core_seconds), "patients": len(tested), "negatives": len(without),
-            "dice": {f"{threshold:g}": [round(float(np.mean(values)), 3), round(float(np.median(values)), 3)] for threshold, values in dice.items()},
-            "dice_at_half": {name: round(value, 4) for name, value in zip(tested, dice[HALF], strict=True)},
-            "detection": describe_best(found, len(tested), len(without))}
+            "dice": {f"{threshold:g}": values for threshold, values in uncut.items()},
+            "dice_at_half": {name: round(of_patient[1][HALF, 0.0].dice[0], 4) for name, of_patient in zip(tested, found, strict=False)},
+            "detection": {"threshold": best[0], "minimum_volume_mm3": best[1], "f1": round(scores[best].f1, 3)}
+            | describe_detection([(studies[name], of_patient[0]) for name, of_patient in zip((*tested, *without), found, strict=True)], best)}
 
 
-def describe_best(found: Counter[str], tested: int, without: int) -> dict[str, Any]:
-    """Detection at the threshold and minimum volume with the best lesion F1 on these very patients: a comparison of networks, no estimate."""
-    lesions = sum(found[f"size {size}"] for size in range(len(SIZES_MM) + 1))
+def test_patient(study: StoredStudy, variant: SegmentationVariant, predictor: Predictor, profile: Profile) -> tuple[np.ndarray, dict[Cut, CutScore]]:
+    """Levels of a patient, and what each cut finds there."""
+    from lirads_keras.evaluation.lesion_choice import score_cuts
+    from lirads_keras.inference.segmentation import predict_levels
+    from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 
-    def f1(key: str) -> float:
-        hits = sum(found[f"{key} size {size}"] for size in range(len(SIZES_MM) + 1))
-        predicted = found[f"{key} tp"] + found[f"{key} fp"]
-        recall, precision = hits / max(lesions, 1), found[f"{key} tp"] / max(predicted, 1)
-        return 2 * recall * precision / max(recall + precision, 1e-9)
+    levels = predict_levels(predictor, read_segmentation_input(study, variant.phases), study.grid(), profile.inference,
+                            batch_size=profile.segmentation.prediction_batch_size)
+    return levels, score_cuts(levels, np.asarray(study.mask()), study.grid().voxel_mm3, thresholds=profile.lesions.thresholds,
+                              minimum_volumes_mm3=profile.lesions.minimum_volumes_mm3, minimum_iou=profile.lesions.choice_iou)
 
-    keys = sorted({key.split(" ")[0] for key in found if key.endswith(" fp")})
-    best = max(keys, key=f1)
-    names = ["under 10 mm", "10 to 19 mm", "from 20 mm"]
-    return {"threshold/mm3": best, "f1": round(f1(best), 3), "precision": round(found[f"{best} tp"] / max(found[f"{best} tp"] + found[f"{best} fp"], 1), 3),
-            "false_lesions_a_patient": round(found[f"{best} fp"] / max(tested + without, 1), 2), "sensitivity": round(found[f"{best} patients"] / tested, 3),
-            "specificity": round(found[f"{best} clean"] / max(without, 1), 3),
-            "recall": {name: f"{found[f'{best} size {size}']}/{found[f'size {size}']}" for size, name in enumerate(names)}}
+
+def describe_detection(patients: list[tuple[StoredStudy, np.ndarray]], cut: Cut) -> dict[str, Any]:
+    """Lesions and patients at a cut, by IoU 0.1; that it is the best on these very patients compares networks, and estimates nothing."""
+    from lirads_keras.evaluation.detection import match_lesions
+    from lirads_keras.evaluation.overlap import LEVELS
+    from lirads_keras.lesions import extract_lesions, measure_lesions
+
+    count: Counter[str] = Counter()
+    for study, levels in patients:
+        reference = measure_lesions(np.asarray(study.mask()), study.grid())
+        predicted = extract_lesions(study.grid().with_array(levels), cut[0] * LEVELS - 0.5, minimum_volume_mm3=cut[1])
+        matches = match_lesions(reference, predicted, minimum_overlap_iou=MINIMUM_IOU)
+        for lesion, hit in zip(reference, matches.reference_matched, strict=True):
+            size = SIZES[sum(lesion.diameter_mm >= limit for limit in SIZES_MM)]
+            count[size] += 1
+            count[f"{size} found"] += hit
+        count["true"] += sum(matches.predicted_matched)
+        count["false"] += len(predicted) - sum(matches.predicted_matched)
+        count["positive"] += bool(reference)
+        count["positive found"] += any(matches.reference_matched)
+        count["negative"] += not reference
+        count["negative clean"] += not reference and not predicted
+    return {"precision": round(count["true"] / max(count["true"] + count["false"], 1), 3), "false_lesions_a_patient": round(count["false"] / len(patients), 2),
+            "sensitivity": round(count["positive found"] / max(count["positive"], 1), 3),
+            "specificity": round(count["negative clean"] / max(count["negative"], 1), 3),
+            "recall": {size: f"{count[f'{size} found']}/{count[size]}" for size in SIZES}}
 
 
 def main() -> int:

@@ -109,18 +109,20 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: P
         explanations = explain_lesions(result, models, profile)
         figures = {scored.lesion.lesion_id: plot_explanation(explanations[scored.lesion.lesion_id], scored) for scored in lesions}
     if parsed.dicom_out:
-        _write_objects(out, study, result, models.threshold)
+        _write_objects(out, study, result, models)
     write_report(out, result.report, result.volumes, result.probability, models.threshold, figures)
     return lesions
 
 
-def _write_objects(out: Path, study: Study, result: StudyResult, threshold: float) -> None:
+def _write_objects(out: Path, study: Study, result: StudyResult, models: RunModels) -> None:
     """The result as DICOM objects and as a page."""
     from lirads_keras.inference.report_page import write_report_page
     from lirads_keras.io.dicom_results import write_dicom_results
+    from lirads_keras.lesions import drop_small_components
 
     write_dicom_results(out, study, result.probability, result.report.lesions, result.report.versions)
-    mask = result.probability.with_array(result.probability.array >= threshold)
+    probability = result.probability
+    mask = probability.with_array(drop_small_components(probability.array >= models.threshold, models.minimum_volume_mm3, probability.voxel_mm3))
     write_report_page(out / "report.html", result.report, result.volumes, mask, observer=None)
 
 

@@ -128,7 +128,7 @@ def _identify(files: list[Any], labels: tuple[int, ...], profile: Profile) -> st
 
     dump = profile.model_dump(mode="json")
     parts = [files, labels, package_versions(), dump["seed"], dump["preprocessing"], dump["segmentation"], dump["inference"],
-             dump["evaluation"]["thresholds"], profile.workflow.cores]
+             dump["lesions"], profile.workflow.cores]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lirads_keras.evaluation.overlap import compute_dice
-from lirads_keras.lesions import label_components
 from lirads_keras.preprocessing.intensity import IntensityScale
 
 BINS = 250
@@ -93,21 +92,9 @@ def choose_intervals(histograms: Mapping[str, IntensityHistogram], fold_of: Mapp
     return chosen
 
 
-def predict_interval(bins: np.ndarray, interval: Interval, *, minimum_voxels: int) -> np.ndarray:
-    """Mask (bool) of the voxels in an interval, in 26-connected components of at least `minimum_voxels`."""
-    mask = (bins >= interval.first) & (bins < interval.last)
-    if minimum_voxels > 1:
-        labels, _ = label_components(mask)
-        large = np.bincount(labels.ravel()) >= minimum_voxels
-        large[0] = False
-        mask = large[labels]
-    return mask
-
-
-def score_mask(mask: np.ndarray, reference: np.ndarray) -> float:
-    """Dice of a predicted mask (bool) and a reference (bool); see `compute_dice`."""
-    tp = int(np.count_nonzero(mask & reference))
-    return float(compute_dice(tp, int(np.count_nonzero(mask)) - tp, int(np.count_nonzero(reference)) - tp))
+def find_voxels(bins: np.ndarray, interval: Interval) -> np.ndarray:
+    """Mask (bool) of the voxels in an interval."""
+    return (bins >= interval.first) & (bins < interval.last)
 
 
 def find_range(scales: Sequence[IntensityScale]) -> tuple[float, float]:

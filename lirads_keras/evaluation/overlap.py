@@ -82,3 +82,9 @@ def compute_dice(tp: np.ndarray | int, fp: np.ndarray | int, fn: np.ndarray | in
     """
     size = np.asarray(2 * np.asarray(tp) + fp + fn, np.float64)
     return np.divide(2.0 * np.asarray(tp), size, out=np.full(size.shape, np.nan), where=size > 0)
+
+
+def score_mask(mask: np.ndarray, reference: np.ndarray) -> float:
+    """Dice of a predicted mask (bool) and a reference (bool); see `compute_dice`."""
+    tp = int(np.count_nonzero(mask & reference))
+    return float(compute_dice(tp, int(np.count_nonzero(mask)) - tp, int(np.count_nonzero(reference)) - tp))

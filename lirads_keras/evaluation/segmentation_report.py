@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lirads_keras.evaluation.overlap import compute_pixel_counts
+from lirads_keras.evaluation.overlap import compute_level, score_mask
 from lirads_keras.io.atomic import write_text
+from lirads_keras.lesions import drop_small_components
 from lirads_keras.run import NetworkFolder
 
 COLUMNS = {
     "patient_id": "", "fold": "test fold, from 0", "has_reference": "1 if the label occurs in the patient's mask",
-    "threshold": "chosen on the fold's early-stopping patients", "dice": "of all voxels (§3); empty where mask and prediction are both empty",
+    "threshold": "chosen on patients whom the fold neither tests nor trains on", "minimum_volume_mm3": "chosen with it; smaller components do not count",
+    "dice": "of all voxels (§3); empty where mask and prediction are both empty",
     "volume_reference_ml": "", "volume_predicted_ml": ""}
 """Columns of dice.csv."""
 
@@ -27,13 +29,14 @@ def score_fold(folder: NetworkFolder, fold: int, references: Iterable[tuple[str,
         fold: its number.
         references: patient id, mask bool (z, y, x) and volume of a voxel in ml of each test patient; one at a time is held in memory.
     """
-    threshold = folder.threshold
+    threshold, minimum_volume_mm3 = folder.cut
     rows: list[dict[str, object]] = []
     for patient_id, reference, voxel_ml in references:
-        counts = compute_pixel_counts(np.load(folder.prediction(patient_id), mmap_mode="r"), reference)
-        at = counts.at(threshold)
-        volumes = ((at["tp"] + at["fn"]) * voxel_ml, (at["tp"] + at["fp"]) * voxel_ml)
-        rows.append(dict(zip(COLUMNS, (patient_id, fold, int(at["tp"] + at["fn"] > 0), threshold, counts.dice(threshold), *volumes), strict=True)))
+        levels = np.load(folder.prediction(patient_id), mmap_mode="r")
+        predicted = drop_small_components(levels >= compute_level(threshold), minimum_volume_mm3, voxel_ml * 1000)
+        volumes = (np.count_nonzero(mask) * voxel_ml for mask in (reference, predicted))
+        rows.append(dict(zip(COLUMNS, (patient_id, fold, int(reference.any()), threshold, minimum_volume_mm3, score_mask(predicted, reference), *volumes),
+                             strict=True)))
     return rows
 
 
@@ -63,7 +66,7 @@ def write_segmentation_report(out: Path, rows: list[dict[str, object]], *, title
     summary = summarize(table)
     negatives = table[table["has_reference"] == 0]
     notes = [f"{name}: {value}" for name, value in facts.items()]
-    notes.append("Dice of each test patient, found by the network that had not seen them, at the threshold chosen on its early-stopping patients.")
+    notes.append("Dice of each test patient, found by the network that had not seen them, at the threshold and minimum volume that it chose on others.")
     if len(negatives):
         clean = int((negatives["volume_predicted_ml"] == 0).sum())
         notes.append(f"{len(negatives)} patients without the label: nothing was found in {clean}, "

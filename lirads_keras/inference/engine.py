@@ -44,6 +44,11 @@ class RunModels:
         return self.files.threshold
 
     @property
+    def minimum_volume_mm3(self) -> float:
+        """Smaller components of a prediction are no lesions."""
+        return self.files.minimum_volume_mm3
+
+    @property
     def segmented_phases(self) -> tuple[Phase, ...]:
         """The phases that the segmentation network reads, in its order."""
         return self.files.segmentation.phases
@@ -107,7 +112,8 @@ def read_run_models(files: RunFiles) -> RunModels:
     versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | package_versions() | {
         "profile": profile.name, "segmentation variant": files.segmentation.name, "characterisation variant": files.characterization.name,
         "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
-        "segmentation threshold": f"{files.threshold:g}", "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
+        "segmentation threshold": f"{files.threshold:g}", "minimum volume mm3": f"{files.minimum_volume_mm3:g}",
+        "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
         "flip augmentation": _yes_or_no(inference.flip_augmentation)}
     weights = (*files.segmentation_weights, *files.characterization_weights)
     versions |= {f"weights sha256 {path.relative_to(files.run.path)}": compute_sha256(path) for path in weights}

@@ -19,8 +19,8 @@ Value = TypeVar("Value")
 class RunFiles:
     """The chosen folds of a run.
 
-    `segmentation_weights` and `characterization_weights` are one file a fold. `threshold` is the median of those that the folds chose on their
-    early-stopping patients; of an even number of folds the lower of the middle two, so that it is one of the thresholds at which masks were scored.
+    `segmentation_weights` and `characterization_weights` are one file a fold. `threshold` and `minimum_volume_mm3` are the medians of
+    those that the folds chose; of an even number of folds the lower of the middle two, so that each is one that was chosen from.
     """
 
     run: RunFolder
@@ -31,6 +31,7 @@ class RunFiles:
     segmentation_weights: tuple[Path, ...]
     characterization_weights: tuple[Path, ...]
     threshold: float
+    minimum_volume_mm3: float
 
 
 def find_run_files(run: Path, *, variant: str | None = None, fold: int | Literal["all", "best"] | None = None) -> RunFiles:
@@ -63,8 +64,10 @@ def find_run_files(run: Path, *, variant: str | None = None, fold: int | Literal
     of_features = tuple(folder.fold(characterization.name, k).weights for k in chosen)
     problems = [Problem(str(path), "weights of a finished run", "no such file") for path in (*weights, *of_features) if not path.is_file()]
     thresholds = _read_of_folds(networks, lambda network: network.threshold, problems)
+    volumes = _read_of_folds(networks, lambda network: network.minimum_volume_mm3, [] if problems else problems)
     raise_if_any(problems)
-    return RunFiles(folder, profile, segmentation, characterization, chosen, weights, of_features, statistics.median_low(thresholds))
+    return RunFiles(folder, profile, segmentation, characterization, chosen, weights, of_features, statistics.median_low(thresholds),
+                    statistics.median_low(volumes))
 
 
 def _choose_variant(profile: Profile, asked: str | None) -> CharacterizationVariant | Problem:

@@ -1,13 +1,22 @@
 """Folds and early-stopping patients: the patient is the unit of every split (§2.4, ledger items 18 and 21)."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
 
-_POSITIVE, _NEGATIVE, _VALIDATION = 1, 2, 3
+_POSITIVE, _NEGATIVE, _VALIDATION, _VALIDATION_NEGATIVE, _HALVES = 1, 2, 3, 4, 5
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Patients of other folds whom a fold does not train on: `stopping` end its training, `choice` tell threshold and minimum volume. Sorted ids."""
+
+    stopping: list[str]
+    choice: list[str]
 
 
 def split_folds(patient_ids_positive: Sequence[str], patient_ids_negative: Sequence[str], folds: int, seed: int) -> dict[str, int]:
@@ -37,7 +46,7 @@ def split_folds(patient_ids_positive: Sequence[str], patient_ids_negative: Seque
 
 
 def validation_patients(train_ids: Sequence[str], fraction: float, seed: int, fold: int) -> list[str]:
-    """The training patients set aside for early stopping and for the choice of the threshold (ledger item 18).
+    """The training patients set aside (ledger item 18).
 
     Args:
         train_ids: patients of the other folds; their order does not matter.
@@ -53,6 +62,29 @@ def validation_patients(train_ids: Sequence[str], fraction: float, seed: int, fo
         raise InputError(Problem(f"fold {fold}", "at least 2 training patients, one of them for early stopping", str(len(train_ids))))
     count = min(max(round(fraction * len(train_ids)), 1), len(train_ids) - 1)
     return sorted(_shuffle(train_ids, (seed, _VALIDATION, fold + 1))[:count])
+
+
+def hold_out(positives: Sequence[str], fold_of: Mapping[str, int], fold: int, *, fraction: float, negatives: int, seed: int) -> HeldOut:
+    """Who stops the training of a fold, and on whom it chooses its threshold and minimum volume; nobody of the fold itself.
+
+    Args:
+        positives: patients with lesions.
+        fold_of: test fold of every patient.
+        fold: that is trained.
+        fraction: share of the positives of other folds that is held out, half and half, the odd one for stopping; a single one serves for both.
+        negatives: so many patients without a lesion join them, half and half; fewer where the other folds have fewer.
+        seed: of the draw.
+
+    Raises:
+        InputError: the other folds have fewer than two positives.
+    """
+    others = [name for name in positives if fold_of[name] != fold]
+    with_lesion = validation_patients(others, fraction, seed, fold)
+    clean = sorted(set(fold_of) - set(positives))
+    without = _shuffle([name for name in clean if fold_of[name] != fold], (seed, _VALIDATION_NEGATIVE, fold))[:negatives]
+    mixed = _shuffle(with_lesion, (seed, _HALVES, fold))
+    half, clean_half = (len(mixed) + 1) // 2, len(without) // 2
+    return HeldOut(sorted(mixed[:half] + without[:clean_half]), sorted((mixed[half:] or mixed) + without[clean_half:]))
 
 
 def _shuffle(ids: Sequence[str], key: tuple[int, ...]) -> list[str]:

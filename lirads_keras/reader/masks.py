@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from lirads_keras.entities import Lesion
-from lirads_keras.lesions import label_components
+from lirads_keras.lesions import is_large, label_components
 
 _SHAPE = struct.Struct("<3I")
 
@@ -27,16 +27,27 @@ def unpack_mask(packed: bytes) -> np.ndarray:
     return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)
 
 
-def label_lesions(mask: np.ndarray, minimum_voxels: int) -> tuple[np.ndarray, int]:
+CRUMB_MM3 = 60.0
+"""Smaller parts of an edited mask are what an eraser left: a ball of 60 mm³ is 4.9 mm wide."""
+
+
+def label_lesions(mask: np.ndarray, minimum_volume_mm3: float, voxel_mm3: float) -> tuple[np.ndarray, int]:
     """The lesions of a mask: its 26-connected components, numbered from 1 by decreasing volume (equal volumes: by position).
 
+    What a reader draws is judged more mildly than what a network marks: parts count from CRUMB_MM3 on, or from the network's minimum where that is lower.
+
+    Args:
+        mask: (z, y, x).
+        minimum_volume_mm3: of the network's lesions.
+        voxel_mm3: volume of a voxel.
+
     Returns:
-        Labels (z, y, x), int32; and how many components were dropped for having fewer than `minimum_voxels`.
+        Labels (z, y, x), int32; and how many smaller components were dropped.
     """
     components, count = label_components(mask)
     voxels = np.bincount(components.ravel(), minlength=count + 1)[1:]
     order = np.argsort(-voxels, kind="stable")
-    kept = order[voxels[order] >= minimum_voxels]
+    kept = order[is_large(voxels[order], min(minimum_volume_mm3, CRUMB_MM3), voxel_mm3)]
     numbers = np.zeros(count + 1, np.int32)
     numbers[kept + 1] = np.arange(1, len(kept) + 1)
     return numbers[components], count - len(kept)

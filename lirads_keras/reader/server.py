@@ -127,7 +127,7 @@ def open_application(files: RunFiles, source: StudySource, out: Path, options: S
         stack.callback(studies.close)
         jobs = Jobs(serve_jobs, files)
         stack.callback(jobs.close)
-        service = ReaderService(journal, studies, jobs, Saves(out, source), files.profile)
+        service = ReaderService(journal, studies, jobs, Saves(out, source))
         session = build_session(files, options.reader)
         labels = build_router(
             ServiceLabelling(service, source), version=session["version"], notice=NOTICE, folder=_make_folder(out / "cache" / "labels"),

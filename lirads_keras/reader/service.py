@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.reader.case import ReadLesion, apply_edit
 from lirads_keras.reader.errors import NotFound, Stale
@@ -28,10 +27,10 @@ class ReaderService:
     Those that take a `revision` raise Stale where the study has changed since, or a job works on it; an edit or a mask is then kept as set aside.
     """
 
-    def __init__(self, journal: Journal, studies: OpenStudies, jobs: JobQueue, saves: Saves, profile: Profile) -> None:
+    def __init__(self, journal: Journal, studies: OpenStudies, jobs: JobQueue, saves: Saves) -> None:
         self.jobs = jobs
         self.studies = studies
-        self._journal, self._saves, self._profile = journal, saves, profile
+        self._journal, self._saves = journal, saves
         self._rooms: dict[str, Room] = {}
         self._lock = threading.Lock()
 
@@ -266,7 +265,7 @@ class ReaderService:
 
     def _state(self, room: Room, opened: OpenStudy, who: str | None) -> dict[str, Any]:
         with room.lock:
-            return build_state(room.case, opened, room.study_id, room.find_job(self.jobs), room.note_reader(who), self._profile.lesions.minimum_voxels)
+            return build_state(room.case, opened, room.study_id, room.find_job(self.jobs), room.note_reader(who))
 
 
 def _describe(identity: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ HISTORY_MAX = 200
 """So many of the latest events are told; all are in the journal."""
 
 
-def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, readers: Sequence[str], minimum_voxels: int) -> dict[str, Any]:
+def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, readers: Sequence[str]) -> dict[str, Any]:
     """All that the page shows of a study."""
     reading, last = case.reading, case.last_step
     return {
@@ -26,7 +26,7 @@ def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, r
         "rules": reading.rules,
         "phases": [str(phase) for phase in ENHANCED_PHASES if phase in opened.images],
         "grid": {"shape_zyx": list(opened.grid.shape), "spacing_zyx_mm": list(opened.grid.spacing_mm)},
-        "notices": _list_notices(reading, opened, minimum_voxels),
+        "notices": _list_notices(reading, opened),
         "mask": None if reading.mask_id is None else {"mask_id": reading.mask_id, "by": reading.mask_by},
         "components_ignored": reading.components_ignored,
         "job": None if job is None else _job_to_json(job),
@@ -47,14 +47,14 @@ def save_to_json(event: Event) -> dict[str, Any]:
             "stored": payload["stored"], "store_error": payload["store_error"]}
 
 
-def _list_notices(reading: Reading, opened: OpenStudy, minimum_voxels: int) -> list[str]:
+def _list_notices(reading: Reading, opened: OpenStudy) -> list[str]:
     notices = [f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images]
     for feature, phases in FEATURE_PHASES.items():
         if not any(phase in opened.images for phase in phases):
             words = " or ".join(str(phase).replace("_", " ") for phase in phases)
             notices.append(f"Without {'an' if words.startswith('a') else 'a'} {words} phase {FEATURE_WORDS[feature]} cannot be assessed.")
     if reading.components_ignored:
-        notices.append(f"{reading.components_ignored} part(s) of the mask with fewer than {minimum_voxels} voxels are not counted as lesions.")
+        notices.append(f"{reading.components_ignored} part(s) of the mask are too small to be counted as lesions.")
     return notices
 
 

@@ -16,7 +16,7 @@ from lirads_keras.inference.explanation import LesionExplanation, plot_explanati
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.io.grids import describe_grid, same_grid
 from lirads_keras.io.nifti import read_nifti
-from lirads_keras.lesions import measure_lesions
+from lirads_keras.lesions import drop_small_components, measure_lesions
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.study import read_aligned_phases
@@ -64,8 +64,9 @@ class Tasks:
         result = analyse_study(study, self._models, self._profile, progress)
         self._last = _Read(study, result.volumes)
         _check_grid(result.probability, grid)
-        mask = result.probability.array >= self._models.threshold
-        labels, ignored = label_lesions(mask, self._profile.lesions.minimum_voxels)
+        smallest, voxel_mm3 = self._models.minimum_volume_mm3, grid.voxel_mm3
+        mask = drop_small_components(result.probability.array >= self._models.threshold, smallest, voxel_mm3)
+        labels, ignored = label_lesions(mask, smallest, voxel_mm3)
         lesions = name_lesions([scored.lesion for scored in result.report.lesions], find_partners(previous, labels), next_number)
         probabilities = [scored.probabilities for scored in result.report.lesions]
         return {"mask": pack_mask(mask), "findings": self._to_json(lesions, probabilities, result.volumes, ignored)}
@@ -79,7 +80,7 @@ class Tasks:
         """
         progress(0.1, "reading the series")
         volumes = self._read(study, grid)
-        labels, ignored = label_lesions(unpack_mask(mask), self._profile.lesions.minimum_voxels)
+        labels, ignored = label_lesions(unpack_mask(mask), self._models.minimum_volume_mm3, grid.voxel_mm3)
         lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
         progress(0.5, f"characterising {len(lesions)} lesion(s)")
         images, present = self._crop(study, volumes, lesions)

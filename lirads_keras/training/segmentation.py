@@ -71,22 +71,24 @@ class SegmentationTrainer:
         self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random", channels)
 
     def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: NetworkFolder, identity: str, *, stream: int,
-              progress: Progress = ignore_progress) -> None:
+              epochs: int | None = None, progress: Progress = ignore_progress) -> None:
         """Trains on `training`, stops early by the Dice on `validation`, and leaves the best weights in `self.model` and in `folder`.
 
-        The test patients are not among the arguments: nothing here can look at them.
+        The test patients are not among the arguments: nothing here can look at them. Without validation patients the last weights are kept, those after
+        `epochs` of the stage's, whose schedule stays as it is.
         """
         stage = self._stage
         drawn = SliceDataset(training, SliceDraw.of_stage(self._settings, stage, phases=self._phases, classes=self._classes, seed=self._seed, stream=stream))
         fixed = FixedSlices(validation, phases=self._phases, classes=self._classes, crop_px=self._settings.training_crop_px, batch_size=stage.batch_size,
-                            samples=stage.validation_samples)
+                            samples=stage.validation_samples) if validation else None
 
         def patients_of(epoch: int, batch: int) -> list[str]:
             return sorted({sample.study.patient_id for sample in drawn.samples(epoch * drawn.batches_per_epoch + batch)})
 
         with self._strategy.scope():
             fit_resumable(self._variables, folder, identity, Fit(
-                drawn, stage.epochs, fixed, monitor="val_dice", patience_epochs=stage.patience_epochs, shown=("val_dice", "Dice"),
+                drawn, epochs or stage.epochs, fixed, monitor="val_dice" if fixed else None,
+                patience_epochs=stage.patience_epochs if fixed else None, shown=("val_dice" if fixed else "dice", "Dice"),
                 on_epoch=self._switch_lovasz, patients_of=patients_of, tensorboard=self._tensorboard), progress)
         if self.model is not self._variables.network:
             self.model.set_weights(self._variables.network.get_weights())

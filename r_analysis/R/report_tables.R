@@ -81,13 +81,17 @@ tabulate_chosen <- function(chosen) {
   )
 }
 
-#' The threshold of each fold.
+#' The threshold and the minimum volume of each fold.
 #' @param folds Data frame as fold_thresholds.csv.
 tabulate_fold_thresholds <- function(folds) {
   new_report_table(
-    "Threshold of each fold.",
+    paste(
+      "Threshold and minimum volume of each fold, chosen by lesion F1 on patients whom it neither tests nor trains on,",
+      "some of them without a lesion."
+    ),
     Fold = folds$fold, `Threshold chosen` = format_level(folds$threshold_chosen),
-    `Average Dice of the early-stopping patients` = format_number(folds$dice_validation)
+    `Minimum volume (mm³)` = format_level(folds$minimum_volume_mm3),
+    `Average Dice of these patients` = format_number(folds$dice_validation)
   )
 }
 

@@ -83,7 +83,7 @@ def small_study(tmp_path):
     grid = read_volume(study.phases()[Phase.DELAYED])
     probability = np.zeros(grid.shape, np.float32)
     probability[4:7, 20:26, 30:35] = 0.8
-    (lesion,) = extract_lesions(grid.with_array(probability), 0.5, minimum_voxels=1)
+    (lesion,) = extract_lesions(grid.with_array(probability), 0.5, minimum_volume_mm3=0)
     scored = ScoredLesion(lesion, FeatureProbabilities(0.9, 0.2, 0.1), Observation(lesion.diameter_mm, True, False, False), Category.LR_4, "by hand")
     report = Report("mine", study.study_uid, (scored,), {"lirads-keras": "9.9"})
     return study, SimpleNamespace(report=report, volumes={Phase.ARTERIAL: grid, Phase.DELAYED: grid}, probability=grid.with_array(probability))
@@ -94,7 +94,7 @@ def report_study(small_study, out, monkeypatch, *options):
 
     study, result = small_study
     monkeypatch.setattr(pipeline, "analyse_study", lambda *given, **named: result)
-    return _report_study(study, out, SimpleNamespace(threshold=0.5), ignore_progress, profile=None, parsed=parse(*options))
+    return _report_study(study, out, SimpleNamespace(threshold=0.5, minimum_volume_mm3=0.0), ignore_progress, profile=None, parsed=parse(*options))
 
 
 def test_objects_and_page_stand_beside_the_report_when_asked_for(small_study, tmp_path, monkeypatch):

@@ -29,7 +29,8 @@ def make_run(folder, profile):
             path = folder / stage / f"fold-{fold}" / "model.keras"
             path.parent.mkdir(parents=True)
             path.touch()
-        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text('{"threshold_chosen": 0.5, "dice_validation": 0.5}')
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
+            '{"minimum_volume_mm3": 250, "threshold_chosen": 0.5, "dice_validation": 0.5}')
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile.model_dump(mode="json")))
     return folder
 

@@ -17,8 +17,7 @@ from lirads_keras.evaluation.intensity_baseline import (
     count_bins,
     find_bins,
     find_range,
-    predict_interval,
-    score_mask,
+    find_voxels,
 )
 from lirads_keras.preprocessing.intensity import IntensityScale
 
@@ -106,20 +105,6 @@ def test_the_range_follows_from_the_scales() -> None:
     assert find_range([IntensityScale((80.0, 80.0), (880.0, 700.0), (0.25, 0.1), (0.5, 0.2))]) == find_range(scales)
 
 
-def test_small_components_are_dropped() -> None:
-    bins = np.zeros((3, 6, 6), np.uint8)
-    bins[0, 0, 0] = bins[1, 1, 1] = bins[2, 2, 2] = 7
-    bins[0, 5, 5] = bins[0, 5, 4] = 7
-    interval = Interval(7, 8, 0.0, 1.0)
-    assert predict_interval(bins, interval, minimum_voxels=1).sum() == 5
-    # Three that touch at corners are one component (26 neighbours); the other two are too few.
-    kept = predict_interval(bins, interval, minimum_voxels=3)
-    assert kept.sum() == 3 and kept[0, 0, 0] and not kept[0, 5].any()
-    assert not predict_interval(bins, Interval(8, 250, 0.0, 1.0), minimum_voxels=3).any()
-
-
-def test_dice_of_a_mask() -> None:
-    reference = np.array([True, True, False, False])
-    assert score_mask(np.array([True, False, True, False]), reference) == 0.5
-    assert score_mask(np.zeros(4, bool), reference) == 0
-    assert math.isnan(score_mask(np.zeros(4, bool), np.zeros(4, bool)))
+def test_an_interval_holds_its_first_bin_and_not_its_last() -> None:
+    bins = np.array([6, 7, 8, 9, 250], np.uint8).reshape(1, 1, -1)
+    assert find_voxels(bins, Interval(7, 9, 0.0, 1.0)).ravel().tolist() == [False, True, True, False, False]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import confusion_matrix, f1_score
 
 from lirads_keras.errors import InputError
-from lirads_keras.evaluation.overlap import LEVELS, compute_dice, compute_level, compute_pixel_counts
+from lirads_keras.evaluation.overlap import LEVELS, compute_dice, compute_level, compute_pixel_counts, score_mask
 
 SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6)
 
@@ -94,3 +95,10 @@ def test_other_arrays_are_refused():
             compute_pixel_counts(*bad)
     with pytest.raises(InputError, match="levels 0 … 250, found 255"):
         compute_pixel_counts(np.full((2, 3, 3), 255, np.uint8), reference)
+
+
+def test_dice_of_a_mask() -> None:
+    reference = np.array([True, True, False, False])
+    assert score_mask(np.array([True, False, True, False]), reference) == 0.5
+    assert score_mask(np.zeros(4, bool), reference) == 0
+    assert math.isnan(score_mask(np.zeros(4, bool), np.zeros(4, bool)))

@@ -23,6 +23,7 @@ def profile() -> Profile:
         "preprocessing": smoke.preprocessing.model_copy(update={"matrix_px": 32}),
         "segmentation": smoke.segmentation.model_copy(update={"training_crop_px": 32, "folds": 2}),
         "characterization": smoke.characterization.model_copy(update={"variants": ("vgg16-adaptive", "vgg16-plain"), "weights": "random", "epochs": 1}),
+        "lesions": smoke.lesions.model_copy(update={"thresholds": (0.3, 0.5, 0.7)}),
         "evaluation": smoke.evaluation.model_copy(update={"thresholds": (0.3, 0.5, 0.7), "pixel_thresholds": 3})})
 
 

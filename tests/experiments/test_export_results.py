@@ -29,7 +29,7 @@ def prediction(tmp_path):
 def test_a_patient_with_a_lesion_is_scored_at_every_threshold(store_study, prediction, profile):
     mask = np.zeros(SHAPE, np.uint8)
     mask[LESION] = 3
-    rows = score_patient(store_study("P1", mask), prediction, profile, {"3": "L1"}, {"L1": 17.5})
+    rows = score_patient(store_study("P1", mask), prediction, 0.0, profile, {"3": "L1"}, {"L1": 17.5})
     # 128 voxels of lesion, 64 of them at 0.6, and 16 elsewhere at 0.4.
     size = 6 * 32 * 32
     assert rows["pixel_counts"] == [
@@ -51,7 +51,7 @@ def test_a_patient_with_a_lesion_is_scored_at_every_threshold(store_study, predi
 
 @pytest.mark.parametrize("mask", [None, np.zeros(SHAPE, np.uint8)])
 def test_a_negative_patient_has_false_positives_and_no_dice(store_study, prediction, profile, mask):
-    rows = score_patient(store_study("P1", mask), prediction, profile, {}, {})
+    rows = score_patient(store_study("P1", mask), prediction, 0.0, profile, {}, {})
     assert rows["dice_by_threshold"] == []
     assert [row["fp"] for row in rows["pixel_counts"]] == [6 * 32 * 32, 64, 0] and not any(row["tp"] or row["fn"] for row in rows["pixel_counts"])
     assert [(row["threshold"], row["kind"], row["matched"]) for row in rows["lesion_detection"]] == [
@@ -67,6 +67,7 @@ def trained(plan):
     object.__setattr__(plan, "profile", plan.profile.model_copy(update={"characterization": settings}))
     folders = [folder for _, _, _, folder in list_histories(plan)]
     folders += [training.folder for variant in settings.variants for training in list_trainings(plan, variant) if training.folder not in folders]
+    folders.append(plan.run.full("delayed"))
     for number, folder in enumerate(folders):
         folder.path.mkdir(parents=True)
         folder.history.write_text(f"epoch,loss,val_dice\n0,{number}.5,\n1,{number},0.25\n")
@@ -92,8 +93,9 @@ def test_every_training_has_its_history(trained, tmp_path):
 def test_checksums_name_manifest_and_weights(trained):
     checksums = compute_checksums(trained)
     assert checksums["manifest"] == {f"{name}.csv": compute_sha256(trained.manifest / f"{name}.csv") for name in ("patients", "series", "lesions")}
-    # And the half split and two folds of the second seed for each of the two variants.
-    assert len(checksums["weights"]) == 7 + 2 * 3
+    # And the half split and two folds of the second seed for each of the two variants, and what was trained on all patients: two networks.
+    assert len(checksums["weights"]) == 7 + 2 * 3 + 2
+    assert {"segmentation/delayed/full/model.keras", "characterization/vgg16-adaptive/full/model.keras"} < set(checksums["weights"])
     assert {"characterization/vgg16-plain/half/model.keras", "characterization/vgg16-plain/seed-7/fold-1/model.keras"} < set(checksums["weights"])
     assert checksums["weights"]["segmentation/delayed/fold-1/model.keras"] == compute_sha256(trained.run.fold("delayed", 1).weights)
 

@@ -31,8 +31,12 @@ def prediction(tmp_path) -> Path:
     return tmp_path / "P1.npy"
 
 
+MINIMUM_VOLUME_MM3 = 48
+"""Three voxels."""
+
+
 def crop(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None):
-    return crop_patient(store, prediction, threshold, profile, ids or {"3": "L1", "7": "L2"}, diameters or {"3": 17.5, "7": None})
+    return crop_patient(store, prediction, (threshold, MINIMUM_VOLUME_MM3), profile, ids or {"3": "L1", "7": "L2"}, diameters or {"3": 17.5, "7": None})
 
 
 def test_each_lesion_has_a_row_for_both_regions_and_a_missed_one_is_empty(store_study, mask, prediction, profile):
@@ -68,12 +72,12 @@ def test_a_patient_without_lesions_has_no_rows_but_the_right_shapes(store_study,
     assert images.dtype == np.float32 and present.dtype == bool
 
 
-def test_predicted_lesions_are_components_at_the_threshold(store_study, mask, prediction, profile):
+def test_predicted_lesions_are_components_at_the_threshold(store_study, mask, prediction):
     study = read_stored_study(store_study("P1", mask))
-    found = predicted_lesions(study, prediction, 0.6, profile)
+    found = predicted_lesions(study, prediction, 0.6, MINIMUM_VOLUME_MM3)
     assert [(lesion.lesion_id, np.count_nonzero(lesion.mask)) for lesion in found] == [("P1", 128)]
     assert found[0].mean_probability == pytest.approx(0.6)
-    assert len(predicted_lesions(study, prediction, 0.3, profile)) == 2
-    small = profile.model_copy(update={"lesions": profile.lesions.model_copy(update={"minimum_voxels": 1})})
-    assert len(predicted_lesions(study, prediction, 0.6, small)) == 2
-    assert predicted_lesions(study, prediction, 1.0, profile) == []
+    assert len(predicted_lesions(study, prediction, 0.3, MINIMUM_VOLUME_MM3)) == 2
+    # The speck has two voxels of 16 mm³: from 32 mm³ on it counts.
+    assert [len(predicted_lesions(study, prediction, 0.6, volume_mm3)) for volume_mm3 in (0, 32, 32.1)] == [2, 2, 1]
+    assert predicted_lesions(study, prediction, 1.0, MINIMUM_VOLUME_MM3) == []

@@ -25,7 +25,11 @@ EXAMPLES = {
         {"patient_id": "P1", "lesion_id": "2", "fold": 0, "diameter_mm": 1 / 3, "category_ref": "LR-5", "aphe_ref": True, "washout_ref": 0,
          "capsule_ref": None, "category_true": None}],
     "dice_by_threshold": [{"patient_id": "P1", "fold": 0, "threshold": 0.1 * 3, "dice": 0.8734567891}],
-    "fold_thresholds": [{"fold": 1, "threshold_chosen": 0.5, "dice_validation": math.nan}, {"fold": 0, "threshold_chosen": 0.7, "dice_validation": 0.9}],
+    "fold_thresholds": [{"fold": 1, "threshold_chosen": 0.5, "minimum_volume_mm3": 100, "dice_validation": math.nan},
+                        {"fold": 0, "threshold_chosen": 0.7, "minimum_volume_mm3": 0, "dice_validation": 0.9}],
+    "fold_choices": [
+        {"fold": 0, "threshold": 0.7, "minimum_volume_mm3": volume_mm3, "reference": 4, "detected": 2, "predicted": predicted, "matched": 2, "f1": f1,
+         "mean_dice": dice} for volume_mm3, predicted, f1, dice in ((250.0, 2, 2 / 3, 0.5), (0.0, 4, 0.5, None))],
     "pixel_counts": [
         {"patient_id": "P1", "group": "positive", "fold": 0, "threshold": 0.5, "tp": np.int64(812), "fp": 97, "fn": 140, "tn": 123456789}],
     "lesion_detection": [
@@ -51,10 +55,10 @@ EXAMPLES = {
     "baseline_segmentation": [
         {"patient_id": patient_id, "fold": 1, "lower": -0.75, "upper": 1 / 3, "dice": 0.04} for patient_id in ("P2", "P1")],
     "surface": [
-        {"patient_id": "P2", "fold": 1, "threshold": 0.5, "mean_surface_distance_mm": None, "hausdorff95_mm": None, "volume_ref_ml": 0.0,
-         "volume_pred_ml": 1 / 3},
-        {"patient_id": "P1", "fold": 0, "threshold": 0.7, "mean_surface_distance_mm": 0.0, "hausdorff95_mm": 11.75, "volume_ref_ml": 14.1,
-         "volume_pred_ml": 12.7}],
+        {"patient_id": "P2", "fold": 1, "threshold": 0.5, "minimum_volume_mm3": 0, "dice": None, "mean_surface_distance_mm": None, "hausdorff95_mm": None,
+         "volume_ref_ml": 0.0, "volume_pred_ml": 1 / 3},
+        {"patient_id": "P1", "fold": 0, "threshold": 0.7, "minimum_volume_mm3": 250, "dice": 0.75, "mean_surface_distance_mm": 0.0,
+         "hausdorff95_mm": 11.75, "volume_ref_ml": 14.1, "volume_pred_ml": 12.7}],
     "pretrain_dice": [
         {"ct_id": "volume-3", "label": label, "dice": dice} for label, dice in (("tumour", math.nan), ("liver", 0.93))],
     "cohort_summary": [
@@ -112,11 +116,11 @@ def test_tables_whose_order_tells_something_keep_it(tmp_path, name):
     ("patients", ["P1,positive,0,2,58,M,Achieva 3.0T", "P2,negative,8,0,,,"]),
     ("lesions", ["P1,2,0,0.333333,LR-5,1,0,,"]),
     ("dice_by_threshold", ["P1,0,0.3,0.873457"]),
-    ("fold_thresholds", ["0,0.7,0.9", "1,0.5,"]),
+    ("fold_thresholds", ["0,0.7,0,0.9", "1,0.5,100,"]), ("fold_choices", ["0,0.7,0,4,2,4,2,0.5,", "0,0.7,250,4,2,2,2,0.666667,0.5"]),
     ("pixel_counts", ["P1,positive,0,0.5,812,97,140,123456789"]),
     ("lesion_detection", ["0.5,P1,positive,0,reference,1,12.5,1", "0.5,P1,positive,0,predicted,P1,12.5,1"]),
     ("patient_detection", ["0.5,P1,positive,0,1,0,0", "0.9,P1,positive,0,1,0,0"]),
-    ("surface", ["P1,0,0.7,0,11.75,14.1,12.7", "P2,1,0.5,,,0,0.333333"]),
+    ("surface", ["P1,0,0.7,250,0.75,0,11.75,14.1,12.7", "P2,1,0.5,0,,,,0,0.333333"]),
     ("pretrain_dice", ["volume-3,liver,0.93", "volume-3,tumour,"]),
     ("diagram_nodes", ['workflow,store,store,step,0,-1,"DICOM, masks",,,,', 'unet_plus_plus,"x[0, 1]","x[0, 1]",decoder,1,0,,80,80,16,11664']),
     ("categories", ['vgg16-adaptive,reference_roi,0,P1,1,20,LR-4,LR-5,1,"APHE, 20 mm: ""LR-5"""', "direct-frozen,automatic_roi,0,P1,1,,LR-4,,0,"]),
@@ -172,15 +176,17 @@ def test_other_columns_and_tables_are_refused(tmp_path):
         write_results_table(tmp_path, "nodules", pd.DataFrame())
     with pytest.raises(ValueError, match="run.csv: expected the columns key, value, found key, value, unit"):
         write_results_table(tmp_path, "run", pd.DataFrame(columns=["key", "value", "unit"]))
-    with pytest.raises(ValueError, match="fold_thresholds.csv: expected the columns fold, threshold_chosen, dice_validation, found fold, dice_validation"):
+    with pytest.raises(ValueError, match="fold_thresholds.csv: expected the columns fold, threshold_chosen, minimum_volume_mm3, dice_validation, found fold, "
+                                         "dice_validation"):
         build_results_table("fold_thresholds", [{"fold": 0, "dice_validation": 0.5}])
     with pytest.raises(ValueError, match="run.csv: expected the columns key, value, found key, value, unit"):
         build_results_table("run", [{"key": "seed", "value": "1", "unit": ""}])
 
 
 def test_a_column_that_may_be_empty_may_lack_in_some_rows_or_in_all(tmp_path):
-    rows = [{"fold": 0, "threshold_chosen": 0.5}, {"fold": 1, "threshold_chosen": 0.5, "dice_validation": 0.25}]
-    assert write(tmp_path, "fold_thresholds", rows).splitlines()[1:] == ["0,0.5,", "1,0.5,0.25"]
+    chosen = {"threshold_chosen": 0.5, "minimum_volume_mm3": 0}
+    rows = [{"fold": 0, **chosen}, {"fold": 1, **chosen, "dice_validation": 0.25}]
+    assert write(tmp_path, "fold_thresholds", rows).splitlines()[1:] == ["0,0.5,0,", "1,0.5,0,0.25"]
     bare = {"patient_id": "P1", "group": "positive", "fold": 0, "n_lesions_ref": 1}
     assert write(tmp_path, "patients", [bare]).splitlines()[1:] == ["P1,positive,0,1,,,"]
     assert write(tmp_path, "training_history", [{"stage": "pretrain", "epoch": 0, "metric": "loss"}]).splitlines()[1:] == ["pretrain,,,0,loss,"]
@@ -197,7 +203,7 @@ def test_a_run_states_every_fact(tmp_path):
 def test_the_schema_tells_what_a_column_is():
     assert TABLES["fold_thresholds"] == (
         Column("fold", "integer", True, True, ("[0, Inf)",)), Column("threshold_chosen", "number", True, False, ("[0, 1]",)),
-        Column("dice_validation", "number", False, False, ("[0, 1]",)))
+        Column("minimum_volume_mm3", "number", True, False, ("[0, Inf)",)), Column("dice_validation", "number", False, False, ("[0, 1]",)))
     assert TABLES["run"] == (Column("key", "string", True, True, ()), Column("value", "string", False, False, ()))
     assert TABLES["patients"][1] == Column("group", "factor", True, False, ("positive", "negative"))
     assert list(RUN_KEYS) == ["run", "cohort", "profile", "commit", "dirty", "seed", "folds", "rules", "decision_threshold", "python", "tensorflow", "keras"]

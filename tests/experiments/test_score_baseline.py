@@ -26,6 +26,9 @@ def stored(plan):
             image[5, 20, 20] = 300
         volume = Volume(np.abs(image).astype(np.float32), (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
         write_stored_study(plan.run.path / "store" / f"P{number}", {"delayed": volume}, mask if number != 4 else None, plan.profile.preprocessing)
+    for fold in range(2):
+        # Two voxels of 16 mm³.
+        plan.run.fold("delayed", fold).write_choice("test", threshold=0.5, minimum_volume_mm3=32, validation_dice=None)
     return plan
 
 

@@ -54,11 +54,11 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("segmentation.folds", 3, "folds"),
     ("segmentation.drop_phase", 0.5, "folds"),
     ("segmentation.variants", ("delayed", "three-phase"), "results"),
-    ("evaluation.thresholds", (0.4,), "folds"),
+    ("evaluation.thresholds", (0.3, 0.4, 0.5, 0.7), "results"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),
     ("inference.folds", "best", None),
-    ("lesions.minimum_voxels", 9, "lesions"),
+    ("lesions.minimum_overlap_iou", 0.5, "lesions"), ("lesions.choice_iou", 0.5, "folds"),
     ("characterization.crop_px", 64, "lesions trunks"),
     ("characterization.margin_fraction", 0.5, "lesions"),
     ("characterization.channels", "neighbours", "lesions"),
@@ -141,7 +141,7 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("lirads_keras/models/cbam.py", ("pretrain", "trunks")),
     ("lirads_keras/models/vgg.py", ("trunks",)),
     ("lirads_keras/training/resumable.py", ("pretrain", "trunks")),
-    ("lirads_keras/evaluation/classification.py", ("folds",)),
+    ("lirads_keras/evaluation/lesion_choice.py", ("folds",)),
     ("lirads_keras/inference/openvino_predictor.py", ("folds",)),
     ("lirads_keras/preprocessing/crops.py", ("lesions",)),
     ("lirads_keras/losses/adaptive.py", ("characterization",)),
@@ -341,8 +341,8 @@ def test_a_folder_without_a_plan_is_told(tmp_path, content):
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_as_many_processes_share_a_queue_as_there_are_jobs(plan, jobs):
     parted = dataclasses.replace(plan, profile=with_setting(plan.profile, "workflow.jobs", jobs))
-    assert parted.parts("folds") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
-    assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in ("folds", "characterization"))
+    assert parted.parts("folds") == parted.parts("full") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
+    assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in ("folds", "full", "characterization"))
 
 
 @pytest.mark.parametrize("variants, trunks", [

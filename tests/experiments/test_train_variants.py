@@ -67,7 +67,10 @@ def test_each_fold_is_read_by_a_network_that_was_trained_on_the_others(plan, cro
     assert half["patient_id"].nunique() == 1 and len(half) == 2 * index.loc[index["roi"] == "reference_roi", "patient_id"].tolist().count(half["patient_id"][0])
     shares = [share for share, _ in told]
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == pytest.approx(1.0)
-    assert told[-1][1] == "vgg16-adaptive, half split, epoch 1 of 1"
+    assert told[-1][1] == "vgg16-adaptive, all patients, epoch 1 of 1"
+    # The network on all patients has nobody to read.
+    full = plan.run.full("vgg16-adaptive")
+    assert full.weights.exists() and full.tested.path.exists() and not full.scores.exists()
 
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     (folder / "fold-1" / "fold.json").unlink()

@@ -18,8 +18,8 @@ def with_characterization(plan, **settings):
 
 def test_the_first_seed_has_the_folds_and_the_half_split_and_the_others_folds_of_their_own(plan):
     trainings = list_trainings(with_characterization(plan, seeds=(7, 8), half_split=True), "vgg16-plain")
-    assert [(training.seed, training.fold, str(training.folder.path.relative_to(plan.run.path))) for training in trainings] == [
-        (7, 0, "characterization/vgg16-plain/fold-0"), (7, 1, "characterization/vgg16-plain/fold-1"), (7, None, "characterization/vgg16-plain/half"),
+    assert [(training.seed, training.part, str(training.folder.path.relative_to(plan.run.path))) for training in trainings] == [
+        (7, 0, "characterization/vgg16-plain/fold-0"), (7, 1, "characterization/vgg16-plain/fold-1"), (7, "half", "characterization/vgg16-plain/half"),
         (8, 0, "characterization/vgg16-plain/seed-8/fold-0"), (8, 1, "characterization/vgg16-plain/seed-8/fold-1")]
     assert len({training.folder for training in trainings}) == 5
     assert [training.stream for training in trainings] == [0, 1, 1000, 0, 1]
@@ -30,7 +30,14 @@ def test_the_first_seed_has_the_folds_and_the_half_split_and_the_others_folds_of
 def test_a_name_belongs_to_one_training_alone(plan):
     chosen = with_characterization(plan, seeds=(7, 8), half_split=True)
     names = [training.name for variant in CHARACTERIZATION_VARIANTS for training in list_trainings(chosen, variant)]
-    assert len(set(names)) == len(names) == 7 * 5
+    assert len(set(names)) == len(names) == 7 * 5 + 1
+
+
+def test_the_papers_own_variant_is_trained_on_all_patients_too(plan):
+    chosen = with_characterization(plan, seeds=(7, 8), half_split=False)
+    full, = [training for variant in CHARACTERIZATION_VARIANTS for training in list_trainings(chosen, variant) if training.part == "full"]
+    assert (full.variant.name, full.seed, full.fold, full.stream, full.label) == ("vgg16-adaptive", 7, None, 900, "all patients")
+    assert full.folder == plan.run.full("vgg16-adaptive") and not is_tested(plan, full, INDEX).any()
 
 
 def test_no_patient_is_both_trained_on_and_tested(plan):
@@ -45,5 +52,5 @@ def test_the_half_is_half_of_the_patients_with_lesions_and_nearly_half_of_the_le
     assert len(half) == 3
     # Twelve lesions; 88 of 174 of them are 6.07.
     assert (INDEX[INDEX["roi"] == "reference_roi"]["patient_id"].isin(half)).sum() == 6
-    tested = is_tested(plan, Training(CHARACTERIZATION_VARIANTS["vgg16-plain"], 1, None, plan.run.half("vgg16-plain")), INDEX)
+    tested = is_tested(plan, Training(CHARACTERIZATION_VARIANTS["vgg16-plain"], 1, "half", plan.run.half("vgg16-plain")), INDEX)
     assert set(INDEX.loc[tested, "patient_id"]) == set(half)

@@ -60,7 +60,8 @@ def run(tmp_path_factory) -> Path:
         for model, part in ((segmentation, "segmentation/delayed"), (characterization, "characterization/vgg16-adaptive")):
             (folder / part / f"fold-{fold}").mkdir(parents=True)
             model.save(folder / part / f"fold-{fold}" / "model.keras")
-        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": (0.6, 0.4)[fold]}))
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
+            json.dumps({"minimum_volume_mm3": 250, "threshold_chosen": (0.6, 0.4)[fold]}))
     return folder
 
 

@@ -32,7 +32,7 @@ def make_images(phases=ENHANCED_PHASES, *, constant=False) -> dict[Phase, Volume
 
 
 def make_scored(probability: Volume, *, aphe: float | None = 0.4999996, reasons: str = "no APHE, washout, 23 mm: LR-4") -> ScoredLesion:
-    lesion = extract_lesions(probability, THRESHOLD, minimum_voxels=1)[0]
+    lesion = extract_lesions(probability, THRESHOLD, minimum_volume_mm3=0)[0]
     return ScoredLesion(lesion, FeatureProbabilities(aphe, 0.75, 0.25), Observation(lesion.diameter_mm, False, True, False), Category.LR_4, reasons)
 
 
@@ -83,7 +83,7 @@ def test_every_lesion_has_its_picture(tmp_path):
     array = make_probability().array.copy()
     array[5, 30:33, 2:6] = 0.9
     probability = make_volume(array)
-    lesions = extract_lesions(probability, THRESHOLD, minimum_voxels=1)
+    lesions = extract_lesions(probability, THRESHOLD, minimum_volume_mm3=0)
     scored = tuple(dataclasses.replace(make_scored(probability), lesion=lesion) for lesion in lesions)
     write_report(tmp_path, Report("P", "1", scored), make_images(), probability, THRESHOLD)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["P1.png", "P2.png", "report.json"]
@@ -101,7 +101,7 @@ def test_an_explained_lesion_has_a_second_picture(tmp_path):
     array = make_probability().array.copy()
     array[5, 30:33, 2:6] = 0.9
     probability = make_volume(array)
-    scored = tuple(dataclasses.replace(make_scored(probability), lesion=lesion) for lesion in extract_lesions(probability, THRESHOLD, minimum_voxels=1))
+    scored = tuple(dataclasses.replace(make_scored(probability), lesion=lesion) for lesion in extract_lesions(probability, THRESHOLD, minimum_volume_mm3=0))
     write_report(tmp_path, Report("P", "1", scored), make_images(), probability, THRESHOLD, {"P2": Figure(figsize=(1, 1))})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["P1.png", "P2.png", "explanation-P2.png", "report.json"]
     assert (tmp_path / "explanation-P2.png").read_bytes().startswith(b"\x89PNG")

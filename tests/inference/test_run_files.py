@@ -26,7 +26,7 @@ def run(tmp_path) -> Path:
         for part in parts:
             (folder / part).mkdir(parents=True)
             (folder / part / "model.keras").touch()
-        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": threshold}))
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"minimum_volume_mm3": 250, "threshold_chosen": threshold}))
     (folder / "profile.yaml").write_text(yaml.safe_dump(content))
     return folder
 
@@ -62,13 +62,14 @@ def test_one_fold_and_another_variant_can_be_chosen(run):
 
 def test_the_best_fold_is_that_with_the_highest_validation_dice_and_of_equals_the_first(run):
     for fold, dice in enumerate((0.5, 0.75, 0.25, 0.75)):
-        (run / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": 0.1 * fold, "dice_validation": dice}))
+        (run / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
+            json.dumps({"minimum_volume_mm3": 250, "threshold_chosen": 0.1 * fold, "dice_validation": dice}))
     assert find_run_files(run, fold="best").folds == (1,) and find_run_files(run, fold="best").threshold == 0.1
     assert find_run_files(run, fold="all").folds == (0, 1, 2, 3)
     (run / "segmentation" / "delayed" / "fold-1" / "model.keras").unlink()
     with pytest.raises(InputError, match="fold-1/model.keras"):
         find_run_files(run, fold="best")
-    (run / "segmentation" / "delayed" / "fold-2" / "fold.json").write_text('{"threshold_chosen": 0.5}')
+    (run / "segmentation" / "delayed" / "fold-2" / "fold.json").write_text('{"minimum_volume_mm3": 250, "threshold_chosen": 0.5}')
     with pytest.raises(InputError, match="fold-2/fold.json: expected the fold's validation Dice"):
         find_run_files(run, fold="best")
 
@@ -78,7 +79,8 @@ def test_the_profile_says_which_folds_read_a_new_study(run):
     content["inference"]["folds"] = "best"
     (run / "profile.yaml").write_text(yaml.safe_dump(content))
     for fold in range(4):
-        (run / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps({"threshold_chosen": 0.5, "dice_validation": 0.1 * fold}))
+        (run / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
+            json.dumps({"minimum_volume_mm3": 250, "threshold_chosen": 0.5, "dice_validation": 0.1 * fold}))
     assert find_run_files(run).folds == (3,) and find_run_files(run, fold=0).folds == (0,) and len(find_run_files(run, fold="all").folds) == 4
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lirads_keras.errors import InputError
-from lirads_keras.preprocessing.splits import split_folds, validation_patients
+from lirads_keras.preprocessing.splits import hold_out, split_folds, validation_patients
 
 IDS = st.lists(st.text("abcXYZ019-", min_size=1, max_size=6), unique=True, max_size=60)
 
@@ -75,3 +75,28 @@ def test_a_tenth_of_98_training_patients_is_10_and_differs_between_folds():
 def test_one_training_patient_cannot_be_split():
     with pytest.raises(InputError, match="at least 2 training patients"):
         validation_patients(["A"], 0.1, 0, 3)
+
+
+@given(st.integers(4, 60), st.integers(0, 60), st.floats(0.05, 0.6), st.integers(0, 30), st.integers(0, 99))
+def test_nobody_of_the_fold_is_held_out_and_the_halves_share_nobody(positives, negatives, fraction, count, seed):
+    with_lesion, without = [f"P{number}" for number in range(positives)], [f"N{number}" for number in range(negatives)]
+    fold_of = split_folds(with_lesion, without, 2, seed)
+    held_out = hold_out(with_lesion, fold_of, 1, fraction=fraction, negatives=count, seed=seed)
+    for part in (held_out.stopping, held_out.choice):
+        assert part == sorted(set(part)) and all(fold_of[name] == 0 for name in part) and any(name in with_lesion for name in part)
+    other = [name for name in with_lesion if fold_of[name] == 0]
+    drawn = [name for name in (*held_out.stopping, *held_out.choice) if name in without]
+    assert len(drawn) == len(set(drawn)) == min(count, sum(fold_of[name] == 0 for name in without))
+    held = validation_patients(other, fraction, seed, 1)
+    assert {name for name in (*held_out.stopping, *held_out.choice) if name in with_lesion} == set(held)
+    if len(held) > 1:
+        assert not set(held_out.stopping) & set(held_out.choice)
+        assert sum(name in with_lesion for name in held_out.stopping) == (len(held) + 1) // 2
+
+
+def test_a_tenth_of_99_and_twenty_negatives_are_halved():
+    positives, negatives = [f"P{k:03d}" for k in range(111)], [f"N{k:03d}" for k in range(92)]
+    held_out = hold_out(positives, split_folds(positives, negatives, 9, 1), 8, fraction=0.1, negatives=20, seed=1)
+    assert [sum(name[0] == kind for name in part) for part in (held_out.stopping, held_out.choice) for kind in "PN"] == [5, 10, 5, 10]
+    assert hold_out(list(reversed(positives)), split_folds(positives, negatives, 9, 1), 8, fraction=0.1, negatives=20, seed=1) == held_out
+    assert hold_out(positives, split_folds(positives, negatives, 9, 1), 7, fraction=0.1, negatives=20, seed=1) != held_out

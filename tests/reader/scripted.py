@@ -38,7 +38,7 @@ ALPHA, BETA = "a" * 16, "b" * 16
 LARGE, SMALL, TINY = (slice(1, 4), slice(5, 18), slice(10, 14)), (slice(4, 5), slice(30, 34), slice(40, 41)), (slice(0, 1), slice(0, 1), slice(0, 2))
 """13 × 4 and 4 × 1 pixels of 2 mm, and two voxels, which are too few for a lesion."""
 
-MINIMUM_VOXELS = 3
+MINIMUM_VOLUME_MM3 = 48.0
 PROBABILITIES = FeatureProbabilities(0.75, 0.25, 0.125)
 SECRET_NAME = "Doe^Jane"
 SESSION = {"notice": "Research use only.", "run": "scripted"}
@@ -167,7 +167,7 @@ class ScriptedJobs:
         return b"\x89PNG " + lesion_id.encode()
 
     def _read(self, mask, study, grid, previous, next_number):
-        labels, ignored = label_lesions(mask, MINIMUM_VOXELS)
+        labels, ignored = label_lesions(mask, MINIMUM_VOLUME_MM3, grid.voxel_mm3)
         phases = tuple(phase for phase in ENHANCED_PHASES if phase in study.phases())
         probabilities = PROBABILITIES if Phase.ARTERIAL in phases else FeatureProbabilities(None, 0.25, 0.125)
         lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
@@ -196,7 +196,7 @@ class Scripted:
         self.jobs = ScriptedJobs(at_once)
         self.journal = Journal(folder / "out" / "journal.sqlite")
         self.studies = OpenStudies(self.source, folder / "out" / "cache", "none")
-        self.service = ReaderService(self.journal, self.studies, self.jobs, saves(folder / "out", self.source), profile)
+        self.service = ReaderService(self.journal, self.studies, self.jobs, saves(folder / "out", self.source))
         (folder / "out" / "cache" / "bodies").mkdir()
         self.app = build_app(self.service, SESSION, access or build_access(None, None, ()), folder / "out" / "cache" / "bodies")
 

@@ -64,7 +64,7 @@ def test_run_edit_next_switch_undo(served):
     ann = Reader(served.url)
     ann.do("run")
     assert ann.state["stage"] == "characterised" and ann.state["components_ignored"] == 1 and ann.state["mask"]["by"] == "network"
-    assert any("1 part(s) of the mask with fewer than 3 voxels" in notice for notice in ann.state["notices"])
+    assert any("1 part(s) of the mask are too small" in notice for notice in ann.state["notices"])
     large, small = ann.state["lesions"]
     assert (large["lesion_id"], small["lesion_id"], large["largest_slice"], small["largest_slice"]) == ("P1", "P2", 1, 4)
     assert large["diameter_mm"] == pytest.approx(2 * np.hypot(12, 3) + 0.8) and large["centroid_zyx"] == [2.0, 11.0, 11.5]

@@ -10,7 +10,16 @@ from hypothesis.extra import numpy as hnp
 from lirads_keras.entities import Volume
 from lirads_keras.lesions import extract_lesions, measure_lesions
 from lirads_keras.reader.findings import name_lesions
-from lirads_keras.reader.masks import compute_voxels_digest, find_first_voxel, label_lesions, match_lesions, pack_mask, select_components, unpack_mask
+from lirads_keras.reader.masks import (
+    CRUMB_MM3,
+    compute_voxels_digest,
+    find_first_voxel,
+    label_lesions,
+    match_lesions,
+    pack_mask,
+    select_components,
+    unpack_mask,
+)
 
 MASKS = hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=7))
 
@@ -27,15 +36,16 @@ def test_a_mask_comes_back(mask):
 
 
 @settings(max_examples=60)
-@given(MASKS, st.integers(1, 5))
-def test_lesions_are_those_of_the_pipeline(mask, minimum_voxels):
-    """Run measures by `extract_lesions`, Next by labels: of one mask both have the same lesions in the same order."""
-    labels, ignored = label_lesions(mask, minimum_voxels)
-    of_run = extract_lesions(on_grid(mask.astype(np.float32)), 0.5, minimum_voxels=minimum_voxels)
-    of_next = measure_lesions(labels, on_grid(mask))
-    _, all_components = label_lesions(mask, 1)
-    assert len(of_run) == len(of_next) == labels.max(initial=0) and all_components == 0
-    assert ignored == label_lesions(mask, 1)[0].max(initial=0) - len(of_next)
+@given(MASKS, st.sampled_from([0, 15, 30, 60, 100, 500]))
+def test_lesions_are_those_of_the_pipeline(mask, minimum_volume_mm3):
+    """Run measures by `extract_lesions`, Next by labels: of one mask both have the same lesions in the same order, down to crumbs of 60 mm³."""
+    grid = Volume(mask, (3.0, 5.0, 1.0), np.diag([3.0, 5.0, 1.0, 1.0]))
+    labels, ignored = label_lesions(mask, minimum_volume_mm3, 15.0)
+    of_run = extract_lesions(grid.with_array(mask.astype(np.float32)), 0.5, minimum_volume_mm3=min(minimum_volume_mm3, CRUMB_MM3))
+    of_next = measure_lesions(labels, grid)
+    everything, none = label_lesions(mask, 0, 15.0)
+    assert len(of_run) == len(of_next) == labels.max(initial=0) and none == 0
+    assert ignored == everything.max(initial=0) - len(of_next)
     for run, following in zip(of_run, of_next, strict=True):
         assert compute_voxels_digest(run) == compute_voxels_digest(following)
         assert (run.diameter_mm, run.volume_ml, run.largest_slice) == (following.diameter_mm, following.volume_ml, following.largest_slice)
@@ -44,7 +54,7 @@ def test_lesions_are_those_of_the_pipeline(mask, minimum_voxels):
 @settings(max_examples=60)
 @given(MASKS)
 def test_a_first_voxel_finds_its_lesion_again(mask):
-    labels, _ = label_lesions(mask, 1)
+    labels, _ = label_lesions(mask, 0, 1.0)
     lesions = measure_lesions(labels, on_grid(mask))
     if lesions:
         assert np.array_equal(select_components(mask, [find_first_voxel(lesion, mask.shape) for lesion in lesions]), labels)
@@ -94,6 +104,6 @@ def test_a_match_is_one_to_one_and_shares_voxels(previous, current):
 def test_new_lesions_get_the_next_numbers():
     mask = np.zeros((1, 8, 8), bool)
     mask[0, 0, :4] = mask[0, 3, :3] = mask[0, 6, :2] = True
-    labels, _ = label_lesions(mask, 1)
+    labels, _ = label_lesions(mask, 0, 1.0)
     named = name_lesions(measure_lesions(labels, on_grid(mask)), {2: "P1"}, 7)
     assert [lesion.lesion_id for lesion in named] == ["P7", "P1", "P8"]

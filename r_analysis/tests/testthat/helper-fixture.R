@@ -163,7 +163,7 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
     variants = utils::read.csv(file.path(analysis_folder, "reference", "variants.csv"), colClasses = "character"),
     patients = patients, lesions = lesions, dice_by_threshold = dice,
     fold_thresholds = data.frame(
-      fold = seq_len(folds) - 1, threshold_chosen = rep_len(c(0.5, 0.6), folds),
+      fold = seq_len(folds) - 1, threshold_chosen = rep_len(c(0.5, 0.6), folds), minimum_volume_mm3 = 100,
       dice_validation = round(runif(folds, 0.6, 0.8), 3)
     ),
     pixel_counts = counts, lesion_detection = lesion_detection, patient_detection = patient_detection,
