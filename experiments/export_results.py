@@ -49,7 +49,7 @@ def score_patient(store: Path, prediction: Path, minimum_volume_mm3: float, prof
         store: the patient's folder.
         prediction: levels (z, y, x) on the delayed grid.
         minimum_volume_mm3: smaller components are no lesions, at every threshold.
-        profile: thresholds, and what a detection is.
+        profile: thresholds.
         reference_ids: lesion_id of each label of the mask.
         diameters_mm: reference diameter of each lesion_id, as in lesions.csv.
     """
@@ -64,44 +64,52 @@ def score_patient(store: Path, prediction: Path, minimum_volume_mm3: float, prof
         if reference:
             rows["dice_by_threshold"].append({"threshold": threshold, "dice": counts.dice(threshold)})
         predicted = predicted_lesions(study, prediction, threshold, minimum_volume_mm3)
-        matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
+        matches = match_lesions(reference, predicted, minimum_overlap_iou=0)
         names = [reference_ids[lesion.lesion_id] for lesion in reference]
         rows["lesion_detection"] += [
-            {"threshold": threshold, "kind": "reference", "lesion_id": name, "diameter_mm": diameters_mm[name], "matched": flag}
-            for name, flag in zip(names, matches.reference_matched, strict=True)]
+            {"threshold": threshold, "kind": "reference", "lesion_id": name, "diameter_mm": diameters_mm[name], "matched": flag, "iou": iou}
+            for name, flag, iou in zip(names, matches.reference_matched, matches.reference_iou, strict=True)]
         rows["lesion_detection"] += [
-            {"threshold": threshold, "kind": "predicted", "lesion_id": lesion.lesion_id, "diameter_mm": lesion.diameter_mm, "matched": flag}
-            for lesion, flag in zip(predicted, matches.predicted_matched, strict=True)]
+            {"threshold": threshold, "kind": "predicted", "lesion_id": lesion.lesion_id, "diameter_mm": lesion.diameter_mm, "matched": flag, "iou": iou}
+            for lesion, flag, iou in zip(predicted, matches.predicted_matched, matches.predicted_iou, strict=True)]
         rows["patient_detection"].append({"threshold": threshold, **vars(detect_patient(matches))})
     return rows
 
 
 def score_patients(plan: Plan, manifest: Manifest, fold_of: dict[str, int], diameters_mm: dict[tuple[str, str], float], progress: Progress) -> Rows:
+    """Rows of `score_patient` of every segmentation variant and patient."""
     rows: Rows = {}
-    variant = plan.profile.segmentation.variants[0]
-    volumes = [plan.run.fold(variant, fold).minimum_volume_mm3 for fold in range(plan.profile.segmentation.folds)]
+    volumes = {key: folder.minimum_volume_mm3 for key, folder in list_folds(plan).items()}
     lesions = manifest.lesions.astype({"patient_id": str, "lesion_id": str, "mask_label": str})
-    tasks = []
+    tasks = {}
     for patient_id, fold in fold_of.items():
         own = lesions[lesions["patient_id"] == patient_id]
-        tasks.append(partial(score_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), volumes[fold], plan.profile,
-                             dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}))
+        reference_ids, own_mm = dict(zip(own["mask_label"], own["lesion_id"])), {name: diameters_mm[patient_id, name] for name in own["lesion_id"]}
+        for segmentation in plan.segmentations:
+            tasks[segmentation, patient_id] = partial(score_patient, plan.run.store(patient_id), plan.run.prediction(segmentation, fold, patient_id),
+                                                      volumes[segmentation, fold], plan.profile, reference_ids, own_mm)
     groups = dict(zip(manifest.patients["patient_id"].astype(str), manifest.patients["group"]))
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
-        for done, (patient_id, future) in enumerate(zip(fold_of, [pool.submit(task) for task in tasks], strict=True), start=1):
+        futures = {key: pool.submit(task) for key, task in tasks.items()}
+        for done, ((segmentation, patient_id), future) in enumerate(futures.items(), start=1):
             for table, found in future.result().items():
-                shared = {"patient_id": patient_id, "fold": fold_of[patient_id], "group": groups[patient_id]}
+                shared = {"segmentation": segmentation, "patient_id": patient_id, "fold": fold_of[patient_id], "group": groups[patient_id]}
                 wanted = {column.name for column in TABLES[table]}
                 rows.setdefault(table, []).extend({name: value for name, value in (shared | row).items() if name in wanted} for row in found)
             tell_count(progress, "scoring patient", done, len(tasks))
     return rows
 
 
+def list_folds(plan: Plan) -> dict[tuple[str, int], NetworkFolder]:
+    """The folder of each segmentation variant and fold."""
+    return {(name, fold): plan.run.fold(name, fold) for name in plan.segmentations for fold in range(plan.profile.segmentation.folds)}
+
+
 def list_histories(plan: Plan) -> list[tuple[str, str | None, int | None, NetworkFolder]]:
     """Stage, variant, fold and folder of every network whose history is told: the half split and further seeds are not."""
-    settings, segmentation = plan.profile.characterization, plan.profile.segmentation
+    settings = plan.profile.characterization
     return [("pretrain", None, None, plan.run.pretraining),
-            *(("finetune", None, fold, plan.run.fold(segmentation.variants[0], fold)) for fold in range(segmentation.folds)),
+            *(("finetune", name, fold, folder) for (name, fold), folder in list_folds(plan).items()),
             *(("characterization", variant, training.fold, training.folder) for variant in settings.variants
               for training in list_trainings(plan, variant) if training.fold is not None and training.seed == settings.seeds[0])]
 
@@ -116,7 +124,7 @@ def read_history(plan: Plan) -> list[dict[str, Any]]:
 def compute_checksums(plan: Plan) -> dict[str, dict[str, str]]:
     """SHA-256 of the manifest's tables and of the weights of every network that the results are of."""
     folders = [folder for stage, _, _, folder in list_histories(plan) if stage != "characterization"]
-    folders += [plan.run.full(variant) for variant in plan.profile.segmentation.variants]
+    folders += [plan.run.full(variant) for variant in plan.segmentations]
     folders += [training.folder for variant in plan.profile.characterization.variants for training in list_trainings(plan, variant)]
     return {"manifest": {f"{table}.csv": compute_sha256(plan.manifest / f"{table}.csv") for table in COLUMNS},
             "weights": {str(folder.weights.relative_to(plan.run.path)): compute_sha256(folder.weights) for folder in folders}}
@@ -132,7 +140,7 @@ def describe_run(plan: Plan, manifest: Manifest) -> list[dict[str, Any]]:
         "dirty": {True: 1, False: 0}.get(provenance["dirty"]), "seed": plan.profile.seed, "folds": plan.profile.segmentation.folds,
         "rules": settings.rules, "decision_threshold": settings.decision_threshold, "python": platform.python_version(),
         "tensorflow": provenance["versions"].get("tensorflow-cpu") or provenance["versions"].get("tensorflow"), "keras": metadata.version("keras"),
-        "pretraining": "LiTS" if plan.lits else "virtual CT", "segmentation": plan.profile.segmentation.variants[0],
+        "pretraining": "LiTS" if plan.lits else "virtual CT", "segmentation": " ".join(plan.segmentations),
         "segmentation_seeds": " ".join(map(str, plan.profile.segmentation.seeds)),
         "trunk_weights": settings.weights, "seeds": " ".join(map(str, settings.seeds)),
     }
@@ -168,12 +176,12 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     rows["training_history"] = read_history(plan)
     rows["run"] = describe_run(plan, manifest)
     rows["variants"] = list_variants()
-    folds = {fold: plan.run.fold(plan.profile.segmentation.variants[0], fold) for fold in range(plan.profile.segmentation.folds)}
+    folds = list_folds(plan)
     rows["fold_thresholds"] = [
-        {"fold": fold, "threshold_chosen": folder.threshold, "minimum_volume_mm3": folder.minimum_volume_mm3, "dice_validation": folder.validation_dice}
-        for fold, folder in folds.items()]
-    rows["fold_choices"] = [{"fold": fold} | {str(name): value for name, value in row.items()}
-                            for fold, folder in folds.items() for row in read_table(folder.choices).to_dict("records")]
+        {"segmentation": name, "fold": fold, "threshold_chosen": folder.threshold, "minimum_volume_mm3": folder.minimum_volume_mm3,
+         "dice_validation": folder.validation_dice} for (name, fold), folder in folds.items()]
+    rows["fold_choices"] = [{"segmentation": name, "fold": fold} | {str(column): value for column, value in row.items()}
+                            for (name, fold), folder in folds.items() for row in read_table(folder.choices).to_dict("records")]
     rows |= take_over_manifest(manifest, fold_of, diameters_mm)
     rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
     rows["surface"] = score_surfaces(plan, fold_of)

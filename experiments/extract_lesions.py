@@ -1,6 +1,7 @@
 """Stage lesions: reference and predicted lesions of every patient, their diameters and their crops (§2.4)."""
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -26,27 +27,33 @@ from lirads_keras.preprocessing.store import StoredStudy, read_stored_study
 from lirads_keras.progress import Progress, tell_count
 
 
-def crop_patient(store: Path, prediction: Path, cut: Cut, profile: Profile, reference_ids: dict[str, str],
+def crop_patient(store: Path, predictions: Mapping[str, tuple[Path, Cut]], profile: Profile, reference_ids: dict[str, str],
                  reference_diameters_mm: dict[str, float | None]) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
-    """Rows, images (n, phase, y, x, 3) and present (n, phase) of a patient: each reference lesion by its own region and by the predicted one."""
+    """Rows, images (n, phase, y, x, 3) and present (n, phase) of a patient: each reference lesion by its own region and by the predicted ones.
+
+    `predictions` are those of each segmentation variant, with what makes lesions of them.
+    """
     study = read_stored_study(store)
     reference = measure_lesions(np.asarray(study.mask()), study.grid())
-    predicted = predicted_lesions(study, prediction, *cut)
-    matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
+    regions: list[tuple[str, str | None, Sequence[Lesion | None]]] = [(REGIONS[0], None, reference)]
+    for name, (prediction, cut) in predictions.items():
+        predicted = predicted_lesions(study, prediction, *cut)
+        matches = match_lesions(reference, predicted, minimum_overlap_iou=profile.lesions.minimum_overlap_iou)
+        regions.append((REGIONS[1], name, [None if best is None else predicted[best] for best in matches.best_prediction]))
     volumes = {Phase(name): study.volume(name) for name in study.phases}
     scales = {Phase(name): study.scales[name] for name in study.phases}
 
-    found = [None if best is None else predicted[best] for best in matches.best_prediction]
     rows, images, present = [], [], []
-    for roi, regions in ((REGIONS[0], reference), (REGIONS[1], found)):
-        known = [region for region in regions if region is not None]
+    for roi, segmentation, found in regions:
+        known = [region for region in found if region is not None]
         crops, phases = crop_lesions(volumes, scales, known, profile.characterization)
         position = 0
-        for lesion, region in zip(reference, regions, strict=True):
+        for lesion, region in zip(reference, found, strict=True):
             diameter_mm = None if region is None else region.diameter_mm
             if roi == REGIONS[0]:
                 diameter_mm = reference_diameters_mm[lesion.lesion_id] or diameter_mm
-            rows.append({"roi": roi, "lesion_id": reference_ids[lesion.lesion_id], "detected": int(region is not None), "diameter_mm": diameter_mm})
+            rows.append({"roi": roi, "segmentation": segmentation, "lesion_id": reference_ids[lesion.lesion_id], "detected": int(region is not None),
+                         "diameter_mm": diameter_mm})
             images.append(crops[position] if region is not None else np.zeros(crops.shape[1:], np.float32))
             present.append(phases[position] if region is not None else np.zeros(phases.shape[1:], bool))
             position += region is not None
@@ -64,17 +71,18 @@ def predicted_lesions(study: StoredStudy, prediction: Path, threshold: float, mi
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
     manifest, profile = read_manifest(plan.manifest), plan.profile
-    crops, variant = plan.run.crops, profile.segmentation.variants[0]
+    crops = plan.run.crops
     fresh_folder(crops.record, plan.identity("lesions"))
     positives, fold_of = fold_of_patients(plan)
-    cuts = [plan.run.fold(variant, fold).cut for fold in range(profile.segmentation.folds)]
+    networks = [{name: plan.run.fold(name, fold) for name in plan.segmentations} for fold in range(profile.segmentation.folds)]
+    cuts = [{name: network.cut for name, network in of_fold.items()} for of_fold in networks]
     tasks = []
     for patient_id in positives:
         lesions = manifest.lesions[manifest.lesions["patient_id"] == patient_id]
         labels = [str(label) for label in lesions["mask_label"]]
         fold = fold_of[patient_id]
-        tasks.append(partial(crop_patient, plan.run.store(patient_id), plan.run.prediction(variant, fold, patient_id), cuts[fold],
-                             profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
+        predictions = {name: (network.prediction(patient_id), cuts[fold][name]) for name, network in networks[fold].items()}
+        tasks.append(partial(crop_patient, plan.run.store(patient_id), predictions, profile, dict(zip(labels, lesions["lesion_id"].astype(str))),
                              {label: None if pd.isna(value) else float(value) for label, value in zip(labels, lesions["diameter_mm"])}))
     rows, images, present = [], [], []
     with ProcessPoolExecutor(profile.workflow.cores, mp_context=get_context("forkserver")) as pool:

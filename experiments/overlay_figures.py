@@ -14,12 +14,13 @@ from lirads_keras.evaluation.overlays import OverlayCase, choose_by_dice, choose
 from lirads_keras.io.atomic import write_bytes, write_text
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
+from lirads_keras.variants import PAPER_SEGMENTATION
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def write_overlay_figures(plan: Plan, rows: Rows, mask_labels: Mapping[tuple[str, str], int]) -> None:
-    """Writes results/figure_8 and figure_11, .png and .csv, at each fold's own threshold.
+    """Writes results/figure_8 and figure_11, .png and .csv, of the paper's segmentation variant at each fold's own threshold.
 
     Args:
         plan: of the run.
@@ -27,10 +28,11 @@ def write_overlay_figures(plan: Plan, rows: Rows, mask_labels: Mapping[tuple[str
         mask_labels: label of each (patient_id, lesion_id) in the patient's mask.
     """
     cohort = {row["key"]: row["value"] for row in rows["run"]}["cohort"]
-    thresholds = {row["fold"]: row["threshold_chosen"] for row in rows["fold_thresholds"]}
+    thresholds = {row["fold"]: row["threshold_chosen"] for row in rows["fold_thresholds"] if row["segmentation"] == PAPER_SEGMENTATION}
+    scored = [row for row in rows["dice_by_threshold"] if row["segmentation"] == PAPER_SEGMENTATION]
     # Thresholds are those of the profile, unchanged: equal ones are the same number.
-    dice = {str(row["patient_id"]): row["dice"] for row in rows["dice_by_threshold"] if row["threshold"] == thresholds[row["fold"]]}
-    folds = {str(row["patient_id"]): row["fold"] for row in rows["dice_by_threshold"]}
+    dice = {str(row["patient_id"]): row["dice"] for row in scored if row["threshold"] == thresholds[row["fold"]]}
+    folds = {str(row["patient_id"]): row["fold"] for row in scored}
 
     cases, table = [], []
     for kind, patient_id in choose_by_dice(dice):
@@ -62,7 +64,7 @@ def write_overlay_figures(plan: Plan, rows: Rows, mask_labels: Mapping[tuple[str
 def _read_case(plan: Plan, patient_id: str, fold: int, threshold: float, z: int, caption: str, ring: tuple[np.ndarray, float] | None = None) -> OverlayCase:
     """A slice of a patient; `ring` is the mask (y, x) of the lesion that gets one, and its diameter in mm."""
     study = read_stored_study(plan.run.store(patient_id))
-    levels = np.load(plan.run.prediction(plan.profile.segmentation.variants[0], fold, patient_id), mmap_mode="r")
+    levels = np.load(plan.run.prediction(PAPER_SEGMENTATION, fold, patient_id), mmap_mode="r")
     spacing_mm = (study.spacing_mm[1], study.spacing_mm[2])
     centre_mm = diameter_mm = None
     if ring is not None:

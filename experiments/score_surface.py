@@ -34,11 +34,13 @@ def score_surface(store: Path, prediction: Path, threshold: float, minimum_volum
 
 
 def score_surfaces(plan: Plan, fold_of: dict[str, int]) -> list[dict[str, Any]]:
-    """Rows of surface.csv: every patient, also those without a lesion."""
-    folders = {fold: plan.run.fold(plan.profile.segmentation.variants[0], fold) for fold in sorted(set(fold_of.values()))}
-    cuts = {fold: folder.cut for fold, folder in folders.items()}
-    tasks = [partial(score_surface, plan.run.store(patient_id), folders[fold].prediction(patient_id), *cuts[fold])
-             for patient_id, fold in fold_of.items()]
+    """Rows of surface.csv: every patient, also those without a lesion, by every segmentation variant."""
+    tasks: dict[tuple[str, str, int], partial[dict[str, Any]]] = {}
+    for name in plan.segmentations:
+        folders = {fold: plan.run.fold(name, fold) for fold in sorted(set(fold_of.values()))}
+        cuts = {fold: folder.cut for fold, folder in folders.items()}
+        tasks |= {(name, patient_id, fold): partial(score_surface, plan.run.store(patient_id), folders[fold].prediction(patient_id), *cuts[fold])
+                  for patient_id, fold in fold_of.items()}
     with ProcessPoolExecutor(plan.profile.workflow.cores, mp_context=get_context("forkserver")) as pool:
-        found = [pool.submit(task) for task in tasks]
-        return [{"patient_id": patient_id, "fold": fold, **future.result()} for (patient_id, fold), future in zip(fold_of.items(), found, strict=True)]
+        found = {key: pool.submit(task) for key, task in tasks.items()}
+        return [{"segmentation": name, "patient_id": patient_id, "fold": fold, **future.result()} for (name, patient_id, fold), future in found.items()]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage_data import REGION_KEY, REGIONS, read_table
+from stage_data import REGION_KEY, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 
@@ -47,8 +47,8 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
                     rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
                                                **category})
         for row in _read_scores([training for training in trainings if training.part == "half"], index):
-            rows["half_split"].append({"variant": name, "roi": row["roi"], "patient_id": row["patient_id"], "lesion_id": row["lesion_id"],
-                                       "category_ref": row["category"], "category_pred": _score(row, variant, settings)["category_pred"]})
+            rows["half_split"].append({"variant": name, **{key: row[key] for key in REGION_KEY if key != "fold"}, "category_ref": row["category"],
+                                       "category_pred": _score(row, variant, settings)["category_pred"]})
     return rows
 
 
@@ -84,10 +84,10 @@ def _describe_direct(row: Row) -> dict[str, Any]:
 
 
 def _accuracies(variant: str, seed: int, table: Sequence[Row], scored: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Share of the reference lesions whose category was found, by region; a missed lesion is an error."""
-    rows = []
-    for roi in REGIONS:
-        right = [category["category_pred"] == row["category"] for row, category in zip(table, scored, strict=True) if row["roi"] == roi]
-        if right:
-            rows.append({"variant": variant, "seed": seed, "roi": roi, "accuracy": sum(right) / len(right), "n": len(right)})
-    return rows
+    """Share of the reference lesions whose category was found, by region and by what found it; a missed lesion is an error."""
+    right: dict[tuple[str, str | None], list[bool]] = {}
+    for row, category in zip(table, scored, strict=True):
+        region = (row["roi"], None if pd.isna(row["segmentation"]) else row["segmentation"])
+        right.setdefault(region, []).append(category["category_pred"] == row["category"])
+    return [{"variant": variant, "seed": seed, "roi": roi, "segmentation": segmentation, "accuracy": sum(found) / len(found), "n": len(found)}
+            for (roi, segmentation), found in right.items()]

@@ -19,7 +19,7 @@ from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import describe_files, read_manifest
 from lirads_keras.io.records import Record
 from lirads_keras.run import NetworkFolder, RunFolder
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNKS, TrunkName
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, TRUNKS, TrunkName
 
 EXPERIMENTS = Path(__file__).resolve().parent
 CHECKOUT = EXPERIMENTS.parent
@@ -27,7 +27,7 @@ CHECKOUT = EXPERIMENTS.parent
 
 @dataclass(frozen=True)
 class Stage:
-    """`script`, beside this file; `sections` of the profile (dotted, and 0 for the first of a list) without those under `without`."""
+    """`script`, beside this file; `sections` of the profile (dotted) without those under `without`."""
 
     script: str
     sections: tuple[str, ...]
@@ -46,7 +46,7 @@ STAGES = {
     "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
                    without=("inference.folds", "segmentation.variants", "lesions.minimum_overlap_iou")),
     "full": Stage("train_full.py", (), ("folds",)),
-    "lesions": Stage("extract_lesions.py", ("segmentation.variants.0", "lesions.minimum_overlap_iou", "characterization.crop_px",
+    "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions.minimum_overlap_iou", "characterization.crop_px",
                                             "characterization.margin_fraction", "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
                                            "segmentation.precision", "workflow.threads")),
@@ -56,6 +56,9 @@ STAGES = {
     "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization", "full")),
     "report": Stage("render_report.py", (), ("results",)),
 }
+
+UNORDERED = ("segmentation.variants",)
+"""Lists of the profile whose order says nothing."""
 
 DIGEST_RULE = 2
 """Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
@@ -94,6 +97,11 @@ class Plan:
         return self.user_manifest is None
 
     @property
+    def segmentations(self) -> tuple[str, ...]:
+        """The profile's segmentation variants, in the registry's order."""
+        return tuple(name for name in SEGMENTATION_VARIANTS if name in self.profile.segmentation.variants)
+
+    @property
     def trunks(self) -> tuple[TrunkName, ...]:
         """The trunks of the profile's characterisation variants."""
         used = {CHARACTERIZATION_VARIANTS[name].trunk for name in self.profile.characterization.variants}
@@ -126,12 +134,12 @@ class Plan:
         A part of a queued stage stands for the whole queue, of so many processes: what it did not do itself, the others did or will have done when
         they are through.
         """
-        segmentation, characterization = self.profile.segmentation, self.profile.characterization
+        characterization = self.profile.characterization
         asked: tuple[Any, ...] = ()
         if stage == "trunks":
             asked = self.trunks
         elif stage in ("folds", "full"):
-            asked = (*segmentation.variants, self.profile.workflow.jobs)
+            asked = (*self.segmentations, self.profile.workflow.jobs)
         elif stage == "characterization":
             asked = (*characterization.variants, *characterization.seeds, *(["half"] if characterization.half_split else []), self.profile.workflow.jobs)
         return " ".join(map(str, (self.digests[stage], *asked)))
@@ -203,8 +211,8 @@ def _settings(profile: Profile, stage: Stage) -> dict[str, Any]:
     for path in stage.sections:
         value: Any = dump
         for key in path.split("."):
-            value = value[int(key)] if isinstance(value, list) else value[key]
-        chosen[path] = value
+            value = value[key]
+        chosen[path] = sorted(value) if path in UNORDERED else value
     return chosen
 
 

@@ -19,7 +19,7 @@ def build_job(plan: Plan, variant: str) -> CrossValidation:
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
-    variants = plan.profile.segmentation.variants
+    variants = plan.segmentations
     for number, name in enumerate(variants):
         told = part_of(progress, number / len(variants), (number + 1) / len(variants), f"{name}, " if len(variants) > 1 else "")
         train_folds(build_job(plan, name), told)

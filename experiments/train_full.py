@@ -11,8 +11,8 @@ from lirads_keras.training.queue import take_in_turn
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:
-    # The network with the most phases is the last of a profile and takes longest.
-    jobs = [build_job(plan, name) for name in reversed(plan.profile.segmentation.variants)]
+    # The network with the most phases is the last of the registry and takes longest.
+    jobs = [build_job(plan, name) for name in reversed(plan.segmentations)]
     for job in take_in_turn(jobs, name=lambda job: f"{job.variant.name}-full", is_finished=is_full_finished, locks=plan.run.locks):
         before = sum(map(is_full_finished, jobs))
         train_full(job, part_of(progress, before / len(jobs), (before + 1) / len(jobs), f"{job.variant.name}, "))

@@ -166,7 +166,7 @@ DECODER_STRIDES: dict[Stem, tuple[int, ...]] = {"paper": (16, 8, 4, 2, 1), "full
 class SegmentationSettings(Settings):
     """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the phases of each variant."""
 
-    variants: SegmentationNames = Field((PAPER_SEGMENTATION,), description="the first is the one whose lesions are characterised")
+    variants: SegmentationNames = Field((PAPER_SEGMENTATION,), description="delayed, which stands beside the paper's numbers, and any others")
     seeds: Seeds = Field(description="of initial weights, order and augmentation, in pre-training too; not reported")
     encoder: Literal["resnet18", "resnet34", "resnet50"] = Field("resnet34", description="depth not reported: ledger item 8")
     encoder_weights: Literal["imagenet", "random"] = Field("random", description="not reported for the encoder: our choice")
@@ -194,8 +194,8 @@ class SegmentationSettings(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> SegmentationSettings:
-        if self.variants[0] != PAPER_SEGMENTATION:
-            raise ValueError(f"variants begin with {PAPER_SEGMENTATION}, which stands beside the paper's numbers, not with {self.variants[0]}")
+        if PAPER_SEGMENTATION not in self.variants:
+            raise ValueError(f"variants must include {PAPER_SEGMENTATION}, which stands beside the paper's numbers, not {', '.join(self.variants)} alone")
         if len(self.seeds) > 1:
             raise ValueError(f"seeds needs exactly one (runs with different seeds tell how far they move), not {', '.join(map(str, self.seeds))}")
         if self.training_crop_px % 32:
@@ -224,13 +224,13 @@ class InferenceSettings(Settings):
 
 
 class LesionSettings(Settings):
-    """From probabilities to lesions: what each fold chooses from, by lesion F1 on patients that it neither tests nor trains on, and what a detection is."""
+    """From probabilities to lesions: what each fold chooses from, by lesion F1 on patients it neither tests nor trains on, and which region a lesion has."""
 
     thresholds: Thresholds = Field(TABLE_4_THRESHOLDS, description="each fold chooses one of them; Table 4 prints these")
     minimum_volumes_mm3: Annotated[tuple[NonNegativeFloat, ...], AfterValidator(lambda values: _each_once("minimum_volumes_mm3", values))] = Field(
         (0.0, 100.0, 250.0, 500.0), description="each fold chooses one of them; smaller predicted components are dropped; not reported: our choice")
     choice_iou: Iou = Field(0.1, description="intersection over union from which a lesion counts as found when a fold chooses; not reported: our choice")
-    minimum_overlap_iou: Iou = Field(0.0, description="0: any shared voxel is a detection (§3, ledger item 17)")
+    minimum_overlap_iou: Iou = Field(0.0, description="of a lesion's automatic region; 0: any shared voxel (ledger item 17)")
 
 
 class FormulaSettings(Settings):

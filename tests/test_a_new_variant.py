@@ -66,12 +66,12 @@ network = DirectTrainer(profile.characterization, CHARACTERIZATION_VARIANTS[name
 print(sorted(tensor.name for tensor in network.inputs), len(network.trainable_weights))
 
 # Two lesions, one a fold, and what the networks said of them.
-rows = [{"roi": "reference_roi", "patient_id": f"P{fold}", "lesion_id": "L1", "fold": fold, "detected": 1, "diameter_mm": 25.0, "aphe": 1, "washout": 1,
-         "capsule": 0, "category": "LR-5"} for fold in range(2)]
+rows = [{"roi": "reference_roi", "segmentation": None, "patient_id": f"P{fold}", "lesion_id": "L1", "fold": fold, "detected": 1, "diameter_mm": 25.0,
+         "aphe": 1, "washout": 1, "capsule": 0, "category": "LR-5"} for fold in range(2)]
 for training in [*trainings, *list_trainings(plan, "direct-frozen")]:
     training.folder.path.mkdir(parents=True)
-    scores = {"roi": ["reference_roi"], "patient_id": [f"P{training.fold}"], "lesion_id": ["L1"], "fold": [training.fold], "LR-3": [0.1], "LR-4": [0.2],
-              "LR-5": [0.7]}
+    scores = {"roi": ["reference_roi"], "segmentation": [None], "patient_id": [f"P{training.fold}"], "lesion_id": ["L1"], "fold": [training.fold],
+              "LR-3": [0.1], "LR-4": [0.2], "LR-5": [0.7]}
     pd.DataFrame(scores).to_csv(training.folder.scores, index=False)
 scored = score_variants(plan, pd.DataFrame(rows), [[True] * 3] * 2)
 print(*sorted({row["variant"] for row in scored["categories"]}), len(scored["features"]), scored["seed_accuracy"][1]["accuracy"])

@@ -15,13 +15,13 @@ from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.direct import build_direct
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
 
 def list_diagrams(profile: Profile) -> dict[str, list[dict[str, Any]]]:
     """Rows of the two tables; nothing is read of what was trained, and no weights are fetched."""
     settings, matrix_px = profile.characterization, profile.preprocessing.matrix_px
-    segmentation = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]]
+    segmentation = SEGMENTATION_VARIANTS[PAPER_SEGMENTATION]
     # Networks that are only looked at stay off the GPU.
     with tf.device("CPU"):
         unet = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", segmentation.channels)

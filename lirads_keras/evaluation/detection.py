@@ -15,21 +15,25 @@ class LesionMatches:
 
     `reference_matched[i]`: reference lesion i is detected. `predicted_matched[j]`: predicted component j belongs to a reference lesion;
     one that does not is a false positive. `best_prediction[i]`: the matched component that shares most voxels with reference lesion i
-    (the earlier one if two share as many), or None.
+    (the earlier one if two share as many), or None. `reference_iou[i]` and `predicted_iou[j]`: largest intersection over union with any lesion of the
+    other kind, whatever the rule of matching; 0 where none shares a voxel.
     """
 
     reference_matched: tuple[bool, ...]
     predicted_matched: tuple[bool, ...]
     best_prediction: tuple[int | None, ...]
+    reference_iou: tuple[float, ...]
+    predicted_iou: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class PatientDetection:
-    """Flags of one patient at one threshold; `detected`: any reference lesion was (§3: "the patient with any lesion being detected")."""
+    """One patient at one threshold. `detected`: any reference lesion was (§3: "the patient with any lesion being detected"); `iou`: the largest of theirs."""
 
     has_reference: bool
     has_prediction: bool
     detected: bool
+    iou: float
 
 
 def match_lesions(reference: Sequence[Lesion], predicted: Sequence[Lesion], *, minimum_overlap_iou: float) -> LesionMatches:
@@ -45,17 +49,21 @@ def match_lesions(reference: Sequence[Lesion], predicted: Sequence[Lesion], *, m
     sizes = [np.array([np.count_nonzero(lesion.mask) for lesion in lesions], np.int64) for lesions in (reference, predicted)]
     union = sizes[0][:, None] + sizes[1][None, :] - shared
     matched = (shared > 0) & (shared >= minimum_overlap_iou * union)
+    iou = shared / np.maximum(union, 1)
     candidates = np.where(matched, shared, 0)
     return LesionMatches(
         reference_matched=tuple(bool(row.any()) for row in matched),
         predicted_matched=tuple(bool(column.any()) for column in matched.T),
         best_prediction=tuple(int(row.argmax()) if row.any() else None for row in candidates),
+        reference_iou=tuple(float(row.max(initial=0)) for row in iou),
+        predicted_iou=tuple(float(column.max(initial=0)) for column in iou.T),
     )
 
 
 def detect_patient(matches: LesionMatches) -> PatientDetection:
     """The patient's flags from the matches of all its lesions."""
-    return PatientDetection(bool(matches.reference_matched), bool(matches.predicted_matched), any(matches.reference_matched))
+    return PatientDetection(
+        bool(matches.reference_matched), bool(matches.predicted_matched), any(matches.reference_matched), max(matches.reference_iou, default=0.0))
 
 
 def count_shared_voxels(first: Lesion, second: Lesion) -> int:

@@ -4,6 +4,7 @@
 #' @return Problems.
 check_agreement <- function(results) {
   checks <- list(
+    list(needs = c("run", "variants"), check = check_segmentations),
     list(needs = c("run", "patients"), check = check_fold_numbers),
     list(needs = "patients", check = check_patients),
     list(needs = "lesions", check = check_lesions),
@@ -14,6 +15,7 @@ check_agreement <- function(results) {
     list(needs = c("patients", "patient_detection"), check = check_patient_detection),
     list(needs = c("lesions", "lesion_detection"), check = check_lesion_detection),
     list(needs = c("lesion_detection", "patient_detection"), check = check_detection_levels),
+    list(needs = c("lesion_detection", "patient_detection"), check = check_overlaps),
     list(needs = c("lesions", "categories"), check = check_categories),
     list(needs = c("lesions", "categories", "features"), check = check_features),
     list(needs = c("diagram_nodes", "diagram_edges"), check = check_diagrams)
@@ -121,7 +123,7 @@ check_fold_thresholds <- function(results) {
   thresholds <- unique(results$dice_by_threshold$threshold)
   unknown <- which(!round(chosen$threshold_chosen, 6) %in% round(thresholds, 6))
   rbind(
-    find_missing_rows(chosen, "fold_thresholds.csv", unique(results$dice_by_threshold["fold"])),
+    find_missing_rows(chosen, "fold_thresholds.csv", unique(results$dice_by_threshold[c("fold", "segmentation")])),
     new_problems(
       "fold_thresholds.csv", "threshold_chosen", unknown + 1,
       paste("one of the thresholds of dice_by_threshold.csv:", paste(sort(thresholds), collapse = ", ")),
@@ -130,13 +132,16 @@ check_fold_thresholds <- function(results) {
   )
 }
 
-#' All pairs of some patients and the thresholds of a table.
+#' Some patients with every threshold and segmentation variant of a table.
 #'
 #' @param patient_id Character vector.
-#' @param table Data frame with `threshold`.
-#' @return Data frame `patient_id`, `threshold`.
+#' @param table Data frame with `threshold` and `segmentation`.
+#' @return Data frame `patient_id`, `threshold`, `segmentation`.
 cross_with_thresholds <- function(patient_id, table) {
-  expand.grid(patient_id = patient_id, threshold = sort(unique(table$threshold)), stringsAsFactors = FALSE)
+  expand.grid(
+    patient_id = patient_id, threshold = sort(unique(table$threshold)),
+    segmentation = unique(as.character(table$segmentation)), stringsAsFactors = FALSE
+  )
 }
 
 #' Every patient with a reference lesion has a Dice at every threshold.
@@ -166,7 +171,8 @@ check_patient_detection <- function(results) {
 check_dice_counts <- function(results) {
   dice <- results$dice_by_threshold
   counts <- results$pixel_counts
-  row <- match(row_keys(dice, c("patient_id", "threshold")), row_keys(counts, c("patient_id", "threshold")))
+  columns <- c("segmentation", "patient_id", "threshold")
+  row <- match(row_keys(dice, columns), row_keys(counts, columns))
   expected <- with(counts[row, ], 2 * tp / (2 * tp + fp + fn))
   bad <- which(abs(dice$dice - expected) > 1e-5)
   new_problems(
@@ -179,9 +185,7 @@ check_dice_counts <- function(results) {
 #' @param results Named list of data frames.
 check_lesion_detection <- function(results) {
   detection <- results$lesion_detection
-  expected <- merge(
-    results$lesions[c("patient_id", "lesion_id")], data.frame(threshold = unique(results$lesion_detection$threshold))
-  )
+  expected <- merge(results$lesions[c("patient_id", "lesion_id")], unique(detection[c("threshold", "segmentation")]))
   columns <- c("patient_id", "lesion_id")
   known <- results$lesions$diameter_mm[match(row_keys(detection, columns), row_keys(results$lesions, columns))]
   bad <- which(detection$kind == "reference" & !is.na(known) & abs(detection$diameter_mm - known) > 1e-5 * known)
@@ -199,7 +203,7 @@ check_lesion_detection <- function(results) {
 check_detection_levels <- function(results) {
   lesions <- results$lesion_detection
   patients <- results$patient_detection
-  columns <- c("threshold", "patient_id")
+  columns <- c("segmentation", "threshold", "patient_id")
   keys <- row_keys(patients, columns)
   keys_of <- function(rows) row_keys(lesions[rows, ], columns)
   comparable <- round(patients$threshold, 6) %in% round(lesions$threshold, 6)
@@ -218,6 +222,26 @@ check_detection_levels <- function(results) {
   )
 }
 
+#' An overlap is above 0 where something is shared, and a patient's is the largest of the reference lesions.
+#' @param results Named list of data frames.
+check_overlaps <- function(results) {
+  lesions <- results$lesion_detection
+  patients <- results$patient_detection
+  columns <- c("segmentation", "threshold", "patient_id")
+  known <- lesions[lesions$kind == "reference" & !is.na(lesions$iou), ]
+  largest <- tapply(known$iou, row_keys(known, columns), max)
+  expected <- as.vector(largest[row_keys(patients, columns)])
+  bad <- which(abs(patients$iou - expected) > 1e-6)
+  rbind(
+    find_disagreements(lesions, "lesion_detection.csv", "matched", as.integer(lesions$iou > 0), "its iou"),
+    find_disagreements(patients, "patient_detection.csv", "detected", as.integer(patients$iou > 0), "its iou"),
+    new_problems(
+      "patient_detection.csv", "iou", bad + 1, sprintf("'%.6g' as lesion_detection.csv says", expected[bad]),
+      sprintf("'%.6g'", patients$iou[bad])
+    )
+  )
+}
+
 #' Every lesion has one category for each variant and region, and only a missed lesion has an empty one.
 #' @param results Named list of data frames.
 check_categories <- function(results) {
@@ -231,7 +255,9 @@ check_categories <- function(results) {
   wrong_full <- which(categories$detected == 0 & !is.na(categories$category_pred))
   missed_reference <- which(categories$roi == "reference_roi" & categories$detected == 0)
   rbind(
-    find_missing_rows(categories, "categories.csv", merge(unique(categories[c("variant", "roi")]), lesions[columns])),
+    find_missing_rows(categories, "categories.csv", merge(
+      unique(categories[c("variant", "roi", "segmentation")]), lesions[columns]
+    )),
     find_disagreements(
       categories, "categories.csv", "category_ref", as.character(lesions$category_ref)[row], "lesions.csv"
     ),
@@ -256,7 +282,7 @@ check_features <- function(results) {
   features <- results$features
   lesions <- results$lesions
   columns <- c("patient_id", "lesion_id")
-  roi_columns <- c("variant", "roi", columns)
+  roi_columns <- c("variant", "roi", "segmentation", columns)
   scored <- results$categories[results$categories$detected == 1, roi_columns]
   scored <- merge(scored, unique(features[c("variant", "roi", "feature")]))
   category <- results$categories[match(row_keys(features, roi_columns), row_keys(results$categories, roi_columns)), ]

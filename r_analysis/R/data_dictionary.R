@@ -54,11 +54,13 @@ format_data_dictionary <- function(schema) {
     "into the report where they are there.",
     "",
     "Beyond single cells the files must agree with one another: patients, their group and fold as in",
-    "`patients.csv`; lesions as in `lesions.csv`; every patient at every threshold of `pixel_counts.csv` and",
-    "`patient_detection.csv`; every patient with a reference lesion at every threshold of `dice_by_threshold.csv`,",
-    "with the Dice that `pixel_counts.csv` gives where both have the threshold; every reference lesion at every",
-    "threshold of `lesion_detection.csv` and once in each variant and region of `categories.csv`; a threshold for",
-    "every fold; an empty category or probability for missed lesions only.",
+    "`patients.csv`; lesions as in `lesions.csv`; in every table that has a `segmentation` those of `run.csv`, all and",
+    "no other, the article's own among them; for each of these every patient at every threshold of `pixel_counts.csv`",
+    "and `patient_detection.csv`, every patient with a reference lesion at every threshold of `dice_by_threshold.csv`,",
+    "with the Dice that `pixel_counts.csv` gives where both have the threshold, every reference lesion at every",
+    "threshold of `lesion_detection.csv`, and a threshold for every fold; every reference lesion once in each variant",
+    "and region of `categories.csv`; an `iou` above 0 where something is shared; an empty category or probability for",
+    "missed lesions only.",
     "",
     unlist(sections)
   )

@@ -9,7 +9,7 @@ list_training_outputs <- function() {
         draw_if(
           nrow(losses) > 0, plot_training(losses, "Loss (no unit)", "Training history", analysis$label),
           "Loss after each epoch.", "Loss by epoch for each training stage and variant", 8,
-          1.6 + 2 * ceiling((2 + count_variants(losses$variant)) / 3), losses, "training_history.csv has no loss"
+          1.6 + 2 * ceiling((1 + count_variants(losses$variant)) / 3), losses, "training_history.csv has no loss"
         )
       },
       chapter = "training"

@@ -9,8 +9,7 @@ plot_training <- function(rows, axis, title, label) {
   rows$source <- factor(
     ifelse(startsWith(rows$metric, "val_"), "early-stopping patients", "training"), names(figure_colours()$source)
   )
-  rows$panel <- describe_code(rows$stage)
-  rows$panel[!is.na(rows$variant)] <- as.character(rows$variant)[!is.na(rows$variant)]
+  rows$panel <- name_training(rows$stage, rows$variant)
   rows$panel <- factor(rows$panel, unique(rows$panel[order(rows$stage, rows$variant)]))
   mean_rows <- rows |>
     dplyr::group_by(.data$panel, .data$source, .data$epoch) |>
@@ -27,6 +26,18 @@ plot_training <- function(rows, axis, title, label) {
       caption = figure_caption(label, "Thin: a fold. Thick: mean of the folds that reached the epoch.")
     ) +
     theme_report()
+}
+
+#' Words for what was trained.
+#'
+#' @param stage,variant Columns of training_history.csv.
+#' @return Character vector: of a characterization the variant, else the stage; where several segmentation variants were
+#'   fine-tuned, which of them.
+name_training <- function(stage, variant) {
+  variant <- as.character(variant)
+  of_stage <- describe_code(stage)
+  several <- stage == "finetune" & count_variants(variant[stage == "finetune"]) > 1
+  ifelse(stage == "characterization", variant, ifelse(several, paste("fine-tuning,", variant), of_stage))
 }
 
 #' The rows of a metric that have a value, on training and on early-stopping patients.

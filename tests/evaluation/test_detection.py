@@ -31,14 +31,15 @@ def test_one_shared_voxel_is_a_detection():
     reference = make_labels((1, slice(2, 6), slice(2, 6)), (1, slice(8, 10), slice(8, 12)))
     predicted = make_labels((1, slice(5, 9), slice(5, 7)), (0, slice(0, 2), slice(0, 2)))
     matches = match_lesions(reference, predicted, minimum_overlap_iou=0)
-    assert matches == LesionMatches((True, False), (True, False), (0, None))
-    assert detect_patient(matches) == PatientDetection(True, True, True)
+    # 16 and 8 voxels share one.
+    assert matches == LesionMatches((True, False), (True, False), (0, None), (1 / 23, 0), (1 / 23, 0))
+    assert detect_patient(matches) == PatientDetection(True, True, True, 1 / 23)
 
 
 def test_touching_without_sharing_is_none():
     reference = make_labels((1, slice(2, 6), slice(2, 6)))
     predicted = make_labels((1, slice(6, 8), slice(2, 6)), (2, slice(2, 6), slice(2, 6)))
-    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == LesionMatches((False,), (False, False), (None,))
+    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == LesionMatches((False,), (False, False), (None,), (0,), (0, 0))
 
 
 def test_a_minimum_overlap_counts_from_its_own_value_on():
@@ -47,12 +48,16 @@ def test_a_minimum_overlap_counts_from_its_own_value_on():
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.5).reference_matched == (True,)
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).reference_matched == (False,)
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).best_prediction == (None,)
+    # The overlap itself is told whatever the rule.
+    assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).reference_iou == (0.5,)
 
 
 def test_one_component_may_cover_two_lesions_and_the_larger_share_is_best():
     reference = make_labels((1, slice(0, 2), slice(0, 4)), (1, slice(5, 9), slice(0, 4)))
     predicted = make_labels((1, slice(0, 6), slice(0, 4)), (1, slice(7, 9), slice(0, 4)))
-    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == LesionMatches((True, True), (True, True), (0, 1))
+    # 8 voxels of 24; 4 shared of 16 and 24, and 8 of 16.
+    expected = LesionMatches((True, True), (True, True), (0, 1), (1 / 3, 1 / 2), (1 / 3, 1 / 2))
+    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == expected
 
 
 def test_the_box_of_another_lesion_is_not_the_lesion():
@@ -63,10 +68,10 @@ def test_the_box_of_another_lesion_is_not_the_lesion():
 
 
 @pytest.mark.parametrize(("reference", "predicted", "expected"), [
-    ([], [], PatientDetection(False, False, False)),
-    ([(1, slice(2, 6), slice(2, 6))], [], PatientDetection(True, False, False)),
-    ([], [(1, slice(2, 6), slice(2, 6))], PatientDetection(False, True, False)),
-    ([(1, slice(2, 4), slice(2, 4))], [(1, slice(6, 8), slice(2, 6))], PatientDetection(True, True, False)),
+    ([], [], PatientDetection(False, False, False, 0)),
+    ([(1, slice(2, 6), slice(2, 6))], [], PatientDetection(True, False, False, 0)),
+    ([], [(1, slice(2, 6), slice(2, 6))], PatientDetection(False, True, False, 0)),
+    ([(1, slice(2, 4), slice(2, 4))], [(1, slice(6, 8), slice(2, 6))], PatientDetection(True, True, False, 0)),
 ])
 def test_patients_without_lesions_or_components(reference, predicted, expected):
     assert detect_patient(match_lesions(make_labels(*reference), make_labels(*predicted), minimum_overlap_iou=0)) == expected
@@ -81,6 +86,8 @@ def test_matches_equal_those_of_whole_masks(reference_labels, predicted_labels, 
     pairs = [[(a & b).sum() > 0 and (a & b).sum() / (a | b).sum() >= minimum for b in masks[1]] for a in masks[0]]
     assert matches.reference_matched == tuple(any(row) for row in pairs)
     assert matches.predicted_matched == tuple(any(row[column] for row in pairs) for column in range(len(predicted)))
+    overlaps = np.array([[(a & b).sum() / (a | b).sum() for b in masks[1]] for a in masks[0]]).reshape(len(reference), len(predicted))
+    assert matches.reference_iou == tuple(overlaps.max(axis=1, initial=0)) and matches.predicted_iou == tuple(overlaps.max(axis=0, initial=0))
     for row, best in enumerate(matches.best_prediction):
         shared = [(masks[0][row] & mask).sum() if pairs[row][column] else 0 for column, mask in enumerate(masks[1])]
         assert (best is None) == (not any(pairs[row]))

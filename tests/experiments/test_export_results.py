@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from export_results import compute_checksums, describe_run, list_histories, read_history, score_patient, take_over_manifest
+from export_results import compute_checksums, describe_run, list_folds, list_histories, read_history, score_patient, score_patients, take_over_manifest
 from results_tables import build_results_table, write_results_table
 from trainings import list_trainings
 
@@ -37,16 +37,77 @@ def test_a_patient_with_a_lesion_is_scored_at_every_threshold(store_study, predi
         {"threshold": 1.0, "tp": 0, "fp": 0, "fn": 128, "tn": size - 128}]
     assert [(row["threshold"], row["dice"]) for row in rows["dice_by_threshold"]] == [
         (0.3, pytest.approx(2 * 64 / (2 * 64 + 16 + 64))), (0.5, pytest.approx(2 * 64 / (2 * 64 + 64))), (0.7, 0.0)]
-    found = [(row["threshold"], row["kind"], row["lesion_id"], row["diameter_mm"], row["matched"]) for row in rows["lesion_detection"]]
+    found = [tuple(row[name] for name in ("threshold", "kind", "lesion_id", "diameter_mm", "matched", "iou")) for row in rows["lesion_detection"]]
     component, elsewhere = pytest.approx(2 * np.hypot(3, 7) + 0.8), pytest.approx(2 * np.hypot(3, 1) + 0.8)
     assert found == [
-        (0.3, "reference", "L1", 17.5, True), (0.3, "predicted", "P1", component, True), (0.3, "predicted", "P2", elsewhere, False),
-        (0.5, "reference", "L1", 17.5, True), (0.5, "predicted", "P1", component, True),
-        (0.7, "reference", "L1", 17.5, False)]
+        (0.3, "reference", "L1", 17.5, True, 0.5), (0.3, "predicted", "P1", component, True, 0.5), (0.3, "predicted", "P2", elsewhere, False, 0),
+        (0.5, "reference", "L1", 17.5, True, 0.5), (0.5, "predicted", "P1", component, True, 0.5),
+        (0.7, "reference", "L1", 17.5, False, 0)]
     assert rows["patient_detection"] == [
-        {"threshold": 0.3, "has_reference": True, "has_prediction": True, "detected": True},
-        {"threshold": 0.5, "has_reference": True, "has_prediction": True, "detected": True},
-        {"threshold": 0.7, "has_reference": True, "has_prediction": False, "detected": False}]
+        {"threshold": 0.3, "has_reference": True, "has_prediction": True, "detected": True, "iou": 0.5},
+        {"threshold": 0.5, "has_reference": True, "has_prediction": True, "detected": True, "iou": 0.5},
+        {"threshold": 0.7, "has_reference": True, "has_prediction": False, "detected": False, "iou": 0}]
+
+
+def test_what_is_detected_does_not_hang_on_the_rule_of_the_regions(store_study, prediction, profile):
+    """A region for the crop may have to overlap more (here 0.6; the component has 0.5); any shared voxel is a detection."""
+    strict = profile.model_copy(update={"lesions": profile.lesions.model_copy(update={"minimum_overlap_iou": 0.6})})
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[LESION] = 3
+    store = store_study("P1", mask)
+    rows = [score_patient(store, prediction, 0.0, of, {"3": "L1"}, {"L1": 17.5}) for of in (profile, strict)]
+    assert rows[0] == rows[1] and rows[0]["patient_detection"][0]["detected"]
+
+
+def with_segmentations(plan, *names):
+    segmentation = plan.profile.segmentation.model_copy(update={"variants": names})
+    object.__setattr__(plan, "profile", plan.profile.model_copy(update={"segmentation": segmentation}))
+    return plan
+
+
+def test_every_segmentation_variant_is_scored_on_its_own_predictions(plan, store_study, tmp_path):
+    with_segmentations(plan, "three-phase", "delayed")
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[LESION] = 3
+    store_study("P1", mask)
+    store_study("P2", None)
+    fold_of = {"P1": 1, "P2": 0}
+    for (name, fold), folder in list_folds(plan).items():
+        # Three-phase drops what is smaller than the lesion's own 128 voxels of 16 mm³.
+        folder.write_choice("test", threshold=0.5, minimum_volume_mm3=2048.0 if name == "three-phase" else 0.0, validation_dice=None)
+    for name, rows_found in (("delayed", 4), ("three-phase", 8)):
+        for patient_id, fold in fold_of.items():
+            levels = np.zeros(SHAPE, np.uint8)
+            if patient_id == "P1":
+                levels[1:3, 4:4 + rows_found, 4:12] = 150
+                levels[5, 20, 20] = 150
+            path = plan.run.prediction(name, fold, patient_id)
+            path.parent.mkdir(parents=True)
+            np.save(path, levels)
+    manifest = Manifest(tmp_path, pd.DataFrame({"patient_id": ["P1", "P2"], "group": ["positive", "negative"]}), pd.DataFrame(),
+                        pd.DataFrame({"patient_id": ["P1"], "lesion_id": ["L1"], "mask_label": [3]}))
+    rows = score_patients(plan, manifest, fold_of, {("P1", "L1"): 17.5}, lambda fraction, message: None)
+    # Half of the lesion's 128 voxels, and all of them; and one voxel elsewhere, which three-phase has no lesion for.
+    half, whole = pytest.approx(2 * 64 / (64 + 1 + 128)), pytest.approx(2 * 128 / (128 + 1 + 128))
+    assert {(row["segmentation"], row["threshold"]): row["dice"] for row in rows["dice_by_threshold"]} == {
+        ("delayed", 0.3): half, ("delayed", 0.5): half, ("delayed", 0.7): 0, ("three-phase", 0.3): whole, ("three-phase", 0.5): whole, ("three-phase", 0.7): 0}
+    assert {(row["segmentation"], row["lesion_id"]): row["iou"] for row in rows["lesion_detection"] if row["threshold"] == 0.5} == {
+        ("delayed", "L1"): 0.5, ("delayed", "P1"): 0.5, ("delayed", "P2"): 0, ("three-phase", "L1"): 1, ("three-phase", "P1"): 1}
+    assert len(rows["patient_detection"]) == 2 * 2 * 3 and len(rows["pixel_counts"]) == 2 * 2 * 3
+    for name, found in rows.items():
+        lines = write_results_table(tmp_path, name, build_results_table(name, found)).read_text().splitlines()
+        # Sorted as the registry has the variants, whatever the profile's order.
+        assert lines[0].startswith("segmentation,") and lines[1].startswith("delayed,") and lines[-1].startswith("three-phase,")
+
+
+def test_histories_and_facts_name_every_segmentation_variant(plan, tmp_path):
+    with_segmentations(plan, "three-phase", "delayed")
+    finetuned = [(name, fold, folder.path.relative_to(plan.run.path).as_posix())
+                 for stage, name, fold, folder in list_histories(plan) if stage == "finetune"]
+    assert finetuned == [(name, fold, f"segmentation/{name}/fold-{fold}") for name in ("delayed", "three-phase") for fold in (0, 1)]
+    (plan.run.path / "provenance.json").write_text(json.dumps({"commit": "abc", "dirty": False, "versions": {"tensorflow": "2"}}))
+    rows = describe_run(plan, Manifest(tmp_path, pd.DataFrame({"cohort": ["mine"]}), pd.DataFrame(), pd.DataFrame()))
+    assert {row["key"]: row["value"] for row in rows}["segmentation"] == "delayed three-phase"
 
 
 @pytest.mark.parametrize("mask", [None, np.zeros(SHAPE, np.uint8)])
@@ -84,7 +145,7 @@ def test_every_training_has_its_history(trained, tmp_path):
     assert len(rows) == 7 * 4
     assert rows[0] == {"stage": "pretrain", "variant": None, "fold": None, "epoch": 0, "metric": "loss", "value": 0.5}
     assert {(row["stage"], row["variant"], row["fold"]) for row in rows} == {
-        ("pretrain", None, None), *(("finetune", None, fold) for fold in (0, 1)),
+        ("pretrain", None, None), *(("finetune", "delayed", fold) for fold in (0, 1)),
         *(("characterization", variant, fold) for variant in ("vgg16-adaptive", "vgg16-plain") for fold in (0, 1))}
     lines = write_results_table(tmp_path, "training_history", build_results_table("training_history", rows)).read_text().splitlines()
     assert lines[1:4] == ["pretrain,,,0,loss,0.5", "pretrain,,,0,val_dice,", "pretrain,,,1,loss,0"]

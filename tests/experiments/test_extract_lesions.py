@@ -35,14 +35,15 @@ MINIMUM_VOLUME_MM3 = 48
 """Three voxels."""
 
 
-def crop(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None):
-    return crop_patient(store, prediction, (threshold, MINIMUM_VOLUME_MM3), profile, ids or {"3": "L1", "7": "L2"}, diameters or {"3": 17.5, "7": None})
+def crop(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None, **others):
+    return crop_patient(store, {"delayed": (prediction, (threshold, MINIMUM_VOLUME_MM3)), **others}, profile, ids or {"3": "L1", "7": "L2"},
+                        diameters or {"3": 17.5, "7": None})
 
 
 def test_each_lesion_has_a_row_for_both_regions_and_a_missed_one_is_empty(store_study, mask, prediction, profile):
     rows, images, present = crop(store_study("P1", mask), prediction, profile)
-    assert [(row["roi"], row["lesion_id"], row["detected"]) for row in rows] == [
-        ("reference_roi", "L1", 1), ("reference_roi", "L2", 1), ("automatic_roi", "L1", 1), ("automatic_roi", "L2", 0)]
+    assert [(row["roi"], row["segmentation"], row["lesion_id"], row["detected"]) for row in rows] == [
+        ("reference_roi", None, "L1", 1), ("reference_roi", None, "L2", 1), ("automatic_roi", "delayed", "L1", 1), ("automatic_roi", "delayed", "L2", 0)]
     # The manifest's diameter, the mask's where it has none (3 × 3 pixels of 2 mm), the component's (8 × 8 pixels), none.
     assert [row["diameter_mm"] for row in rows] == [17.5, pytest.approx(4 * 2 ** 0.5 + 0.8), pytest.approx(14 * 2 ** 0.5 + 0.8), None]
     assert images.shape == (4, 3, 32, 32, 3) and images.dtype == np.float32
@@ -50,6 +51,19 @@ def test_each_lesion_has_a_row_for_both_regions_and_a_missed_one_is_empty(store_
     assert not images[3].any() and all(images[row].any() for row in range(3))
     # The regions differ, and so do their crops.
     assert not np.array_equal(images[0], images[2])
+
+
+def test_each_segmentation_variant_has_its_own_regions_and_changes_no_other(store_study, mask, prediction, profile, tmp_path):
+    store = store_study("P1", mask)
+    alone, both = crop(store, prediction, profile), crop(store, prediction, profile, **{"three-phase": (prediction, (0.25, 0.0))})
+    # At 0.25 the lesion that is missed at 0.5 is found by its own voxels.
+    assert both[0][:4] == alone[0]
+    assert [(row["roi"], row["segmentation"], row["lesion_id"], row["detected"]) for row in both[0][4:]] == [
+        ("automatic_roi", "three-phase", "L1", 1), ("automatic_roi", "three-phase", "L2", 1)]
+    for of_both, of_one in zip(both[1:], alone[1:], strict=True):
+        np.testing.assert_array_equal(of_both[:4], of_one)
+    np.testing.assert_array_equal(both[1][5], both[1][1])
+    assert len(both[1]) == len(both[2]) == 6 and both[2].all(axis=1).tolist() == [True, True, True, False, True, True]
 
 
 def test_the_threshold_decides_what_is_missed(store_study, mask, prediction, profile):

@@ -37,7 +37,7 @@ def crops(store_study, profile, tmp_path, request):
     mask = np.zeros(SHAPE, np.uint8)
     mask[CORNER], mask[VOXEL], mask[LAST] = 1, 2, 3
     np.save(tmp_path / "P1.npy", np.where(mask, 250, 0).astype(np.uint8))
-    return crop_patient(store_study("P1", mask, request.param), tmp_path / "P1.npy", (0.5, 0.0), profile,
+    return crop_patient(store_study("P1", mask, request.param), {"delayed": (tmp_path / "P1.npy", (0.5, 0.0))}, profile,
                         {"1": "corner", "2": "voxel", "3": "last"}, {"1": None, "2": None, "3": None})
 
 

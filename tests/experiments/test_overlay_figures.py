@@ -28,9 +28,12 @@ def finished(plan, store_study):
 
 ROWS = {
     "run": [{"key": "cohort", "value": "virtual cohort"}],
-    "fold_thresholds": [{"fold": 0, "threshold_chosen": 0.5}, {"fold": 1, "threshold_chosen": 0.3}],
-    "dice_by_threshold": [{"patient_id": name, "fold": fold, "threshold": threshold, "dice": dice} for name, fold, at in (
-        ("P1", 0, {0.3: 0.75, 0.5: 0.875}), ("007", 1, {0.3: 0.0, 0.5: 0.25})) for threshold, dice in at.items()],
+    # Those of the variant that is not the paper's would show other cases.
+    "fold_thresholds": [{"segmentation": name, "fold": fold, "threshold_chosen": threshold} for name, of_folds in (
+        ("delayed", (0.5, 0.3)), ("three-phase", (0.3, 0.5))) for fold, threshold in enumerate(of_folds)],
+    "dice_by_threshold": [{"segmentation": variant, "patient_id": name, "fold": fold, "threshold": threshold, "dice": dice} for variant, name, fold, at in (
+        ("delayed", "P1", 0, {0.3: 0.75, 0.5: 0.875}), ("delayed", "007", 1, {0.3: 0.0, 0.5: 0.25}),
+        ("three-phase", "P1", 0, {0.3: 0.125, 0.5: 0.125}), ("three-phase", "007", 1, {0.3: 0.5, 0.5: 0.5})) for threshold, dice in at.items()],
     "lesions": [{"patient_id": "P1", "lesion_id": "A", "diameter_mm": 44.0}, {"patient_id": "007", "lesion_id": "B", "diameter_mm": 4.25}]}
 LABELS = {("P1", "A"): 3, ("007", "B"): 1}
 

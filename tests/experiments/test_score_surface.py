@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -47,12 +48,27 @@ def test_each_patient_at_the_threshold_of_the_fold(scored, tmp_path):
     assert found["mean_surface_distance_mm"] == pytest.approx(2 * 16 / (128 + 112)) and found["hausdorff95_mm"] == pytest.approx(2.0)
     assert found["dice"] == pytest.approx(2 * 112 / (128 + 112))
     none = {"minimum_volume_mm3": 32, "dice": None, "mean_surface_distance_mm": None, "hausdorff95_mm": None}
-    assert rows["P2"] == {"patient_id": "P2", "fold": 1, "threshold": 0.3, **none, "dice": 0, "volume_ref_ml": pytest.approx(128 * VOXEL_ML),
-                          "volume_pred_ml": 0}
-    assert rows["P3"] == {"patient_id": "P3", "fold": 1, "threshold": 0.3, **none, "volume_ref_ml": 0, "volume_pred_ml": pytest.approx(4 * VOXEL_ML)}
-    assert rows["P4"] == {"patient_id": "P4", "fold": 0, "threshold": 0.6, **none, "volume_ref_ml": 0, "volume_pred_ml": 0}
+    of = {name: {"segmentation": "delayed", "patient_id": name, "fold": fold, "threshold": (0.6, 0.3)[fold], **none} for name, fold in fold_of.items()}
+    assert rows["P2"] == {**of["P2"], "dice": 0, "volume_ref_ml": pytest.approx(128 * VOXEL_ML), "volume_pred_ml": 0}
+    assert rows["P3"] == {**of["P3"], "volume_ref_ml": 0, "volume_pred_ml": pytest.approx(4 * VOXEL_ML)}
+    assert rows["P4"] == {**of["P4"], "volume_ref_ml": 0, "volume_pred_ml": 0}
     text = write_results_table(tmp_path, "surface", build_results_table("surface", rows.values())).read_text()
-    assert text.splitlines()[2] == "P2,1,0.3,32,0,,,2.048,0"
+    assert text.splitlines()[2] == "delayed,P2,1,0.3,32,0,,,2.048,0"
+
+
+def test_each_segmentation_variant_has_its_own_masks_and_choices(scored):
+    plan, fold_of = scored
+    shutil.copytree(plan.run.path / "segmentation" / "delayed", plan.run.path / "segmentation" / "three-phase")
+    (plan.run.path / "segmentation" / "three-phase" / "fold-1" / "fold.json").write_text(json.dumps({"threshold_chosen": 0.29, "minimum_volume_mm3": 80}))
+    alone = score_surfaces(plan, fold_of)
+    object.__setattr__(plan, "profile", plan.profile.model_copy(
+        update={"segmentation": plan.profile.segmentation.model_copy(update={"variants": ("three-phase", "delayed")})}))
+    rows = score_surfaces(plan, fold_of)
+    assert rows[:4] == alone and [row["segmentation"] for row in rows[4:]] == ["three-phase"] * 4
+    # At the lower threshold patient P2's component is seen, 7 of 8 rows of the lesion; P3's four voxels of 16 mm³ are too few.
+    further = {row["patient_id"]: row for row in rows[4:]}
+    assert further["P2"]["threshold"] == 0.29 and further["P2"]["volume_pred_ml"] == pytest.approx(112 * VOXEL_ML)
+    assert further["P3"]["volume_pred_ml"] == 0 and further["P1"] == {**rows[0], "segmentation": "three-phase"}
 
 
 def test_a_voxel_on_the_threshold_counts(scored):

@@ -53,7 +53,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("segmentation.finetune.epochs", 9, "folds"),
     ("segmentation.folds", 3, "folds"),
     ("segmentation.drop_phase", 0.5, "folds"),
-    ("segmentation.variants", ("delayed", "three-phase"), "results"),
+    ("segmentation.variants", ("delayed", "three-phase"), "lesions"),
     ("evaluation.thresholds", (0.3, 0.4, 0.5, 0.7), "results"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),
@@ -83,10 +83,12 @@ def test_a_setting_changes_its_stage_and_all_after_it_and_none_before(profile, t
     assert changed(before, now) == after(*(first or "").split())
 
 
-def test_the_lesions_are_those_of_the_first_segmentation_variant(profile):
-    lesions = [stages._settings(with_setting(profile, "segmentation.variants", names), STAGES["lesions"])
-               for names in (("delayed",), ("delayed", "three-phase"), ("three-phase",))]
-    assert lesions[0] == lesions[1] != lesions[2]
+def test_which_segmentation_variants_there_are_counts_and_not_which_are_first(profile, tmp_path):
+    plans = [write_plan(tmp_path / "run", with_setting(profile, "segmentation.variants", names), tmp_path, None)
+             for names in (("delayed",), ("delayed", "three-phase"), ("three-phase", "delayed"))]
+    assert plans[0].digests["lesions"] != plans[1].digests["lesions"] and plans[1].digests == plans[2].digests
+    assert plans[1].segmentations == plans[2].segmentations == ("delayed", "three-phase")
+    assert plans[0].identity("folds", "0") != plans[1].identity("folds", "0") == plans[2].identity("folds", "0")
 
 
 def test_digests_do_not_depend_on_where_a_run_lies(profile, tmp_path):

@@ -24,8 +24,9 @@ def crops(plan):
     lesions = [("007", "NA", 0), ("P2", "L1", 1), ("P2", "L2", 1), ("P3", "L1", 0)]
     categories = {"007": "LR-3", "P2": "LR-4", "P3": "LR-5"}
     index = pd.DataFrame([
-        {"patient_id": patient, "fold": fold, "roi": roi, "lesion_id": lesion, "detected": 1, "diameter_mm": 9.5, "aphe": 1, "washout": 0, "capsule": None,
-         "category": categories[patient]} for patient, lesion, fold in lesions for roi in ("reference_roi", "automatic_roi")])
+        {"patient_id": patient, "fold": fold, "roi": roi, "segmentation": segmentation, "lesion_id": lesion, "detected": 1, "diameter_mm": 9.5, "aphe": 1,
+         "washout": 0, "capsule": None, "category": categories[patient]}
+        for patient, lesion, fold in lesions for roi, segmentation in (("reference_roi", None), ("automatic_roi", "delayed"))])
     present = np.ones((8, 3), bool)
     present[3], present[6:, 0] = False, False
     index.to_csv(folder.index, index=False)
@@ -56,7 +57,7 @@ def test_each_fold_is_read_by_a_network_that_was_trained_on_the_others(plan, cro
     folder = plan.run.path / "characterization" / "vgg16-adaptive"
     tables = [read_table(folder / f"fold-{fold}" / "scores.csv") for fold in range(3)]
     assert [len(table) for table in tables] == [4, 4, 0]
-    assert all(table.columns.tolist() == ["roi", "patient_id", "lesion_id", "fold", "aphe", "washout", "capsule"] for table in tables)
+    assert all(table.columns.tolist() == ["roi", "segmentation", "patient_id", "lesion_id", "fold", "aphe", "washout", "capsule"] for table in tables)
     assert tables[0]["patient_id"].tolist() == ["007", "007", "P3", "P3"]
     # P3 has no arterial phase; the second region of P2's first lesion was missed.
     assert tables[0]["aphe"].isna().tolist() == [False, False, True, True] and not tables[0]["washout"].isna().any()
@@ -86,7 +87,7 @@ def test_a_direct_network_reads_categories_in_the_same_folds(plan, crops):
     train_variants(plan, index, read, ignore_progress)
     tables = [read_table(plan.run.path / "characterization" / "direct-finetuned-size" / f"fold-{fold}" / "scores.csv") for fold in range(3)]
     assert [len(table) for table in tables] == [4, 4, 0]
-    assert all(table.columns.tolist() == ["roi", "patient_id", "lesion_id", "fold", "LR-3", "LR-4", "LR-5"] for table in tables)
+    assert all(table.columns.tolist() == ["roi", "segmentation", "patient_id", "lesion_id", "fold", "LR-3", "LR-4", "LR-5"] for table in tables)
     sums = np.concatenate([table[["LR-3", "LR-4", "LR-5"]].to_numpy(float).sum(axis=1) for table in tables])
     # The lesion that was missed has no probability; one without an arterial phase has.
     assert np.isnan(sums).tolist() == [False] * 5 + [True, False, False] and sums[~np.isnan(sums)] == pytest.approx(1, rel=1e-4)

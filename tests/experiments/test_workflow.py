@@ -26,6 +26,7 @@ def test_every_results_table_is_written(smoke_run):
     lesions = pd.read_csv(smoke_run / "results" / "lesions.csv")
     categories = pd.read_csv(smoke_run / "results" / "categories.csv")
     assert categories.groupby(["variant", "roi"]).size().eq(len(lesions)).all()
+    assert (categories["segmentation"].eq("delayed") == categories["roi"].eq("automatic_roi")).all()
     assert categories["variant"].nunique() == 7
     features = pd.read_csv(smoke_run / "results" / "features.csv")
     assert set(features["variant"]) == {name for name in categories["variant"] if not name.startswith("direct-")}

@@ -17,16 +17,16 @@ test_that("the schema has the files and columns of the results", {
   expect_identical(
     schema_columns(schema, "categories.csv")$column,
     c(
-      "variant", "roi", "fold", "patient_id", "lesion_id", "diameter_mm", "category_ref", "category_pred", "detected",
-      "reasons"
+      "variant", "roi", "segmentation", "fold", "patient_id", "lesion_id", "diameter_mm", "category_ref",
+      "category_pred", "detected", "reasons"
     )
   )
   expect_identical(schema_levels(schema, "lesions.csv", "category_ref"), c("LR-3", "LR-4", "LR-5"))
   expect_identical(
     schema$run_key[schema$run_key != ""],
     c(
-      "run", "cohort", "profile", "commit", "dirty", "seed", "folds", "rules", "decision_threshold", "python",
-      "tensorflow", "keras"
+      "run", "cohort", "profile", "commit", "dirty", "seed", "folds", "segmentation", "rules", "decision_threshold",
+      "python", "tensorflow", "keras"
     )
   )
 })
@@ -39,7 +39,13 @@ test_that("columns of variants take the names of their kinds, in the order of va
   expect_identical(schema_levels(resolved, "categories.csv", "variant"), c("z", "x", "w"))
   expect_identical(schema_levels(resolve_variants(schema, variants[2, ]), "features.csv", "variant"), character())
   others <- !refers_to_variants(schema$allowed)
-  expect_identical(unique(schema$column[!others]), "variant")
+  expect_setequal(unique(schema$column[!others]), c("variant", "segmentation"))
+  expect_identical(schema_levels(resolved, "training_history.csv", "variant"), c("z", "y", "x", "w"))
+  # A table either scores masks, and then each row is of a segmentation variant, or regions, of which the reference ones
+  # are of none.
+  of <- schema[schema$column == "segmentation", ]
+  expect_true(all(of$identifies_row) && unique(of$allowed) == "variants.csv: segmentation")
+  expect_identical(of$file[!of$required], schema$file[schema$column == "roi"])
   expect_identical(resolved[others, ], schema[others, ])
   unknown <- resolve_variants(schema, NULL)
   expect_false(convert_column("any", schema_columns(unknown, "features.csv")[1, ])$bad)

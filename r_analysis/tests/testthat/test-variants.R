@@ -5,6 +5,43 @@ test_that("the main variant is the first that reads features, wherever others st
   expect_identical(find_main_variant(variants[rev(seq_len(nrow(variants))), ]), "resnet50-plain")
 })
 
+test_that("the article's segmentation variant is the one that it has, wherever others stand", {
+  expect_identical(find_paper_segmentation(variants), "delayed")
+  expect_identical(find_paper_segmentation(variants[rev(seq_len(nrow(variants))), ]), "delayed")
+  other <- variants
+  other$paper_item[match(c("delayed", "three-phase"), other$variant)] <- c(NA, "Table 4")
+  expect_identical(find_paper_segmentation(other), "three-phase")
+})
+
+test_that("the variants of a run begin with the article's, in whatever order they are told", {
+  run <- function(told) list(variants = variants, run = data.frame(key = "segmentation", value = told))
+  expect_identical(list_segmentations(run("three-phase delayed")), c("delayed", "three-phase"))
+  expect_identical(list_segmentations(run("delayed")), "delayed")
+  turned <- run("delayed three-phase")
+  turned$variants <- variants[rev(seq_len(nrow(variants))), ]
+  expect_identical(list_segmentations(turned), c("delayed", "three-phase"))
+})
+
+test_that("one variant's results are its own rows and those of reference regions", {
+  results <- list(
+    regions = data.frame(segmentation = factor(c("x", NA, "y", "x")), value = 1:4), lesions = data.frame(value = 5)
+  )
+  expect_identical(
+    select_segmentation(results, "x"), list(regions = data.frame(value = c(1L, 2L, 4L)), lesions = results$lesions)
+  )
+})
+
+test_that("what was trained is named by its variant where there are several", {
+  stage <- c("pretrain", "finetune", "characterization")
+  expect_identical(
+    name_training(stage, c(NA, "x", "z")), c("segmentation, pre-training", "segmentation, fine-tuning", "z")
+  )
+  expect_identical(
+    name_training(stage[c(1, 2, 2, 3)], c(NA, "x", "y", "z")),
+    c("segmentation, pre-training", "fine-tuning, x", "fine-tuning, y", "z")
+  )
+})
+
 test_that("a variant is direct by its kind, not by its name", {
   named <- rbind(variants, transform(variants[variants$kind == "features", ][1, ], variant = "direct-looking"))
   expect_identical(
