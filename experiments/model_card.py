@@ -143,6 +143,8 @@ def _list_figures(run: RunFolder, label: str, pretraining: str) -> list[str]:
             [DICE.get(row["statistic"], row["statistic"]), _interval(row), row["patients"]] if row["choice"] == "early_stopping_patients" else None)),
         *show("The same beside simpler and human", "segmentation_baselines", ["", "average Dice", "patients"], lambda row: (
             [SEGMENTERS[row["quantity"]], _interval(row), row["patients"]] if row["quantity"] in SEGMENTERS else None)),
+        *show("Each segmentation variant at each fold's own threshold", "segmentation_variants_dice", ["", "average Dice", "patients"], lambda row: (
+            [row["segmentation"], _interval(row), row["patients"]] if row["at"] == "chosen" and row["statistic"] == "average" else None)),
         *show("Surface distances and volumes at each fold's own threshold", "surface", ["", "median", "patients", "unit"], lambda row: [
             row["quantity"], _interval(row, digits=1), row["patients"], row["unit"]]),
         *show("Dice of the pre-trained network on its early-stopping CT volumes", "pretraining_dice", ["", "mean (lowest to highest)", "volumes"], lambda row: [

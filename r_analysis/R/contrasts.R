@@ -43,18 +43,24 @@ list_contrasts <- function(variants) {
   )
 }
 
-#' Whether a variant is right about each lesion, on reference regions; a lesion without a category (LR-NC) is an error.
+#' Whether a variant is right about each lesion; a lesion without a category (missed, or LR-NC) is an error.
 #'
-#' @param categories Data frame `variant`, `roi`, `patient_id`, `lesion_id`, `category_ref`, `category_pred`.
+#' @param categories Data frame `variant`, `roi`, `detected`, `patient_id`, `lesion_id`, `category_ref`,
+#'   `category_pred`.
 #' @param variant Its name.
+#' @param scoring Name in `SCORINGS`.
 #' @return Logical vector; names are patient and lesion. No element if the variant is not there.
-find_correct <- function(categories, variant) {
-  rows <- select_scoring(categories[categories$variant == variant, ], "reference_regions")
+find_correct <- function(categories, variant, scoring = "reference_regions") {
+  rows <- select_scoring(categories[categories$variant == variant, ], scoring)
   stats::setNames(
     !is.na(rows$category_pred) & as.character(rows$category_pred) == as.character(rows$category_ref),
     row_keys(rows, c("patient_id", "lesion_id"))
   )
 }
+
+#' Patients of the lesions.
+#' @param correct Logical vector as of [find_correct()].
+find_patient <- function(correct) sub(" \\| .*$", "", names(correct))
 
 #' The named contrasts with their effects, intervals and p values.
 #'
@@ -99,7 +105,7 @@ new_paired_difference <- function() {
 #' @return One row as of [compute_contrasts()], without `p_holm` and `gap`.
 compute_paired_difference <- function(first, second, weights) {
   second <- second[names(first)]
-  patient_id <- sub(" \\| .*$", "", names(first))
+  patient_id <- find_patient(first)
   difference <- first - second
   n <- sum_by_patient(rep(1, length(first)), patient_id, weights)
   resampled <- resample_ratio(sum_by_patient(difference, patient_id, weights), n, weights)

@@ -39,7 +39,8 @@ compute_lesion_detection <- function(detection) {
 #' by construction.
 #'
 #' @param detection Data frame `threshold`, `patient_id`, `group`, `has_reference`, `has_prediction`, `detected`.
-#' @return As [compute_lesion_detection()]; `level` is "patient", and `specificity` is added (patients without lesion).
+#' @return As [compute_lesion_detection()]; `level` is "patient", and `specificity` with its limits is added (patients
+#'   without lesion).
 compute_patient_detection <- function(detection) {
   summarize_populations(detection, function(at) {
     with_lesion <- at[at$has_reference == 1, ]
@@ -51,9 +52,9 @@ compute_patient_detection <- function(detection) {
       data.frame(level = "patient", tp = tp, fp = fp, fn = sum(with_lesion$detected == 0)),
       label_proportion(compute_clustered_proportion(with_lesion$detected, seq_len(nrow(with_lesion))), "recall"),
       label_proportion(compute_clustered_proportion(called, seq_along(called)), "precision"),
-      data.frame(
-        precision_components = NA_real_, precision_by_construction = nrow(without) == 0,
-        specificity = if (nrow(without) > 0) mean(without$has_prediction == 0) else NA_real_
+      data.frame(precision_components = NA_real_, precision_by_construction = nrow(without) == 0),
+      label_proportion(
+        compute_clustered_proportion(without$has_prediction == 0, seq_len(nrow(without))), "specificity"
       )
     )
   })
@@ -108,8 +109,6 @@ compute_detection_curves <- function(detection) {
 #' @return As [compute_detection_curves()] without `threshold`; no rows if lesion detection was not computed at
 #'   a chosen threshold.
 compute_recall_by_size <- function(detection, fold_thresholds) {
-  at_chosen <- select_at_chosen(detection, fold_thresholds)
-  at_chosen$threshold <- rep(0, nrow(at_chosen))
-  table <- compute_detection_curves(at_chosen)
+  table <- compute_detection_curves(pool_at_chosen(detection, fold_thresholds))
   table[setdiff(names(table), "threshold")]
 }

@@ -47,6 +47,11 @@ list_detection_outputs <- function() {
       table = function(recall, analysis) tabulate_recall_by_size(recall), chapter = "detection"
     ),
     new_output(
+      "detection_by_overlap", function(analysis) compute_overlap_detection(analysis$results, analysis$weights),
+      csv = "detection_by_overlap", table = function(rows, analysis) tabulate_overlap_detection(rows),
+      chapter = "detection"
+    ),
+    new_output(
       "detection_fit", function(analysis) {
         compute_detection_model(analysis$results$lesion_detection, analysis$results$fold_thresholds)
       }

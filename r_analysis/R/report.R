@@ -5,14 +5,15 @@
 #' @param analysis List as of [run_analysis()].
 #' @param figures List as of [build_figures()], already written.
 #' @param figure_folder Folder of the written figures.
-#' @param source Folder of report.Rmd, virtual_cohort.Rmd and report.css.
+#' @param source Folder of report.Rmd, its chapters and report.css.
 #' @param path HTML file to write.
 #' @return Names of the outputs that the report shows, invisibly.
 render_report <- function(analysis, figures, figure_folder, source, path) {
   work <- tempfile("report-")
   dir.create(work)
   on.exit(unlink(work, recursive = TRUE))
-  file.copy(file.path(source, c("report.Rmd", "virtual_cohort.Rmd", "report.css")), work)
+  pages <- c("report.Rmd", "virtual_cohort.Rmd", "segmentation_variants.Rmd", "report.css")
+  file.copy(file.path(source, pages), work)
   # The mode of a read-only checkout is copied too.
   Sys.chmod(list.files(work, full.names = TRUE), "0644")
   style <- readLines(file.path(work, "report.css"), encoding = "UTF-8")

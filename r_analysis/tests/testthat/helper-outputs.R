@@ -1,6 +1,9 @@
-#' Names of the outputs that the report on a cohort is to show.
-names_to_show <- function(outputs, virtual) {
+#' Names of the outputs that the report on a cohort is to show, of one segmentation variant or of several.
+names_to_show <- function(outputs, virtual, several = FALSE) {
   visible <- Filter(function(output) !is.null(output$chapter), outputs)
+  if (!several) {
+    visible <- Filter(function(output) output$chapter != SEGMENTATION_CHAPTER, visible)
+  }
   if (!virtual) {
     visible <- Filter(function(output) output$chapter != VIRTUAL_CHAPTER || output$name == "sizes", visible)
   }

@@ -152,7 +152,7 @@ test_that("a run without any category or feature still has its other parts", {
 })
 
 test_that("the report's prose has no number and no verdict of its own", {
-  files <- file.path(analysis_folder, c("report.Rmd", "virtual_cohort.Rmd"))
+  files <- list.files(analysis_folder, "[.]Rmd$", full.names = TRUE)
   source <- paste(unlist(lapply(files, readLines, encoding = "UTF-8")), collapse = "\n")
   prose <- gsub("(?s)```\\{r.*?```", "", source, perl = TRUE)
   prose <- gsub("`r [^`]*`", "", prose)
