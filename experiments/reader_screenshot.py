@@ -1,8 +1,8 @@
 """Figure 7's counterpart: a picture of the reading application with a patient of the virtual cohort, after Run and a click on a lesion.
 
-    python experiments/reader_screenshot.py --run runs/cpu --studies data/cohorts/DIGEST/dicom --study VC-0008 --fold 1 --out reader.png
+    python experiments/reader_screenshot.py --run runs/cpu --studies data/cohorts/DIGEST/dicom --study VC-0008 --networks fold-1 --out reader.png
 
-`--fold`: networks that have not seen the patient. Needs chromium, and playwright of the extra `test`.
+`--networks`: such that have not seen the patient. Needs chromium, and playwright of the extra `test`.
 """
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ ZOOM_STEPS = 5
 
 
 @contextmanager
-def serve(run: Path, studies: Path, fold: str, out: Path) -> Iterator[str]:
+def serve(run: Path, studies: Path, networks: str, out: Path) -> Iterator[str]:
     """`lirads read` on a free port; yields its address."""
-    command = [sys.executable, "-m", "lirads_keras", "read", "--run", str(run), "--studies", str(studies), "--fold", fold, "--out", str(out), "--port", "0"]
+    command = [sys.executable, "-m", "lirads_keras", "read", "--run", str(run), "--studies", str(studies), "--networks", networks, "--out", str(out),
+               "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -61,10 +62,10 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--studies", type=Path, required=True)
     parser.add_argument("--study", required=True, help="name of the study's folder")
-    parser.add_argument("--fold", default="all")
+    parser.add_argument("--networks", default="full")
     parser.add_argument("--out", type=Path, required=True)
     parsed = parser.parse_args()
-    with tempfile.TemporaryDirectory() as out, serve(parsed.run, parsed.studies, parsed.fold, Path(out)) as url:
+    with tempfile.TemporaryDirectory() as out, serve(parsed.run, parsed.studies, parsed.networks, Path(out)) as url:
         taken = picture(url, parsed.study)
     write_bytes(parsed.out, lambda file: file.write(taken))
 

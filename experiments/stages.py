@@ -44,7 +44,7 @@ STAGES = {
                       without=("segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase",
                                "segmentation.validation_negatives")),
     "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
-                   without=("inference.folds", "segmentation.variants", "lesions.minimum_overlap_iou")),
+                   without=("segmentation.variants", "lesions.minimum_overlap_iou")),
     "full": Stage("train_full.py", (), ("folds",)),
     "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions.minimum_overlap_iou", "characterization.crop_px",
                                             "characterization.margin_fraction", "characterization.channels"), ("folds",)),

@@ -220,7 +220,6 @@ class InferenceSettings(Settings):
     engine: Engine = Field(default="keras", description="keras computes in segmentation.precision; openvino-f32 and openvino-bf16 need the package openvino")
     body_box: bool = Field(default=True, description="the network's upper half only inside the box of what Eq. 1 leaves above 0; outside: probability 0")
     flip_augmentation: bool = Field(default=False, description="mean over the four flip states, at four times the time")
-    folds: Literal["all", "best"] = Field(default="all", description="a new study's networks: mean over the folds, or the fold with the best validation Dice")
 
 
 class LesionSettings(Settings):
@@ -322,6 +321,10 @@ class Profile(Settings):
         return self
 
 
+_INSTEAD = {("inference", "folds"): "`lirads predict` and `lirads read` take --networks full|ensemble|fold-K instead"}
+"""Settings that there were, and what does their work."""
+
+
 def read_profile(path: Path) -> Profile:
     """Reads and checks a profile.
 
@@ -346,5 +349,5 @@ def read_profile(path: Path) -> Profile:
 
 def _expected(item: Any) -> str:
     if item["type"] == "extra_forbidden":
-        return "no such key (unknown setting)"
+        return f"no such key ({_INSTEAD.get(item['loc'], 'unknown setting')})"
     return str(item["msg"])

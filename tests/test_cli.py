@@ -51,7 +51,7 @@ def test_help_comes_in_under_a_second():
 
 def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
     shutil.copytree(virtual_study, tmp_path / "mine")
-    finished = lirads("predict", tmp_path / "mine", "--run", smoke_run, "--out", tmp_path / "result", "--fold", 0)
+    finished = lirads("predict", tmp_path / "mine", "--run", smoke_run, "--out", tmp_path / "result", "--networks", "fold-0")
     assert finished.returncode == 0, finished.stderr
     text = (tmp_path / "result" / "report.json").read_text()
     report = json.loads(text)
@@ -147,7 +147,7 @@ def test_a_run_without_weights(smoke_run, virtual_study, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(smoke_run / "profile.yaml", tmp_path / "run")
     finished = lirads("predict", virtual_study, "--run", tmp_path / "run", "--out", tmp_path / "result")
-    assert refused(finished, "segmentation/delayed/fold-0/model.keras", "characterization/vgg16-adaptive/fold-2/model.keras")
+    assert refused(finished, "segmentation/delayed/full/model.keras", "characterization/vgg16-adaptive/full/model.keras", "--networks ensemble")
     assert refused(lirads("predict", virtual_study, "--run", tmp_path / "absent", "--out", tmp_path / "result"), "absent")
     assert not (tmp_path / "result").exists()
 
@@ -182,7 +182,7 @@ def test_several_studies_go_on_after_a_bad_one_and_are_not_done_twice(smoke_run,
     (studies / "bad" / "notes.txt").write_text("no DICOM file")
     for name in ("first", "second"):
         (studies / name).symlink_to(virtual_study)
-    command = ["predict", "--studies", studies, "--run", smoke_run, "--out", out, "--fold", 0, "--explain"]
+    command = ["predict", "--studies", studies, "--run", smoke_run, "--out", out, "--networks", "fold-0", "--explain"]
     finished = lirads(*command)
     assert refused(finished, str(studies / "bad")) and "2 of 3 studies analysed, 1 failed" in finished.stdout
     assert sorted(path.name for path in out.iterdir()) == ["batch.json", "first", "second"]

@@ -71,6 +71,11 @@ def test_all_unknown_missing_and_bad_settings_are_reported_at_once(tmp_path):
     assert all(str(path) in problem.where for problem in caught.value.problems)
 
 
+def test_a_setting_that_there_was_is_refused_with_what_does_its_work(tmp_path):
+    with pytest.raises(InputError, match=r"inference.folds: expected no such key \(.*--networks full\|ensemble\|fold-K instead\), found 'all'$"):
+        read_profile(changed(tmp_path, inference={"folds": "all"}))
+
+
 @pytest.mark.parametrize("sections, words", [
     ({"preprocessing": {"matrix_px": 65}}, "multiple of 32"),
     ({"preprocessing": {"ct_window_hu": [10, 10]}}, "must rise"),

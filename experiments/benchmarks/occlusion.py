@@ -50,7 +50,7 @@ def cover(images: np.ndarray, outline: np.ndarray, rim: np.ndarray, core: np.nda
 
 
 def measure_fold(run: Path, variant: str, fold: int, index: pd.DataFrame, images: np.ndarray, present: np.ndarray) -> Iterator[dict[str, Any]]:
-    files = find_run_files(run, variant=variant, fold=fold)
+    files = find_run_files(run, variant=variant, networks=f"fold-{fold}")
     models, settings = read_run_models(files), files.profile.characterization
     for patient_id, rows in index[(index["fold"] == fold) & (index["roi"] == "reference_roi")].groupby("patient_id"):
         study = read_stored_study(files.run.store(str(patient_id)))

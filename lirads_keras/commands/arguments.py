@@ -4,9 +4,11 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lirads_keras.errors import InputError, Problem
+
+NETWORKS = "full|ensemble|fold-K"
 
 
 def parse_positive(text: str) -> int:
@@ -36,15 +38,19 @@ def parse_cutoff(text: str) -> float | Literal["auto"]:
     return value
 
 
-def parse_fold(text: str) -> int | Literal["all", "best"]:
-    """A fold's number, or `all` or `best`."""
-    if text == "all":
-        return "all"
-    if text == "best":
-        return "best"
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected all, best or a fold's number, found {text!r}")
-    return int(text)
+def add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--networks` and `--segmentation`: which of a run's networks read a study. What they may be depends on the run, which `find_run_files` knows."""
+    parser.add_argument("--networks", default="full", metavar=NETWORKS,
+                        help="networks that were trained on all patients, the mean over those of all folds, or those of one fold (default: full)")
+    parser.add_argument("--segmentation", metavar="VARIANT", help="segmentation variant (default: of the run's the one that reads most phases)")
+    parser.add_argument("--fold", action=_Gone, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+class _Gone(argparse.Action):
+    """Tells who still gives an option that there was what does its work."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        parser.error(f"argument {option_string}: expected --networks {NETWORKS} instead, found {option_string} {values}")
 
 
 def check_out(folder: Path) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lirads_keras.commands.arguments import check_out, check_out_is_new, parse_cutoff, parse_fold
+from lirads_keras.commands.arguments import add_network_arguments, check_out, check_out_is_new, parse_cutoff
 from lirads_keras.commands.studies import claim_folder, describe_call, list_studies, predict_studies
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     predict.add_argument("--out", type=Path, required=True, help="folder for the result; new or empty, or that of an earlier call with several studies")
     predict.add_argument("--phase-map", type=Path, help="YAML file that says which series or time point is which phase (README: your own data)")
     predict.add_argument("--variant", help="characterisation variant (default: the run's first)")
-    predict.add_argument("--fold", type=parse_fold, metavar="all|best|NUMBER",
-                         help="networks of one fold only, or of the fold with the best validation Dice (default: the run's, usually the mean over all)")
+    add_network_arguments(predict)
     predict.add_argument("--engine", choices=ENGINES, help="what computes the segmentation (default: the run's)")
     predict.add_argument("--body-box", action=argparse.BooleanOptionalAction, default=None,
                          help="segment only the box around the body (default: the run's)")
@@ -60,7 +59,7 @@ def _predict(parsed: argparse.Namespace) -> None:
     from lirads_keras.inference.run_files import find_run_files
 
     # The study and the run's files are checked before TensorFlow is imported: a wrong path should not take ten seconds to be told.
-    files = find_run_files(parsed.run, variant=parsed.variant, fold=parsed.fold)
+    files = find_run_files(parsed.run, variant=parsed.variant, segmentation=parsed.segmentation, networks=parsed.networks)
     profile = _with_options(files.profile, parsed)
     check_engine(profile.inference.engine)
     files = replace(files, profile=profile)
@@ -88,9 +87,7 @@ def _load_models(files: RunFiles) -> RunModels:
     print("loading the networks", file=sys.stderr)
     from lirads_keras.inference.engine import read_run_models
 
-    models = read_run_models(files)
-    models.versions["background_cutoff"] = str(files.profile.preprocessing.background_cutoff)
-    return models
+    return read_run_models(files)
 
 
 def _report_study(study: Study | Path, out: Path, models: RunModels, progress: Progress, *, profile: Profile,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lirads_keras.commands.arguments import check_out, parse_cutoff, parse_fold, parse_non_negative
+from lirads_keras.commands.arguments import add_network_arguments, check_out, parse_cutoff, parse_non_negative
 from lirads_keras.errors import InputError, Problem, raise_if_any
 
 if TYPE_CHECKING:
@@ -36,16 +36,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     read.add_argument("--allow-origin", action="append", default=[], metavar="URL",
                       help="another web page, such as OHIF, that may use the MONAI Label services; may be given again")
     read.add_argument("--phase-map", type=Path, metavar="FILE", help="YAML file that says which series or time point is which phase (README: your own data)")
-    read.add_argument("--fold", type=parse_fold, metavar="all|best|NUMBER",
-                      help="networks of one fold only, or of the fold with the best validation Dice (default: the run's, usually the mean over all)")
+    add_network_arguments(read)
     read.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                       help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
     read.add_argument("--reader", metavar="NAME", help="name that the page fills in for the reader")
     read.set_defaults(command=_read)
 
 
-def find_newest_run(runs: Path, fold: int | str | None) -> RunFiles:
-    """The run whose networks were finished last.
+def find_newest_run(runs: Path, segmentation: str | None, networks: str) -> RunFiles:
+    """The run whose networks were finished last, of those that have such networks as `find_run_files` is asked for.
 
     Raises:
         InputError: no run is finished.
@@ -55,7 +54,7 @@ def find_newest_run(runs: Path, fold: int | str | None) -> RunFiles:
     finished = []
     for path in sorted(runs.iterdir()) if runs.is_dir() else []:
         try:
-            finished.append(find_run_files(path, fold=fold))  # type: ignore[arg-type]
+            finished.append(find_run_files(path, segmentation=segmentation, networks=networks))
         except InputError:
             continue
     if not finished:
@@ -72,7 +71,10 @@ def _read(parsed: argparse.Namespace) -> None:
     # The folders are looked at before the slow imports: a wrong path should not take seconds to be told.
     from lirads_keras.inference.run_files import find_run_files
 
-    files = find_newest_run(RUNS, parsed.fold) if parsed.run is None else find_run_files(parsed.run, fold=parsed.fold)
+    if parsed.run is None:
+        files = find_newest_run(RUNS, parsed.segmentation, parsed.networks)
+    else:
+        files = find_run_files(parsed.run, segmentation=parsed.segmentation, networks=parsed.networks)
     if parsed.background_cutoff is not None:
         preprocessing = files.profile.preprocessing.model_copy(update={"background_cutoff": parsed.background_cutoff})
         files = replace(files, profile=files.profile.model_copy(update={"preprocessing": preprocessing}))

@@ -26,10 +26,10 @@ from lirads_keras.variants import Mode
 
 @dataclass(frozen=True, eq=False)
 class RunModels:
-    """The networks of the chosen folds; a new study's probabilities are the mean over the folds.
+    """The chosen networks; a new study's probabilities are the mean over them.
 
     `predictor` is the segmentation network on the profile's engine. `versions` is what the report says of its making: a virtual cohort where it was trained on
-    one, packages, profile, variant, folds, rules, threshold, how the segmentation was computed, and checksums of the weights.
+    one, packages, profile, variants, networks, rules, threshold, minimum volume, how the segmentation was computed, and checksums of the weights.
     """
 
     files: RunFiles
@@ -54,7 +54,7 @@ class RunModels:
         return self.files.segmentation.phases
 
     def predict_probability(self, given: SegmentationInput, *, batch_size: int) -> Volume:
-        """Mean lesion probability over the folds, float32 (z, y, x) on the segmentation grid.
+        """Mean lesion probability over the networks, float32 (z, y, x) on the segmentation grid.
 
         Raises:
             InputError: a weight file is damaged or of another network.
@@ -69,21 +69,21 @@ class RunModels:
         return given.grid.with_array(total)
 
     def predict_features(self, images: np.ndarray, present: np.ndarray) -> list[FeatureProbabilities]:
-        """Mean feature probabilities over the folds, one entry a lesion; images (n, phase, y, x, 3).
+        """Mean feature probabilities over the networks, one entry a lesion; images (n, phase, y, x, 3).
 
         Raises:
             InputError: a weight file is damaged or of another network.
         """
         if not len(images):
             return []
-        by_fold = []
+        by_network = []
         for weights in self.files.characterization_weights:
             _load(self.characterization, weights)
-            by_fold.append(predict_features(self.characterization, images, present, self._mode))
-        return [_mean(of_lesion) for of_lesion in zip(*by_fold, strict=True)]
+            by_network.append(predict_features(self.characterization, images, present, self._mode))
+        return [_mean(of_lesion) for of_lesion in zip(*by_network, strict=True)]
 
     def explain_features(self, images: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Mean class-activation maps over the folds (n, phase, feature, y, x), as of `compute_activation_maps`.
+        """Mean class-activation maps over the networks (n, phase, feature, y, x), as of `compute_activation_maps`.
 
         Raises:
             InputError: a weight file is damaged or of another network.
@@ -111,10 +111,10 @@ def read_run_models(files: RunFiles) -> RunModels:
     inference = profile.inference
     versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | package_versions() | {
         "profile": profile.name, "segmentation variant": files.segmentation.name, "characterisation variant": files.characterization.name,
-        "folds": " ".join(map(str, files.folds)), "rules": profile.characterization.rules,
+        "networks": files.networks, "rules": profile.characterization.rules,
         "segmentation threshold": f"{files.threshold:g}", "minimum volume mm3": f"{files.minimum_volume_mm3:g}",
-        "segmentation engine": inference.engine, "body box": _yes_or_no(inference.body_box),
-        "flip augmentation": _yes_or_no(inference.flip_augmentation)}
+        "background_cutoff": str(profile.preprocessing.background_cutoff), "segmentation engine": inference.engine,
+        "body box": _yes_or_no(inference.body_box), "flip augmentation": _yes_or_no(inference.flip_augmentation)}
     weights = (*files.segmentation_weights, *files.characterization_weights)
     versions |= {f"weights sha256 {path.relative_to(files.run.path)}": compute_sha256(path) for path in weights}
     segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", files.segmentation.channels)
@@ -143,9 +143,9 @@ def _load(model: keras.Model, weights: Path) -> None:
         raise InputError(Problem(str(weights), "the weights of this run's network", found)) from error
 
 
-def _mean(by_fold: tuple[FeatureProbabilities, ...]) -> FeatureProbabilities:
+def _mean(by_network: tuple[FeatureProbabilities, ...]) -> FeatureProbabilities:
     def mean(values: list[float | None]) -> float | None:
         known = [value for value in values if value is not None]
         return statistics.fmean(known) if known else None
 
-    return FeatureProbabilities(mean([p.aphe for p in by_fold]), mean([p.washout for p in by_fold]), mean([p.capsule for p in by_fold]))
+    return FeatureProbabilities(mean([p.aphe for p in by_network]), mean([p.washout for p in by_network]), mean([p.capsule for p in by_network]))

@@ -1,100 +1,117 @@
 """What a finished run left for reading new studies; checked here without Keras, so that a wrong path is told before TensorFlow is imported."""
 from __future__ import annotations
 
+import re
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
 
 from lirads_keras.config import Profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.run import NetworkFolder, RunFolder
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
 
-Value = TypeVar("Value")
+FULL, ENSEMBLE = "full", "ensemble"
+"""Which networks read a study: those that were trained on all patients, or those of all folds; `fold-K` are those of one fold."""
+
+_FOLD = re.compile(r"fold-(\d+)")
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The chosen folds of a run.
+    """The chosen networks of a run.
 
-    `segmentation_weights` and `characterization_weights` are one file a fold. `threshold` and `minimum_volume_mm3` are the medians of
-    those that the folds chose; of an even number of folds the lower of the middle two, so that each is one that was chosen from.
+    `networks` is "full", "ensemble" or "fold-K". `segmentation_weights` and `characterization_weights` are one file a network. `threshold` and
+    `minimum_volume_mm3`, below which a component is no lesion, are those that the segmentation network chose on its early-stopping patients; of several
+    networks the medians, of an even number of them the lower of the middle two, so that it is a value with which masks were scored.
     """
 
     run: RunFolder
     profile: Profile
     segmentation: SegmentationVariant
     characterization: CharacterizationVariant
-    folds: tuple[int, ...]
+    networks: str
     segmentation_weights: tuple[Path, ...]
     characterization_weights: tuple[Path, ...]
     threshold: float
     minimum_volume_mm3: float
 
 
-def find_run_files(run: Path, *, variant: str | None = None, fold: int | Literal["all", "best"] | None = None) -> RunFiles:
-    """The profile, weights and threshold of a finished run.
+def find_run_files(run: Path, *, variant: str | None = None, segmentation: str | None = None, networks: str = FULL) -> RunFiles:
+    """The profile, weights, threshold and least volume of a finished run.
 
     Args:
         run: run folder.
         variant: characterisation variant; the profile's first (the paper's own) by default.
-        fold: its number, "all", or "best" (the highest Dice on its own early-stopping patients; of equals the first); the profile's by default.
+        segmentation: segmentation variant; of the profile's the one that reads most phases by default.
+        networks: "full", "ensemble" (the mean over the folds) or "fold-K".
 
     Raises:
-        InputError: no run folder, an unknown variant or fold, or weights or thresholds that are missing (each is named).
+        InputError: no run folder, an unknown variant or fold, or weights, thresholds or volumes that are missing (each is named).
     """
     folder = RunFolder(run)
     profile = folder.read_profile()
-    segmentation, characterization = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]], _choose_variant(profile, variant)
-    folds = range(profile.segmentation.folds)
-    wanted = profile.inference.folds if fold is None else fold
-    problems = [] if isinstance(characterization, CharacterizationVariant) else [characterization]
-    if isinstance(wanted, int) and wanted not in folds:
-        problems.append(Problem("--fold", f"all, best or 0 … {folds[-1]}", str(fold)))
+    problems: list[Problem] = []
+    of_masks, of_features = _choose_segmentation(profile, segmentation, problems), _choose_characterization(profile, variant, problems)
+    folds = _choose_folds(profile, networks, problems)
     raise_if_any(problems)
-    assert isinstance(characterization, CharacterizationVariant)
-    if wanted == "best":
-        chosen: tuple[int, ...] = _find_best_fold([folder.fold(segmentation.name, k) for k in folds])
-    else:
-        chosen = tuple(folds) if wanted == "all" else (wanted,)
-    networks = [folder.fold(segmentation.name, k) for k in chosen]
-    weights = tuple(network.weights for network in networks)
-    of_features = tuple(folder.fold(characterization.name, k).weights for k in chosen)
-    problems = [Problem(str(path), "weights of a finished run", "no such file") for path in (*weights, *of_features) if not path.is_file()]
-    thresholds = _read_of_folds(networks, lambda network: network.threshold, problems)
-    volumes = _read_of_folds(networks, lambda network: network.minimum_volume_mm3, [] if problems else problems)
+    assert of_masks is not None and of_features is not None and folds is not None
+
+    def list_networks(name: str) -> list[NetworkFolder]:
+        return [folder.fold(name, fold) for fold in folds] if folds else [folder.full(name)]
+
+    segmenting = list_networks(of_masks.name)
+    weights, feature_weights = (tuple(network.weights for network in list_networks(name)) for name in (of_masks.name, of_features.name))
+    expected = "weights of a finished run" if folds else "weights that were trained on all patients (--networks ensemble takes the folds' instead)"
+    problems = [Problem(str(path), expected, "no such file") for path in (*weights, *feature_weights) if not path.is_file()]
+    choices = _read_choices(segmenting, problems)
     raise_if_any(problems)
-    return RunFiles(folder, profile, segmentation, characterization, chosen, weights, of_features, statistics.median_low(thresholds),
-                    statistics.median_low(volumes))
+    threshold, volume_mm3 = (statistics.median_low(values) for values in zip(*choices, strict=True))
+    return RunFiles(folder, profile, of_masks, of_features, networks, weights, feature_weights, threshold, volume_mm3)
 
 
-def _choose_variant(profile: Profile, asked: str | None) -> CharacterizationVariant | Problem:
+def _choose_segmentation(profile: Profile, asked: str | None, problems: list[Problem]) -> SegmentationVariant | None:
+    """The variant that is asked for, or the one of the run's that reads most phases."""
+    known = {name: SEGMENTATION_VARIANTS[name] for name in profile.segmentation.variants}
+    if asked is None:
+        return max(known.values(), key=lambda variant: len(variant.phases))
+    if asked not in known:
+        problems.append(Problem("--segmentation", f"one of this run's, {', '.join(known)}", asked))
+    return known.get(asked)
+
+
+def _choose_characterization(profile: Profile, asked: str | None, problems: list[Problem]) -> CharacterizationVariant | None:
     """The variant that is asked for, or the profile's first; a direct network has no features to report."""
     known = [name for name in profile.characterization.variants if CHARACTERIZATION_VARIANTS[name].reads_features]
     name = asked or next(iter(known), "a run of direct networks only")
     if name in known:
         return CHARACTERIZATION_VARIANTS[name]
     possible = known or [variant.name for variant in CHARACTERIZATION_VARIANTS.values() if variant.reads_features]
-    return Problem("--variant", f"one of {', '.join(possible)}", name)
+    problems.append(Problem("--variant", f"one of {', '.join(possible)}", name))
+    return None
 
 
-def _find_best_fold(networks: Sequence[NetworkFolder]) -> tuple[int]:
-    problems: list[Problem] = []
-    dice = _read_of_folds(networks, lambda network: network.validation_dice, problems)
-    problems += [Problem(str(network.tested.path), "the fold's validation Dice", "none: no early-stopping patient has a lesion")
-                 for network, value in zip(networks, dice) if value is None]
-    raise_if_any(problems)
-    return (max(range(len(networks)), key=lambda fold: dice[fold] or 0.0),)
+def _choose_folds(profile: Profile, networks: str, problems: list[Problem]) -> tuple[int, ...] | None:
+    """The folds whose networks are meant; none for those that were trained on all patients."""
+    folds = tuple(range(profile.segmentation.folds))
+    if networks == FULL:
+        return ()
+    if networks == ENSEMBLE:
+        return folds
+    fold = _FOLD.fullmatch(networks)
+    if fold and int(fold[1]) in folds:
+        return (int(fold[1]),)
+    problems.append(Problem("--networks", f"{FULL}, {ENSEMBLE} or fold-0 … fold-{folds[-1]}", networks))
+    return None
 
 
-def _read_of_folds(networks: Sequence[NetworkFolder], read: Callable[[NetworkFolder], Value], problems: list[Problem]) -> list[Value]:
-    """A number of each fold's record; what cannot be read is appended to the problems."""
-    values = []
+def _read_choices(networks: Sequence[NetworkFolder], problems: list[Problem]) -> list[tuple[float, float]]:
+    """Threshold and minimum volume of each network's record; what cannot be read is appended to the problems."""
+    choices = []
     for network in networks:
         try:
-            values.append(read(network))
+            choices.append(network.cut)
         except InputError as error:
             problems += error.problems
-    return values
+    return choices

@@ -43,7 +43,6 @@ class Tasks:
     def __init__(self, files: RunFiles) -> None:
         self._models: RunModels = read_run_models(files)
         self._profile = files.profile
-        self._models.versions["background_cutoff"] = str(self._profile.preprocessing.background_cutoff)
         self._last: _Read | None = None
 
     def run(self, study: Study, grid: Volume, previous: tuple[bytes, dict[str, int]] | None, next_number: int, progress: Progress) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from lirads_keras.cli import _parser, main
-from lirads_keras.commands.arguments import parse_fold
 from lirads_keras.commands.predict import _report_study, _with_options
 from lirads_keras.config import CohortSettings, read_profile
 from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion
@@ -52,16 +51,22 @@ def test_a_cutoff_of_zero_is_an_option_that_is_given():
     assert _with_options(profile, parse()).preprocessing == profile.preprocessing
 
 
-@pytest.mark.parametrize("text, fold", [("all", "all"), ("best", "best"), ("0", 0), ("12", 12)])
-def test_a_fold_is_a_number_or_a_word(text, fold):
-    assert parse_fold(text) == fold and parse("--fold", text).fold == fold
+def test_the_networks_of_all_patients_are_the_default_and_the_runs_variants():
+    parsed = parse()
+    assert (parsed.networks, parsed.segmentation, parsed.variant) == ("full", None, None) and "fold" not in vars(parsed)
+    parsed = parse("--networks", "fold-3", "--segmentation", "delayed")
+    assert (parsed.networks, parsed.segmentation) == ("fold-3", "delayed")
 
 
-@pytest.mark.parametrize("text", ["worst", "-1", "1.0", "", "Best"])
-def test_anything_else_is_no_fold(text, capsys):
+@pytest.mark.parametrize("command", [["predict", "STUDY", "--run", "RUN", "--out", "OUT"], ["read", "--studies", "DIR"]])
+def test_who_still_names_a_fold_is_told_the_new_word(command, capsys):
     with pytest.raises(SystemExit) as stopped:
-        parse(f"--fold={text}")
-    assert stopped.value.code == 2 and f"expected all, best or a fold's number, found {text!r}" in capsys.readouterr().err
+        main([*command, "--fold", "best"])
+    assert stopped.value.code == 2
+    assert "argument --fold: expected --networks full|ensemble|fold-K instead, found --fold best" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([command[0], "--help"])
+    assert "--fold " not in capsys.readouterr().out
 
 
 def test_an_unknown_engine_is_refused(capsys):
@@ -126,7 +131,7 @@ def test_the_command_writes_what_the_report_says(smoke_run, tmp_path):
     """About a minute after the smoke run, most of it for the pictures of the many lesions that its networks find."""
     cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
     study, out = sorted(cohort.glob("*/dicom/*"))[0], tmp_path / "out"
-    assert main(["predict", str(study), "--run", str(smoke_run), "--out", str(out), "--fold", "0", "--dicom-out"]) == 0
+    assert main(["predict", str(study), "--run", str(smoke_run), "--out", str(out), "--dicom-out"]) == 0
     found = json.loads((out / "report.json").read_text())["lesions"]
     reported = read_structured_report(out / "sr.dcm")
     assert [(lesion.lesion_id, lesion.category, lesion.diameter_mm) for lesion in reported] == [

@@ -24,13 +24,11 @@ def run(tmp_path):
 
 
 def make_run(folder, profile):
-    for fold in range(profile.segmentation.folds):
-        for stage in ("segmentation/delayed", "characterization/vgg16-adaptive"):
-            path = folder / stage / f"fold-{fold}" / "model.keras"
-            path.parent.mkdir(parents=True)
-            path.touch()
-        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
-            '{"minimum_volume_mm3": 250, "threshold_chosen": 0.5, "dice_validation": 0.5}')
+    for stage in ("segmentation/delayed", "characterization/vgg16-adaptive"):
+        path = folder / stage / "full" / "model.keras"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (folder / "segmentation" / "delayed" / "full" / "fold.json").write_text('{"threshold_chosen": 0.5, "minimum_volume_mm3": 0}')
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile.model_dump(mode="json")))
     return folder
 
@@ -77,8 +75,11 @@ def test_a_wrong_run(studies, tmp_path, capsys):
 
 
 def test_an_unfinished_run(run, studies, capsys):
-    (run / "segmentation" / "delayed" / "fold-1" / "model.keras").unlink()
-    assert "weights of a finished run" in refused(capsys, "--run", run, "--studies", studies)
+    (run / "segmentation" / "delayed" / "full" / "model.keras").unlink()
+    assert "--networks ensemble takes the folds' instead" in refused(capsys, "--run", run, "--studies", studies)
+    told = refused(capsys, "--run", run, "--studies", studies, "--networks", "ensemble")
+    assert "fold-2/model.keras: expected weights of a finished run" in told
+    assert "--segmentation: expected one of this run's, delayed" in refused(capsys, "--run", run, "--studies", studies, "--segmentation", "three-phase")
 
 
 def test_a_wrong_studies_folder(run, tmp_path, capsys):
@@ -151,12 +152,12 @@ def test_the_viewer_was_not_fetched(run, studies, capsys, monkeypatch):
 def test_the_newest_finished_run_is_the_default(run, studies, tmp_path, monkeypatch):
     profile = read_profile(run / "profile.yaml")
     newer, unfinished = make_run(tmp_path / "runs" / "a-newer", profile), make_run(tmp_path / "runs" / "z-unfinished", profile)
-    (unfinished / "segmentation" / "delayed" / "fold-0" / "model.keras").unlink()
+    (unfinished / "segmentation" / "delayed" / "full" / "model.keras").unlink()
     for path in run.rglob("model.keras"):
         os.utime(path, (1, 1))
-    assert read.find_newest_run(tmp_path / "runs", None).run.path == newer
+    assert read.find_newest_run(tmp_path / "runs", None, "full").run.path == newer
     with pytest.raises(InputError, match="make reproduce"):
-        read.find_newest_run(tmp_path / "nowhere", None)
+        read.find_newest_run(tmp_path / "nowhere", None, "full")
 
 
 def test_the_server_leaves_tensorflow_to_its_worker():

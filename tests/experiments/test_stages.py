@@ -57,7 +57,6 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("evaluation.thresholds", (0.3, 0.4, 0.5, 0.7), "results"),
     ("inference.body_box", False, "folds"),
     ("inference.engine", "openvino-f32", "folds"),
-    ("inference.folds", "best", None),
     ("lesions.minimum_overlap_iou", 0.5, "lesions"), ("lesions.choice_iou", 0.5, "folds"),
     ("characterization.crop_px", 64, "lesions trunks"),
     ("characterization.margin_fraction", 0.5, "lesions"),

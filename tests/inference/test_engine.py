@@ -60,14 +60,14 @@ def run(tmp_path_factory) -> Path:
         for model, part in ((segmentation, "segmentation/delayed"), (characterization, "characterization/vgg16-adaptive")):
             (folder / part / f"fold-{fold}").mkdir(parents=True)
             model.save(folder / part / f"fold-{fold}" / "model.keras")
-        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(
-            json.dumps({"minimum_volume_mm3": 250, "threshold_chosen": (0.6, 0.4)[fold]}))
+        (folder / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").write_text(json.dumps(
+            {"threshold_chosen": (0.6, 0.4)[fold], "minimum_volume_mm3": (100, 250)[fold]}))
     return folder
 
 
 @pytest.fixture(scope="module")
 def models(run):
-    return read_run_models(find_run_files(run))
+    return read_run_models(find_run_files(run, networks="ensemble"))
 
 
 def make_input() -> SegmentationInput:
@@ -111,17 +111,18 @@ def test_features_are_the_mean_over_the_folds_and_what_is_not_shown_stays_unknow
 
 
 def test_one_fold_is_that_fold(run, models):
-    of_fold = replace(models, files=find_run_files(run, fold=1))
+    of_fold = replace(models, files=find_run_files(run, networks="fold-1"))
     np.testing.assert_allclose(of_fold.predict_probability(make_input(), batch_size=3).array, LESION[1], rtol=1e-6)
     (features,) = of_fold.predict_features(np.zeros((1, 3, 32, 32, 3), np.float32), np.ones((1, 3), bool))
     assert [features.aphe, features.washout, features.capsule] == pytest.approx(FEATURES[1], rel=1e-6)
 
 
-def test_the_report_will_name_profile_folds_threshold_and_weights(run, models):
-    assert models.threshold == 0.4
+def test_the_report_will_name_profile_networks_what_they_chose_and_weights(run, models):
+    assert models.threshold == 0.4 and models.minimum_volume_mm3 == 100
     versions = models.versions
-    assert (versions["profile"], versions["characterisation variant"], versions["folds"], versions["rules"]) == ("smoke", "vgg16-adaptive", "0 1", "paper")
-    assert versions["segmentation threshold"] == "0.4" and versions["keras"]
+    assert (versions["profile"], versions["characterisation variant"], versions["networks"], versions["rules"]) == (
+        "smoke", "vgg16-adaptive", "ensemble", "paper")
+    assert (versions["segmentation threshold"], versions["minimum volume mm3"], versions["background_cutoff"]) == ("0.4", "100", "80.0") and versions["keras"]
     paths = [f"{part}/fold-{fold}/model.keras" for part in ("segmentation/delayed", "characterization/vgg16-adaptive") for fold in range(2)]
     assert {f"weights sha256 {path}": compute_sha256(run / path) for path in paths}.items() <= versions.items()
 
@@ -134,12 +135,12 @@ def test_the_report_will_say_that_the_networks_know_simulated_patients_alone(run
     assert "trained on" not in models.versions
     virtual = shutil.copytree(run, tmp_path / "virtual")
     (virtual / "inputs.json").write_text('{"virtual": true}')
-    assert read_run_models(find_run_files(virtual)).versions["trained on"] == "virtual cohort"
+    assert read_run_models(find_run_files(virtual, networks="fold-0")).versions["trained on"] == "virtual cohort"
 
 
 def test_an_engine_that_is_not_installed_is_told(run, monkeypatch):
     monkeypatch.setattr("lirads_keras.inference.openvino_predictor.find_spec", lambda name: None)
-    files = find_run_files(run)
+    files = find_run_files(run, networks="fold-0")
     profile = files.profile.model_copy(update={"inference": files.profile.inference.model_copy(update={"engine": "openvino-bf16"})})
     with pytest.raises(InputError, match="inference.engine: expected the package openvino, for openvino-bf16 .pip install.*found no such package"):
         read_run_models(replace(files, profile=profile))

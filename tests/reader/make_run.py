@@ -32,7 +32,6 @@ COHORT = CohortSettings(patients_positive=6, patients_negative=3, matrix_px=96, 
 STUDIES = {"one-lesion": "VC-0008", "oblique": "VC-0001", "no-lesion": "VC-0006"}
 """A lesion of 38 mm on a straight grid; lesions of 29 and 4 mm on an oblique one; and a straight one without any."""
 
-FOLDS = 2
 DICE_AT_LEAST = 0.7
 BIASES = {"aphe": 1.5, "washout": -1.5, "capsule": -1.0}
 """The heads say what these make of them: APHE without washout and capsule, so that a lesion ≥ 20 mm is LR-4, and LR-5 with washout."""
@@ -48,7 +47,7 @@ def build_profile() -> Profile:
         "cohort": COHORT,
         "preprocessing": smoke.preprocessing.model_copy(update={"matrix_px": COHORT.matrix_px}),
         "segmentation": smoke.segmentation.model_copy(update={
-            "folds": FOLDS, "training_crop_px": COHORT.matrix_px, "width_factor": 0.25, "decoder_filters": (32, 24, 16, 16, 16), "augmentation": still,
+            "training_crop_px": COHORT.matrix_px, "width_factor": 0.25, "decoder_filters": (32, 24, 16, 16, 16), "augmentation": still,
             "finetune": stage}),
         "characterization": smoke.characterization.model_copy(update={"variants": ("vgg16-adaptive",)})})
 
@@ -72,9 +71,9 @@ def train_segmentation(folder: Path, profile: Profile) -> None:
     settings = profile.segmentation
     stored = [read_stored_study(folder / "store" / name) for name in STUDIES]
     trainer = SegmentationTrainer(settings, settings.finetune, phases=("delayed",), classes=MR_CLASSES, seed=1, pretrained=None)
-    fold = RunFolder(folder / "run").fold("delayed", 0)
-    trainer.train(stored[:2], stored[:1], fold, "reader-test", stream=0)
-    fold.write_choice("reader-test", threshold=0.5, validation_dice=1.0, validation_patients=[])
+    network = RunFolder(folder / "run").full("delayed")
+    trainer.train(stored[:2], stored[:1], network, "reader-test", stream=0)
+    network.write_choice("reader-test", threshold=0.5, minimum_volume_mm3=300.0, validation_dice=1.0)
 
 
 def build_characterization(folder: Path, profile: Profile) -> None:
@@ -83,7 +82,7 @@ def build_characterization(folder: Path, profile: Profile) -> None:
     for name, bias in BIASES.items():
         head = model.get_layer(name)
         head.set_weights([0.05 * head.get_weights()[0], np.array([bias], np.float32)])
-    path = RunFolder(folder / "run").fold("vgg16-adaptive", 0).weights
+    path = RunFolder(folder / "run").full("vgg16-adaptive").weights
     path.parent.mkdir(parents=True)
     model.save(path)
 
@@ -114,10 +113,6 @@ def main() -> None:
     (folder / "run" / "inputs.json").write_text(json.dumps({"virtual": True}))
     train_segmentation(folder, profile)
     build_characterization(folder, profile)
-    # A run has two folds or more; this one's are the same.
-    for stage in ("segmentation/delayed", "characterization/vgg16-adaptive"):
-        for fold in range(1, FOLDS):
-            shutil.copytree(folder / "run" / stage / "fold-0", folder / "run" / stage / f"fold-{fold}")
     check(folder)
     shutil.rmtree(folder / "cohort")
     shutil.rmtree(folder / "store")

@@ -82,7 +82,7 @@ class PageServer:
         (folder / "run" / "inputs.json").write_text(json.dumps({"virtual": True}))
         profile = read_profile(SMOKE)
         self._files = RunFiles(RunFolder(folder / "run"), profile, SEGMENTATION_VARIANTS["delayed"],
-                               CHARACTERIZATION_VARIANTS["vgg16-adaptive"], (), (), (), 0.5, 0.0)
+                               CHARACTERIZATION_VARIANTS["vgg16-adaptive"], "full", (), (), 0.5, 0.0)
         self.jobs = ScriptedJobs()
         self.jobs.found = build_mask()
         monkeypatch.setattr(server_module, "Jobs", lambda work, files: self.jobs)
