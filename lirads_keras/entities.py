@@ -4,6 +4,7 @@ Arrays are (z, y, x). Patient coordinates are DICOM's LPS in mm (PS3.3 C.7.6.2.1
 """
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +25,22 @@ class Phase(StrEnum):
 
 ENHANCED_PHASES = (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)
 """The three phases the paper reads (§2.3), in order of time."""
+
+
+GRID_PHASES = (Phase.DELAYED, Phase.PORTAL_VENOUS)
+"""A study is read on the grid of the first of these that it has: lesions are segmented on the delayed phase (§2.5), and without it on the phase before."""
+
+
+def find_grid_phase(phases: Collection[Phase]) -> Phase:
+    """The phase on whose grid a study of these phases is read.
+
+    Raises:
+        ValueError: it has none of GRID_PHASES.
+    """
+    for phase in GRID_PHASES:
+        if phase in phases:
+            return phase
+    raise ValueError(f"a study has a phase {' or '.join(GRID_PHASES)}, not {', '.join(phases) or 'none'} alone")
 
 
 class Feature(StrEnum):
@@ -184,9 +201,10 @@ class ScoredLesion:
 
 @dataclass(frozen=True)
 class Report:
-    """The result for one study."""
+    """The result for one study. `versions` say what made it; `notices` are sentences on how it came about, for whoever reads it."""
 
     patient_id: str
     study_uid: str
     lesions: tuple[ScoredLesion, ...]
     versions: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()

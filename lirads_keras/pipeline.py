@@ -1,7 +1,7 @@
 """From DICOM to LI-RADS in ten lines (Fig. 5); the workflow's stages call the same functions.
 
     read_study            DICOM folder -> Study               series grouped by UID, each with its Phase
-    read_aligned_phases   Study -> {Phase: Volume}            raw voxels (z, y, x) on the delayed grid, in patient coordinates
+    read_aligned_phases   Study -> {Phase: Volume}            raw voxels (z, y, x) on one grid, in patient coordinates
     segment               {Phase: Volume} -> probability      Eq. 1, 2.5D stacks (n, y, x, 3 a phase), UNet++
     extract_lesions       probability -> list[Lesion]         components, largest slice, diameter_mm
     crop_lesions          lesions -> (n, phase, y, x, 3)      one square box in all phases
@@ -30,7 +30,7 @@ from lirads_keras.progress import Progress, ignore_progress
 
 @dataclass(frozen=True, eq=False)
 class StudyResult:
-    """The report on a study, and what it was read from: the aligned phases and the lesion probability, all (z, y, x) on the delayed grid."""
+    """The report on a study, and what it was read from: the aligned phases and the lesion probability, all (z, y, x) on one grid."""
 
     report: Report
     volumes: Mapping[Phase, Volume]
@@ -54,7 +54,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
-    return StudyResult(Report(study.patient_id, study.study_uid, scored, models.versions), volumes, probability)
+    return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(volumes)), volumes, probability)
 
 
 def explain_lesions(result: StudyResult, models: RunModels, profile: Profile) -> dict[str, LesionExplanation]:

@@ -4,6 +4,7 @@ A variant is added here and nowhere else: the profile's check, training, scoring
 """
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -35,6 +36,10 @@ class SegmentationVariant:
     def channels(self) -> int:
         """Of the network's input: the slices of the first phase, then those of the next."""
         return STACKED_SLICES * len(self.phases)
+
+    def select_phases(self, phases: Collection[Phase]) -> tuple[Phase, ...]:
+        """Those of a study's phases that the network reads, in its order."""
+        return tuple(phase for phase in self.phases if phase in phases)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ def _predict(parsed: argparse.Namespace) -> None:
         predict_studies(folders, parsed.out, lambda: _load_models(files), partial(_report_study, profile=profile, parsed=parsed))
         return
     study = read_named_study(folders[0], parsed.phase_map, keep_ids=parsed.keep_ids)
+    files.check_study(study)
     lesions = _report_study(study, parsed.out, _load_models(files), lambda fraction, message: print(message, file=sys.stderr), profile=profile,
                             parsed=parsed)
     for scored in lesions:
@@ -99,6 +100,7 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: P
 
     if isinstance(study, Path):
         study = read_named_study(study, parsed.phase_map, keep_ids=parsed.keep_ids)
+        models.files.check_study(study)
     result = analyse_study(study, models, profile, progress=progress)
     lesions = result.report.lesions
     figures = {}

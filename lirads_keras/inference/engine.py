@@ -4,6 +4,7 @@ from __future__ import annotations
 import statistics
 import warnings
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabil
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
+from lirads_keras.inference.notices import list_notices
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.inference.segmentation import predict_slices
@@ -52,6 +54,11 @@ class RunModels:
     def segmented_phases(self) -> tuple[Phase, ...]:
         """The phases that the segmentation network reads, in its order."""
         return self.files.segmentation.phases
+
+    def describe_result(self, phases: Collection[Phase]) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Versions and notices of the report on a study with these phases."""
+        variant = self.files.segmentation
+        return {"segmented phases": " ".join(variant.select_phases(phases))} | self.versions, list_notices(variant, phases)
 
     def predict_probability(self, given: SegmentationInput, *, batch_size: int) -> Volume:
         """Mean lesion probability over the networks, float32 (z, y, x) on the segmentation grid.
@@ -109,12 +116,12 @@ def read_run_models(files: RunFiles) -> RunModels:
     """
     profile = files.profile
     inference = profile.inference
-    versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | package_versions() | {
-        "profile": profile.name, "segmentation variant": files.segmentation.name, "characterisation variant": files.characterization.name,
-        "networks": files.networks, "rules": profile.characterization.rules,
+    versions = ({"trained on": VIRTUAL_COHORT} if files.run.is_virtual else {}) | {
+        "profile": profile.name, "networks": files.networks, "segmentation variant": files.segmentation.name,
+        "characterisation variant": files.characterization.name, "rules": profile.characterization.rules,
         "segmentation threshold": f"{files.threshold:g}", "minimum volume mm3": f"{files.minimum_volume_mm3:g}",
         "background_cutoff": str(profile.preprocessing.background_cutoff), "segmentation engine": inference.engine,
-        "body box": _yes_or_no(inference.body_box), "flip augmentation": _yes_or_no(inference.flip_augmentation)}
+        "body box": _yes_or_no(inference.body_box), "flip augmentation": _yes_or_no(inference.flip_augmentation)} | package_versions()
     weights = (*files.segmentation_weights, *files.characterization_weights)
     versions |= {f"weights sha256 {path.relative_to(files.run.path)}": compute_sha256(path) for path in weights}
     segmentation = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", files.segmentation.channels)

@@ -29,6 +29,7 @@ def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str,
     """
     return {
         "notice": RESEARCH_USE,
+        "notices": list(report.notices),
         "patient_id": report.patient_id,
         "study_uid": report.study_uid,
         "lesions": [_lesion_to_json(scored) | ({"explanation": _explanation_name(scored)} if scored.lesion.lesion_id in explained else {})

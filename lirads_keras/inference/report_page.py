@@ -49,7 +49,8 @@ body { margin: 0; background: #fff; color: #111; font: 7.5pt/1.35 "Liberation Sa
 main { width: 190mm; margin: 0 auto; padding: 9mm 0 }
 .notice { margin: 0; padding: 1.2mm 2mm; background: #7a1f1f; color: #fff; font-size: 9pt; font-weight: bold; text-align: center }
 h1 { margin: 2.5mm 0 0.5mm; font-size: 13pt }
-.who { margin: 0 0 2.5mm }
+.who { margin: 0 0 1.5mm }
+.notices { margin: 0 0 1.5mm; font-weight: bold }
 .lesion { display: flex; gap: 2mm; padding: 1.5mm 0; border-top: 0.2mm solid #999; break-inside: avoid }
 .lesion img { flex: none }
 h2 { margin: 0 0 0.6mm; font-size: 9.5pt }
@@ -70,6 +71,9 @@ footer p { margin: 0 0 0.6mm }
 <h1>LI-RADS report: {{ lesions|length + unlisted }} {{ "lesion" if lesions|length + unlisted == 1 else "lesions" }}</h1>
 <p class="who">Patient {{ patient_id }} · study {{ study_uid }} · {{ moment }}<br>
 {% if observer %}Reader: {{ observer }}, with lirads_keras{% else %}Made by lirads_keras alone; no reader has edited it{% endif %}</p>
+{% if notices %}
+<p class="notices">{{ notices|join(" ") }}</p>
+{% endif %}
 {% if not lesions %}
 <p>No lesion was found.</p>
 {% elif pictured %}
@@ -132,7 +136,8 @@ def write_report_page(path: Path, report: Report, volumes: Mapping[Phase, Volume
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     write_text(path, environment.from_string(TEMPLATE).render(
         notice=RESEARCH_USE, patient_id=report.patient_id, study_uid=report.study_uid, moment=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
-        observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), versions=_describe_versions(report.versions)))
+        observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), notices=report.notices,
+        versions=_describe_versions(report.versions)))
 
 
 def _describe(scored: ScoredLesion, changed: Collection[str], longest_reasons: int) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lirads_keras.config import Profile
+from lirads_keras.entities import Study
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.lirads.observation import name_phases
 from lirads_keras.run import NetworkFolder, RunFolder
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
 
 FULL, ENSEMBLE = "full", "ensemble"
 """Which networks read a study: those that were trained on all patients, or those of all folds; `fold-K` are those of one fold."""
@@ -36,6 +38,33 @@ class RunFiles:
     characterization_weights: tuple[Path, ...]
     threshold: float
     minimum_volume_mm3: float
+
+    def check_study(self, study: Study) -> None:
+        """That the segmentation variant can read the study.
+
+        Raises:
+            InputError: it has none of the variant's phases; another variant of the run that could read it is named.
+        """
+        phases = study.phases()
+        if self.segmentation.select_phases(phases):
+            return
+        others = [name for name in self.profile.segmentation.variants if SEGMENTATION_VARIANTS[name].select_phases(phases)]
+        instead = "".join(f", or --segmentation {name}, which reads a study without it" for name in others[:1])
+        raise InputError(Problem(str(study.folder), f"a series of the {name_phases(self.segmentation.phases)}, which the segmentation variant "
+                                 f"{self.segmentation.name} reads{instead}", ", ".join(phases) or "none"))
+
+    def of_images(self) -> RunFiles:
+        """The same networks of the paper's segmentation variant, which reads an image of which no study is known.
+
+        Raises:
+            InputError: the run has none.
+        """
+        try:
+            files = find_run_files(self.run.path, variant=self.characterization.name, segmentation=PAPER_SEGMENTATION, networks=self.networks)
+        except InputError as error:
+            expected = f"a run with networks of the segmentation variant {PAPER_SEGMENTATION}, which alone reads it ({self.networks})"
+            raise InputError(Problem("an image without its study", expected, f"{self.run.name}, which has none")) from error
+        return replace(files, profile=self.profile)
 
 
 def find_run_files(run: Path, *, variant: str | None = None, segmentation: str | None = None, networks: str = FULL) -> RunFiles:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_geometry import compute_grid, compute_positions_mm
@@ -27,7 +27,7 @@ _LISTED = 12
 _log = logging.getLogger(__name__)
 
 
-def read_study(folder: Path, phase_map: Path | None = None, *, require: tuple[Phase, ...] = (Phase.DELAYED,)) -> Study:
+def read_study(folder: Path, phase_map: Path | None = None, *, require_one_of: tuple[Phase, ...] = GRID_PHASES) -> Study:
     """Reads a folder of DICOM files, any names, of one examination; headers only.
 
     Images are grouped by SeriesInstanceUID, and a series with several time points is divided into one `Series` each. Other
@@ -37,11 +37,11 @@ def read_study(folder: Path, phase_map: Path | None = None, *, require: tuple[Ph
         folder: searched with its subfolders.
         phase_map: a YAML file that says what series or time point is what phase (see `read_phase_map`); it comes before the
             rules over the series' names, which give the phases that it does not name.
-        require: phases without which the study is of no use.
+        require_one_of: phases without any of which the study is of no use; none: it is read whatever it has.
 
     Raises:
         InputError: with everything that is wrong: no such folder, no MR or CT image in it, broken files, several patients or
-            studies, a required phase that no series shows, two series for one phase, a phase map that does not fit.
+            studies, no series of any of the required phases, two series for one phase, a phase map that does not fit.
     """
     scan = _scan(folder)
     time_points, alone = gather_time_points(scan.headers)
@@ -60,7 +60,7 @@ def read_study(folder: Path, phase_map: Path | None = None, *, require: tuple[Ph
     series, phase_problems = _assign_phases(series, choices, phase_map or folder)
     problems += phase_problems
     if not phase_problems:
-        problems += _check_phases(series, folder, require)
+        problems += _check_phases(series, folder, require_one_of)
     raise_if_any(problems)
     return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series))
 
@@ -153,16 +153,15 @@ def _assign_phases(series: list[Series], choices: dict[Phase, PhaseChoice], wher
     return assigned, problems
 
 
-def _check_phases(series: list[Series], folder: Path, require: tuple[Phase, ...]) -> list[Problem]:
+def _check_phases(series: list[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:
     problems = []
     for phase in ENHANCED_PHASES:
         found = [item for item in series if item.phase == phase]
         if len(found) > 1:
             problems.append(Problem(str(folder), f"one series for the phase {phase} (a phase map can name it)", f"{len(found)}: {_listed(found)}"))
-    for phase in require:
-        if not any(item.phase == phase for item in series):
-            problems.append(Problem(
-                str(folder), f"a series of the phase {phase} (where the names do not tell, a phase map can name it)", f"none in: {_listed(series)}"))
+    if require_one_of and not any(item.phase in require_one_of for item in series):
+        expected = f"a series of the phase {' or '.join(require_one_of)} (where the names do not tell, a phase map can name it)"
+        problems.append(Problem(str(folder), expected, f"none in: {_listed(series)}"))
     return problems
 
 

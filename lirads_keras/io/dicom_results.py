@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from lirads_keras.entities import Feature, Phase, ScoredLesion, Study, Volume
+from lirads_keras.entities import Feature, ScoredLesion, Study, Volume, find_grid_phase
 from lirads_keras.io.dicom_objects import clean_person_name, write_object
 from lirads_keras.io.dicom_seg import build_segmentation
 from lirads_keras.io.dicom_sources import read_source
@@ -30,8 +30,8 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequen
 
     Args:
         folder: the result's own.
-        study: with a delayed phase, whose images the objects refer to.
-        grid: of the delayed phase; its voxels are not read.
+        study: the objects refer to the images of the phase on whose grid it was read (`find_grid_phase`).
+        grid: of that phase; its voxels are not read.
         scored: the lesions, on the grid.
         versions: what made the result, as in the report.
         observer: the reader's name; None where the algorithm alone made the result.
@@ -42,7 +42,8 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequen
         ValueError: lesions that overlap.
     """
     name = None if observer is None else clean_person_name(observer)
-    source = read_source(study.phases()[Phase.DELAYED], grid)
+    series = study.phases()
+    source = read_source(series[find_grid_phase(series)], grid)
     segmentation = build_segmentation(source, grid, scored, versions, name) if scored else None
     report = build_structured_report(source, scored, segmentation, versions, name, by_reader)
     if segmentation is None:

@@ -1,4 +1,4 @@
-"""Registration of a study's phases to the delayed one (ledger item 11): off by default, its benefit is measured in experiments/benchmarks/registration.py.
+"""Registration of a study's phases to the one on whose grid it is read (ledger item 11): off by default; benchmarks/registration.py measures its benefit.
 
 Breath-holds differ between phases. A rigid transform, and if asked for a B-spline after it, maximises the mutual information (Mattes 2003) of
 the two phases inside the body, without its wall, which does not breathe with the organs.
@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import Phase, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.grids import from_itk, to_itk
 from lirads_keras.preprocessing.resample import align_phases
@@ -45,30 +45,31 @@ RIGID_ITERATIONS, BSPLINE_ITERATIONS, BSPLINE_EVALUATIONS = 100, 10, 20
 
 
 def register_phases(volumes: Mapping[Phase, Volume], method: Method) -> dict[Phase, Volume]:
-    """Carries the phases to the delayed grid like `align_phases`, and onto the delayed phase's anatomy.
+    """Carries the phases to one grid like `align_phases`, and onto the anatomy of the phase that has it (`find_grid_phase`).
 
     Args:
-        volumes: raw voxels (z, y, x) of each phase, the delayed one among them.
+        volumes: raw voxels (z, y, x) of each phase, a delayed or portal venous one among them.
         method: `rigid`, or `bspline` after it.
 
     Returns:
-        float32 volumes on the delayed grid; the delayed phase itself as it is. Each voxel is interpolated once, linearly.
+        float32 volumes on that phase's grid; the phase itself as it is. Each voxel is interpolated once, linearly.
 
     Raises:
         InputError: as `align_phases`, or phases that cannot be registered, all of them.
     """
-    fixed = volumes[Phase.DELAYED]
+    grid_phase = find_grid_phase(volumes)
+    fixed = volumes[grid_phase]
     aligned = align_phases(volumes, fixed)
     problems = []
     for phase, volume in volumes.items():
-        if phase == Phase.DELAYED:
+        if phase == grid_phase:
             continue
         try:
-            aligned[phase] = fixed.with_array(resample_moved(volume, fixed, compute_registration(aligned[Phase.DELAYED], aligned[phase], method)))
+            aligned[phase] = fixed.with_array(resample_moved(volume, fixed, compute_registration(aligned[grid_phase], aligned[phase], method)))
         except RuntimeError as error:
             # SimpleITK gives a C++ stack of lines, the last of which says what happened.
             reason = " ".join(str(error).strip().splitlines()[-1].split())
-            expected = "an image that can be registered to the delayed phase (preprocessing.registration: none leaves it)"
+            expected = f"an image that can be registered to the {grid_phase} phase (preprocessing.registration: none leaves it)"
             problems.append(Problem(f"phase {phase}", expected, reason))
     raise_if_any(problems)
     return aligned
@@ -78,7 +79,7 @@ def compute_registration(fixed: Volume, moving: Volume, method: Method) -> sitk.
     """The transform from points of `fixed` to the same tissue in `moving` (LPS mm).
 
     Args:
-        fixed: (z, y, x), the delayed phase.
+        fixed: (z, y, x), the phase of the grid.
         moving: (z, y, x), on any grid.
         method: `rigid`, or `bspline` after it.
 

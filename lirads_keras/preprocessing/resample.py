@@ -17,7 +17,7 @@ def align_phases(volumes: Mapping[Phase, Volume], grid: Volume) -> dict[Phase, V
 
     Args:
         volumes: raw voxels (z, y, x) of each phase.
-        grid: of the segmented phase, the delayed one.
+        grid: of one of the phases (`find_grid_phase`).
 
     Returns:
         float32 volumes on exactly `grid`; the voxels themselves where a phase already lies on it. Outside of a phase's field of
@@ -35,7 +35,7 @@ def align_phases(volumes: Mapping[Phase, Volume], grid: Volume) -> dict[Phase, V
         outside = _background(volume)
         resampled = _resample(_as_float(volume), grid, sitk.sitkLinear, outside)
         if np.all(resampled == outside) and not np.all(volume.array == outside):
-            problems.append(Problem(f"phase {phase}", f"a place in the patient that the delayed phase shows: {describe_grid(grid)}", describe_grid(volume)))
+            problems.append(Problem(f"phase {phase}", f"a place in the patient that the phase of the grid shows: {describe_grid(grid)}", describe_grid(volume)))
         aligned[phase] = grid.with_array(resampled)
     raise_if_any(problems)
     return aligned

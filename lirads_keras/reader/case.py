@@ -42,6 +42,7 @@ class Reading:
     decision_threshold: float = 0.5
     rules: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
     machine_voxels: frozenset[str] = frozenset()
 
     @property
@@ -196,4 +197,5 @@ def _take_findings(reading: Reading, kind: str, mask_id: str, findings: Findings
         decision_threshold=findings.decision_threshold,
         rules=findings.rules if kind == "run" or not reading.rules else reading.rules,
         versions=findings.versions,
+        notices=findings.notices,
         machine_voxels=frozenset(lesion.voxels_digest for lesion in lesions) if kind == "run" else reading.machine_voxels)

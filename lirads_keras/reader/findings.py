@@ -28,7 +28,7 @@ class MeasuredLesion:
 
 @dataclass(frozen=True)
 class Findings:
-    """All lesions of a mask, and what they were read with. `components_ignored` were too small for a lesion."""
+    """All lesions of a mask, and what they were read with. `components_ignored` were too small for a lesion; `notices` are those of `Report`."""
 
     lesions: tuple[MeasuredLesion, ...]
     components_ignored: int
@@ -36,6 +36,7 @@ class Findings:
     decision_threshold: float
     rules: str
     versions: dict[str, str]
+    notices: tuple[str, ...] = ()
 
 
 FINDINGS = TypeAdapter(Findings)

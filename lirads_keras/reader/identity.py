@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pydicom
 
-from lirads_keras.entities import Phase, Study
+from lirads_keras.entities import Study, find_grid_phase
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.dicom_elements import quiet_pydicom
 
@@ -12,12 +12,13 @@ _TAGS = {"patient_name": "PatientName", "patient_id": "PatientID", "birth_date":
 
 
 def read_identity(study: Study) -> dict[str, str]:
-    """The patient's and the examination's identifying tags from a file of the delayed phase; what is not there is empty.
+    """The patient's and the examination's identifying tags from a file of the phase on whose grid the study is read; what is not there is empty.
 
     Raises:
         InputError: the file is gone or no DICOM file any more.
     """
-    path = study.phases()[Phase.DELAYED].files[0]
+    series = study.phases()
+    path = series[find_grid_phase(series)].files[0]
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS.values()))

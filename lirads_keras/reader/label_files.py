@@ -65,7 +65,7 @@ def read_label(upload: BinaryIO, grid: Volume, scratch: Path) -> np.ndarray:
 
     Args:
         upload: a NIfTI file, packed by gzip or not; or the bare voxels of the grid as uint8 or little-endian uint16, x first, as OHIF sends them.
-        grid: of the study's delayed phase.
+        grid: on which the study is read.
         scratch: folder for passing copies.
 
     Returns:

@@ -117,7 +117,7 @@ def _write_files(folder: Path, opened: OpenStudy, reading: Reading, mask: np.nda
     labels = select_components(mask, [lesion.measured.first_voxel for lesion in reading.lesions])
     scored = score_lesions(reading, labels, grid)
     versions = reading.versions | {"rules": reading.rules}
-    report = Report(opened.label, opened.study.study_uid, scored, versions)
+    report = Report(opened.label, opened.study.study_uid, scored, versions, reading.notices)
     changed = [lesion.measured.lesion_id for lesion in reading.lesions if reading.is_changed(lesion)]
     folder.mkdir()
     objects = write_dicom_results(folder, opened.study, grid, scored, versions, observer,

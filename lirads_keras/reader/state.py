@@ -48,7 +48,7 @@ def save_to_json(event: Event) -> dict[str, Any]:
 
 
 def _list_notices(reading: Reading, opened: OpenStudy) -> list[str]:
-    notices = [f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images]
+    notices = [*reading.notices, *(f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images)]
     for feature, phases in FEATURE_PHASES.items():
         if not any(phase in opened.images for phase in phases):
             words = " or ".join(str(phase).replace("_", " ") for phase in phases)

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import numpy as np
 
-from lirads_keras.entities import Phase, Series, Study, Volume
+from lirads_keras.entities import Phase, Series, Study, Volume, find_grid_phase
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, part_of
@@ -34,8 +34,8 @@ SOURCE_FRACTION = 0.5
 class OpenStudy:
     """A study whose images were read.
 
-    `study.patient_id` is the study's label, so that no message names the patient. `grid` is the delayed one; its voxels take no memory. `images` are NIfTI
-    files of the phases on it, raw. `identity` is what the journal keeps, as JSON values, to tell whether the images are still the same: the grid, and a
+    `study.patient_id` is the study's label, so that no message names the patient. `grid` is that of `find_grid_phase`; its voxels take no memory. `images` are
+    NIfTI files of the phases on it, raw. `identity` is what the journal keeps, as JSON values, to tell whether the images are still the same: the grid, and a
     digest of each phase's series.
     """
 
@@ -153,7 +153,7 @@ class OpenStudies:
         study = replace(self._source.read(entry.study_id, part_of(progress, 0, SOURCE_FRACTION)), patient_id=entry.label)
         progress(SOURCE_FRACTION, "reading the series")
         volumes = read_aligned_phases(study.phases(), self._registration)
-        grid = volumes[Phase.DELAYED]
+        grid = volumes[find_grid_phase(volumes)]
         images, series = {}, study.phases()
         for phase, volume in volumes.items():
             images[phase] = self._cache / entry.study_id / f"{phase}.nii"

@@ -3,18 +3,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 from lirads_keras.cli import _parser, main
+from lirads_keras.commands import predict
 from lirads_keras.commands.predict import _report_study, _with_options
 from lirads_keras.config import CohortSettings, read_profile
 from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion
 from lirads_keras.errors import InputError
+from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.io.dicom import read_study, read_volume
 from lirads_keras.io.dicom_seg import read_segmentation
 from lirads_keras.io.dicom_sr import read_structured_report
@@ -23,6 +27,8 @@ from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
 from lirads_keras.phantom.scan import build_scan
 from lirads_keras.progress import ignore_progress
+from lirads_keras.run import RunFolder
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -90,7 +96,7 @@ def small_study(tmp_path):
     probability[4:7, 20:26, 30:35] = 0.8
     (lesion,) = extract_lesions(grid.with_array(probability), 0.5, minimum_volume_mm3=0)
     scored = ScoredLesion(lesion, FeatureProbabilities(0.9, 0.2, 0.1), Observation(lesion.diameter_mm, True, False, False), Category.LR_4, "by hand")
-    report = Report("mine", study.study_uid, (scored,), {"lirads-keras": "9.9"})
+    report = Report("mine", study.study_uid, (scored,), {"lirads-keras": "9.9", "segmented phases": "arterial"}, ("Segmented by hand.",))
     return study, SimpleNamespace(report=report, volumes={Phase.ARTERIAL: grid, Phase.DELAYED: grid}, probability=grid.with_array(probability))
 
 
@@ -114,6 +120,9 @@ def test_objects_and_page_stand_beside_the_report_when_asked_for(small_study, tm
     assert (lesion.lesion_id, lesion.category, lesion.reasons) == (of_json["lesion_id"], of_json["category"], of_json["reasons"])
     assert (lesion.diameter_mm, lesion.volume_ml) == (of_json["diameter_mm"], of_json["volume_ml"])
     assert lesion.observer is None and lesion.algorithm == "lirads_keras 9.9"
+    assert "segmented phases arterial" in dcmread(tmp_path / "out" / "seg.dcm").SegmentSequence[0].SegmentationAlgorithmIdentificationSequence[
+        0].AlgorithmParameters and b"segmented phases arterial" in (tmp_path / "out" / "sr.dcm").read_bytes()
+    assert "Segmented by hand." in (tmp_path / "out" / "report.html").read_text()
     assert "Patient mine" in (tmp_path / "out" / "report.html").read_text() and "no reader has edited it" in (tmp_path / "out" / "report.html").read_text()
 
 
@@ -124,6 +133,27 @@ def test_a_study_whose_objects_failed_is_not_finished(small_study, tmp_path, mon
     with pytest.raises(InputError, match="No such file"):
         report_study(small_study, tmp_path / "out", monkeypatch, "--dicom-out")
     assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_study_that_the_variant_cannot_read_is_refused_before_the_networks_are_loaded(small_study, tmp_path, monkeypatch, capsys):
+    study = small_study[0]
+    shutil.rmtree(study.folder / Phase.DELAYED)
+    profile = read_profile(SMOKE)
+    profile = profile.model_copy(update={"segmentation": profile.segmentation.model_copy(update={"variants": ("delayed", "three-phase")})})
+    files = RunFiles(RunFolder(tmp_path), profile, SEGMENTATION_VARIANTS["delayed"], CHARACTERIZATION_VARIANTS["vgg16-adaptive"], "full", (), (), 0.5, 0.0)
+    monkeypatch.setattr("lirads_keras.inference.run_files.find_run_files", lambda *given, **named: files)
+    monkeypatch.setattr(predict, "_load_models", lambda files: pytest.fail("loaded"))
+
+    def told() -> str:
+        assert main(["predict", str(study.folder), "--run", "RUN", "--out", str(tmp_path / "out")]) == 2
+        return capsys.readouterr().err
+
+    assert "expected a series of the phase delayed or portal_venous (" in told()
+    (tmp_path / "map.yaml").write_text("portal_venous: {time_point: 0}")
+    assert main(["predict", str(study.folder), "--run", "RUN", "--out", str(tmp_path / "out"), "--phase-map", str(tmp_path / "map.yaml")]) == 2
+    assert (f"error: {study.folder}: expected a series of the delayed phase, which the segmentation variant delayed reads, or --segmentation three-phase, "
+            "which reads a study without it, found portal_venous\n") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -86,6 +86,8 @@ def test_the_network_is_that_of_the_runs_segmentation_variant(run, models):
     assert models.segmentation.input.shape[-1] == 3 and models.segmented_phases == (Phase.DELAYED,)
     wide = read_run_models(replace(models.files, segmentation=SEGMENTATION_VARIANTS["three-phase"]))
     assert wide.segmentation.input.shape[-1] == 9 and wide.segmented_phases == ENHANCED_PHASES
+    versions, notices = wide.describe_result((Phase.PORTAL_VENOUS, Phase.ARTERIAL))
+    assert (versions["segmentation variant"], versions["segmented phases"]) == ("three-phase", "arterial portal_venous") and len(notices) == 2
 
 
 def test_maps_are_the_mean_over_the_folds(models, monkeypatch):

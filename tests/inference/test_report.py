@@ -43,9 +43,9 @@ def text_of(figure) -> str:
 def test_the_json_says_everything_once():
     probability = make_probability()
     scored = make_scored(probability)
-    content = report_to_json(Report("P 7", "1.2.3", (scored,), {"keras": "3"}))
-    assert {name: content[name] for name in ("notice", "patient_id", "study_uid", "versions")} == {
-        "notice": RESEARCH_USE, "patient_id": "P 7", "study_uid": "1.2.3", "versions": {"keras": "3"}}
+    content = report_to_json(Report("P 7", "1.2.3", (scored,), {"keras": "3"}, ("By hand.",)))
+    assert {name: content[name] for name in ("notice", "notices", "patient_id", "study_uid", "versions")} == {
+        "notice": RESEARCH_USE, "notices": ["By hand."], "patient_id": "P 7", "study_uid": "1.2.3", "versions": {"keras": "3"}}
     (lesion,) = content["lesions"]
     assert lesion["lesion_id"] == "P1" and lesion["category"] == "LR-4" and lesion["reasons"] == scored.reasons
     # 12 columns and 10 rows of 2 mm: the diagonal of 11 and 9 pixels, and 0.4 pixel.

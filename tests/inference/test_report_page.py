@@ -83,6 +83,10 @@ def test_the_page_says_everything(tmp_path: Path) -> None:
     assert page.tags.count("img") == 2 and all(shown.endswith("arterial, portal venous, delayed") for shown in page.alternatives)
 
 
+def test_how_the_result_came_about_is_told(tmp_path: Path) -> None:
+    assert "edited it Segmented by <hand>. On paper." in write(tmp_path / "r.html", notices=("Segmented by <hand>.", "On paper.")).text
+
+
 def test_the_notice_is_that_of_every_other_result() -> None:
     assert dicom_objects.RESEARCH_USE == report_page.RESEARCH_USE == RESEARCH_USE
 
@@ -184,6 +188,7 @@ def test_the_page_prints_on_one_sheet(tmp_path: Path, print_page: Callable[[Path
     """With the longest texts, too; about 15 s for all."""
     path = tmp_path / "r.html"
     write(path, lesions, reasons=LONG.upper(), patient_id="W" * 64, study_uid="1." * 31 + "1", observer="W" * 64, changed=("P1",),
+          notices=("This study lacks 2 of the phases that the variant three-phase reads; it was trained with one missing at most.",) * 4,
           versions={f"package-{number}": "1.2.3.4.5" for number in range(99)})
     sheets, requests = print_page(path)
     assert sheets == 1 and requests == [path.as_uri()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lirads_keras.entities import ENHANCED_PHASES
+from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study
 from lirads_keras.errors import InputError
 from lirads_keras.inference.run_files import find_run_files
 
@@ -82,6 +82,25 @@ def test_a_direct_network_has_no_features_to_report(run, variants, asked, defaul
         find_run_files(run, variant=asked)
     if default:
         assert find_run_files(run).characterization.name == default
+
+
+def make_study(*phases: Phase) -> Study:
+    return Study("P7", "1.2.3", Path("studies/mine"), tuple(Series(f"1.{phase}", (), phase, "test") for phase in (Phase.PRECONTRAST, *phases)))
+
+
+def test_a_study_without_a_delayed_phase_is_refused_by_the_variant_that_reads_it_alone(run):
+    study = make_study(Phase.ARTERIAL, Phase.PORTAL_VENOUS)
+    find_run_files(run).check_study(study)
+    files = find_run_files(run, segmentation="delayed")
+    files.check_study(make_study(Phase.DELAYED))
+    with pytest.raises(InputError) as caught:
+        files.check_study(study)
+    assert str(caught.value) == (
+        "studies/mine: expected a series of the delayed phase, which the segmentation variant delayed reads, or --segmentation three-phase, which reads a "
+        "study without it, found precontrast, arterial, portal_venous")
+    edit_profile(run, "segmentation", variants=["delayed"])
+    with pytest.raises(InputError, match="which the segmentation variant delayed reads, found precontrast"):
+        find_run_files(run).check_study(study)
 
 
 def test_other_networks_need_not_be_there(run):

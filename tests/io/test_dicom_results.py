@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,15 @@ def test_the_report_refers_to_the_slices_of_each_lesion(make_study, score_labels
     named = [group.referenced_segment.source_images_for_segmentation for group in groups]
     # FRAMES in the order of z are frames 3, 5, 1 and 7 of the later time point, counted from 1.
     assert [[image.referenced_frame_numbers for image in images] for images in named] == [[[1, 5]], [[7]]]
+
+
+def test_a_study_without_a_delayed_phase_names_the_images_of_the_portal_venous(make_study, score_labels: Score, tmp_path: Path) -> None:
+    study, grid = make_study("straight")
+    (series,) = study.series
+    others = [replace(series, phase=phase, series_uid="1.9", files=()) for phase in (Phase.ARTERIAL, Phase.OTHER)]
+    portal_venous = replace(study, series=(others[0], replace(series, phase=Phase.PORTAL_VENOUS), others[1]))
+    result = write(tmp_path / "out", portal_venous, grid, score_labels(paint(grid.shape), grid))
+    assert pydicom.dcmread(result.segmentation).ReferencedSeriesSequence[0].SeriesInstanceUID == series.series_uid
 
 
 def test_no_lesion_is_a_report_that_says_so(make_study, validate_dicom: Validate, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_a_mask_on_another_grid_and_a_file_that_is_none_are_told_in_one_go(folde
 def test_a_phase_elsewhere_in_the_patient(folder: Path) -> None:
     write_volume(folder / "a-art.nii.gz", np.full(SHAPE, 100, np.int16), start_mm=500.0)
     problem, = pixel_problems(folder)
-    assert problem.startswith("phase arterial: expected a place in the patient that the delayed phase shows")
+    assert problem.startswith("phase arterial: expected a place in the patient that the phase of the grid shows")
 
 
 def test_a_segmentation_set_has_its_own_labels(folder: Path) -> None:

@@ -116,6 +116,15 @@ def test_a_study_comes_on_the_delayed_grid_with_its_organs_in_place(monkeypatch)
         np.testing.assert_array_equal(volume.affine, volumes[Phase.DELAYED].affine)
 
 
+def test_without_a_delayed_phase_others_come_to_the_portal_venous(monkeypatch):
+    monkeypatch.setattr(registration, "compute_registration", lambda fixed, moving, method: sitk.TranslationTransform(3, (4.0, 0.0, 0.0)))
+    volumes = {Phase.ARTERIAL: make_volume(arterial=True), Phase.PORTAL_VENOUS: make_volume(arterial=False)}
+    registered = register_phases(volumes, "rigid")
+    np.testing.assert_array_equal(registered[Phase.PORTAL_VENOUS].array, volumes[Phase.PORTAL_VENOUS].array)
+    # A point of the portal venous phase lies one pixel to the left in the arterial one.
+    np.testing.assert_allclose(registered[Phase.ARTERIAL].array[:, :, :-1], volumes[Phase.ARTERIAL].array[:, :, 1:], atol=1e-3)
+
+
 def test_labels_are_carried_as_they_are():
     fixed = make_volume(arterial=False)
     labels = np.zeros(SHAPE, np.uint8)

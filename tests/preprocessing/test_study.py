@@ -49,6 +49,15 @@ def test_a_phase_that_the_study_lacks_is_absent(series):
     assert set(read_aligned_phases(series)) == {Phase.PORTAL_VENOUS, Phase.DELAYED}
 
 
+def test_without_a_delayed_phase_the_portal_venous_gives_the_grid(series):
+    del series[Phase.DELAYED]
+    aligned = read_aligned_phases(series)
+    assert set(aligned) == {Phase.ARTERIAL, Phase.PORTAL_VENOUS} and aligned[Phase.ARTERIAL].affine[0, 3] == 4
+    # The arterial phase ends one slice earlier.
+    assert (aligned[Phase.ARTERIAL].array[:3] == 1).all() and (aligned[Phase.ARTERIAL].array[3] == 0).all()
+    assert (aligned[Phase.PORTAL_VENOUS].array == 2).all()
+
+
 def test_all_series_that_cannot_be_read_are_told(series):
     for phase in (Phase.ARTERIAL, Phase.DELAYED):
         study.volumes[phase] = InputError(Problem(f"series {phase}", "slices", "a gap"), Problem(f"series {phase}", "pixels", "none"))
