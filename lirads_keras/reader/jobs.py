@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from lirads_keras.errors import InputError, Problem
 
-JobKind = Literal["run", "next", "explanation", "segment_image"]
+JobKind = Literal["run", "next", "explanation", "segment_study", "segment_image"]
 JobState = Literal["queued", "running", "done", "failed"]
 Work = Callable[..., None]
 """Runs in the process: called with a connection and the arguments given to `Jobs`; see `reader.worker.serve_jobs`."""

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from urllib3 import encode_multipart_formdata
 from urllib3.fields import RequestField
 
-from lirads_keras.entities import Volume
+from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.reader.label_files import write_volume
 
@@ -19,6 +20,15 @@ UNKNOWN_READER = "MONAI Label client"
 NAME_CHARACTERS_MAX = 64
 
 _BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented:
+    """A lesion mask (z, y, x), non-zero in lesions, on the grid of what was segmented; which variant made it, and from which phases."""
+
+    mask: Volume
+    variant: str
+    phases: tuple[Phase, ...]
 
 
 class Params(BaseModel):
@@ -49,13 +59,14 @@ def parse_params(text: str) -> Params:
         raise InputError(*(Problem(".".join(("params", *map(str, one["loc"]))), one["msg"], ascii(one["input"])[:80]) for one in error.errors())) from error
 
 
-def build_answer(mask: Volume, params: Params, output: str, notice: str) -> Response:
+def build_answer(segmented: Segmented, params: Params, output: str, notice: str) -> Response:
     """The mask as 0 and 1, and what is said of it, in the form that was asked for.
 
     OHIF's plug-in reads the whole answer as UTF-8 text, and so must not get a byte above 127: unpacked voxels of 0 and 1 have none.
     """
-    labels = mask.with_array(mask.array != 0)
-    said = {"label_names": LABELS, "centroids": _find_centroids(labels.array), "notice": notice}
+    labels = segmented.mask.with_array(segmented.mask.array != 0)
+    said = {"label_names": LABELS, "centroids": _find_centroids(labels.array), "segmentation_variant": segmented.variant, "phases": segmented.phases,
+            "notice": notice}
     if output == "json":
         return Response(json.dumps(said), media_type="application/json")
     name = f"label{params.result_extension}"

@@ -1,27 +1,32 @@
 """The reading application as MONAI Label's clients see it: one mask a study, in the same journal as the page's."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import Phase, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.nifti import read_nifti
-from lirads_keras.reader.jobs import Job
+from lirads_keras.lirads.observation import name_phases
+from lirads_keras.reader.jobs import Job, JobKind
+from lirads_keras.reader.label_answers import Segmented
 from lirads_keras.reader.monai_label import LabelledStudy
 from lirads_keras.reader.service import ReaderService
 from lirads_keras.reader.sources import StudySource
+from lirads_keras.variants import PAPER_SEGMENTATION, SegmentationVariant
 
 WAIT_S = 3600.0
 """Longest wait for a segmentation; the plug-ins wait as long as they are let."""
 
 
 class ServiceLabelling:
-    """A `Labelling` over the service of the page; beside InputError its methods may raise what the service's do."""
+    """A `Labelling` over the service of the page; beside InputError its methods may raise what the service's do. `segmentation` is what reads studies."""
 
-    def __init__(self, service: ReaderService, source: StudySource) -> None:
-        self._service, self._source = service, source
+    def __init__(self, service: ReaderService, source: StudySource, segmentation: SegmentationVariant) -> None:
+        self._service, self._source, self._segmentation = service, source, segmentation
 
     def list_studies(self) -> list[LabelledStudy]:
         return [LabelledStudy(row["study_id"], row["label"], row["stage"] != "new") for row in self._service.list_studies()]
@@ -31,25 +36,32 @@ class ServiceLabelling:
         if study_id is None:
             return None
         series = self._service.studies.open(study_id).study.phases()
+        grid_phase = find_grid_phase(series)
         # OHIF lays the voxels of the answer over the series it shows, whatever grid they are on.
-        if series[Phase.DELAYED].series_uid != series_uid:
+        if series[grid_phase].series_uid != series_uid:
             shown = next((f"its {phase} phase" for phase, of_phase in series.items() if of_phase.series_uid == series_uid), "another series of the study")
-            raise InputError(Problem("the image", "the series of the study's delayed phase, on which lesions are segmented", shown))
+            raise InputError(Problem("the image", f"the series of the study's {name_phases([grid_phase])}, on whose grid lesions are segmented", shown))
         return study_id
 
     def read_image(self, study_id: str) -> Volume:
         opened = self._service.studies.open(study_id)
-        return opened.grid.with_array(read_nifti(opened.images[Phase.DELAYED]).array)
+        return opened.grid.with_array(read_nifti(opened.images[find_grid_phase(opened.images)]).array)
 
     def find_mask(self, study_id: str) -> np.ndarray | None:
         mask = self._service.read_state(study_id, None)["mask"]
         return None if mask is None else self._service.read_mask(study_id, mask["mask_id"])[1]
 
-    def segment_study(self, study_id: str, who: str) -> np.ndarray:
-        state = self._service.read_state(study_id, None)
-        if state["stage"] != "new":
-            # What readers made of the run stays as it is.
-            return self.segment_image(self._service.studies.open(study_id).images[Phase.DELAYED]).array
+    def segment_study(self, study_id: str, who: str) -> Segmented:
+        opened, state = self._service.studies.open(study_id), self._service.read_state(study_id, None)
+        # What readers made of the run stays as it is.
+        mask = self._run(study_id, who, state) if state["stage"] == "new" else self._wait_for("segment_study", {"study": opened.study, "grid": opened.grid})
+        return Segmented(opened.grid.with_array(mask.astype(np.uint8)), self._segmentation.name, self._segmentation.select_phases(opened.images))
+
+    def segment_image(self, path: Path) -> Segmented:
+        return Segmented(self._wait_for("segment_image", {"path": path}), PAPER_SEGMENTATION, (Phase.DELAYED,))
+
+    def _run(self, study_id: str, who: str, state: Mapping[str, Any]) -> np.ndarray:
+        """The mask of the study's run, which is started unless it goes on."""
         if state["job"] is None or state["job"]["state"] == "failed":
             state = self._service.start_run(study_id, who, state["revision"])
         if state["job"] is not None:
@@ -59,16 +71,15 @@ class ServiceLabelling:
             raise InputError(Problem("the study's run", "a mask", "none (it was cancelled)"))
         return mask
 
-    def segment_image(self, path: Path) -> Volume:
+    def _wait_for(self, kind: JobKind, payload: Mapping[str, Any]) -> Any:
+        """The result of a job that is nobody's but this request's."""
         jobs = self._service.jobs
-        job_id = jobs.submit("segment_image", None, {"path": path})
+        job_id = jobs.submit(kind, None, payload)
         try:
-            mask = jobs.wait(job_id, WAIT_S)
+            return jobs.wait(job_id, WAIT_S)
         except TimeoutError:
             jobs.cancel(job_id)
             raise _too_late() from None
-        assert isinstance(mask, Volume)
-        return mask
 
     def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
         self._service.take_mask(study_id, who, self._service.read_state(study_id, who)["revision"], mask)

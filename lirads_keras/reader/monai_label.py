@@ -20,10 +20,12 @@ from fastapi import APIRouter, File, Form, HTTPException, Query, Response, Uploa
 
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.lirads.observation import name_phases
 from lirads_keras.reader.errors import NotFound
-from lirads_keras.reader.label_answers import LABELS, attach, attach_nifti, build_answer, parse_params
+from lirads_keras.reader.label_answers import LABELS, Segmented, attach, attach_nifti, build_answer, parse_params
 from lirads_keras.reader.label_files import read_label, unpack_image
 from lirads_keras.reader.label_sessions import Sessions
+from lirads_keras.variants import PAPER_SEGMENTATION, SEGMENTATION_VARIANTS, SegmentationVariant
 
 MODEL = "lirads_lesions"
 WAITING_MAX = 4
@@ -51,29 +53,31 @@ class Labelling(Protocol):
         """The studies that are there; opens none."""
 
     def find_study(self, series_uid: str) -> str | None:
-        """The `study_id` of the study whose delayed phase is this series; InputError where the series is another one of a study."""
+        """The `study_id` of the study on whose grid this series lies (`find_grid_phase`); InputError where the series is another one of a study."""
 
     def read_image(self, study_id: str) -> Volume:
-        """The delayed phase, raw (z, y, x)."""
+        """The phase on whose grid the study is read, raw (z, y, x)."""
 
     def find_mask(self, study_id: str) -> np.ndarray | None:
         """The mask (z, y, x) that is in force, None before the first run."""
 
-    def segment_study(self, study_id: str, who: str) -> np.ndarray:
-        """The network's own mask (z, y, x) on the grid of the delayed phase; the first time it is the study's run, and enters the journal."""
+    def segment_study(self, study_id: str, who: str) -> Segmented:
+        """The network's own mask of all of a study's phases; the first time it is the study's run, and enters the journal."""
 
-    def segment_image(self, path: Path) -> Volume:
-        """The network's mask of a NIfTI image, on the image's grid."""
+    def segment_image(self, path: Path) -> Segmented:
+        """The mask of a NIfTI image of which no study is known: the paper's variant reads it as a delayed phase."""
 
     def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
         """Enters an edited mask (z, y, x), bool, into the journal, as the page's own edit does."""
 
 
-def build_router(labelling: Labelling, *, version: str, notice: str, folder: Path, image_bytes_max: int, label_bytes_max: int) -> APIRouter:
+def build_router(labelling: Labelling, *, segmentation: SegmentationVariant, version: str, notice: str, folder: Path, image_bytes_max: int,
+                 label_bytes_max: int) -> APIRouter:
     """The routes, to be included in the server's application, which answers InputError, NotFound and TooLarge.
 
     Args:
         labelling: does the work.
+        segmentation: the variant that reads studies.
         version: of this package.
         notice: what every reader is shown ("Research use only …").
         folder: private to the server, and emptied by it; uploads go there.
@@ -101,7 +105,8 @@ def build_router(labelling: Labelling, *, version: str, notice: str, folder: Pat
     @router.get("/info/")
     def info() -> dict[str, Any]:
         model = {"type": "segmentation", "labels": LABELS, "dimension": 3, "config": {},
-                 "description": f"Liver lesions in the delayed phase of contrast-enhanced MRI. {notice}"}
+                 "description": f"Liver lesions in contrast-enhanced MRI. A study is read by {_name(segmentation)}, an image without a study by "
+                                f"{_name(SEGMENTATION_VARIANTS[PAPER_SEGMENTATION])}. {notice}"}
         return {"name": "lirads_keras", "description": notice, "version": version, "labels": ["background", *LABELS], "models": {MODEL: model},
                 "trainers": {}, "strategies": {}, "scoring": {}, "train_stats": {}, "datastore": _count(labelling.list_studies())}
 
@@ -140,16 +145,15 @@ def build_router(labelling: Labelling, *, version: str, notice: str, folder: Pat
         with _place(waiting):
             if session_id:
                 with sessions.opening(session_id) as path:
-                    mask = labelling.segment_image(path)
+                    found = labelling.segment_image(path)
             elif file is not None:
                 with TemporaryDirectory(dir=folder) as private:
                     path = Path(private) / "image.nii"
                     unpack_image(file.file, path, image_bytes_max)
-                    mask = labelling.segment_image(path)
+                    found = labelling.segment_image(path)
             else:
-                study_id = find(image)
-                mask = labelling.read_image(study_id).with_array(labelling.segment_study(study_id, wanted.who))
-        return build_answer(mask, wanted, output, notice)
+                found = labelling.segment_study(find(image), wanted.who)
+        return build_answer(found, wanted, output, notice)
 
     @router.put("/session/", max_body_size=bounds["image"])
     def create_session(files: Annotated[list[UploadFile], File()], expiry: Annotated[int, Query(ge=0)] = 0, uncompress: bool = False) -> dict[str, Any]:
@@ -169,6 +173,10 @@ def build_router(labelling: Labelling, *, version: str, notice: str, folder: Pat
         return sessions.remove(session_id)
 
     return router
+
+
+def _name(variant: SegmentationVariant) -> str:
+    return f"the segmentation variant {variant.name} ({name_phases(variant.phases)})"
 
 
 def _count(studies: list[LabelledStudy]) -> dict[str, Any]:

@@ -130,8 +130,8 @@ def open_application(files: RunFiles, source: StudySource, out: Path, options: S
         service = ReaderService(journal, studies, jobs, Saves(out, source))
         session = build_session(files, options.reader)
         labels = build_router(
-            ServiceLabelling(service, source), version=session["version"], notice=NOTICE, folder=_make_folder(out / "cache" / "labels"),
-            image_bytes_max=IMAGE_BYTES_MAX, label_bytes_max=MASK_BYTES_MAX)
+            ServiceLabelling(service, source, files.segmentation), segmentation=files.segmentation, version=session["version"], notice=NOTICE,
+            folder=_make_folder(out / "cache" / "labels"), image_bytes_max=IMAGE_BYTES_MAX, label_bytes_max=MASK_BYTES_MAX)
         access = build_access(options.host, options.token, options.origins)
         yield build_app(service, session, access, _make_folder(out / "cache" / "bodies"), [labels])
 
@@ -163,7 +163,7 @@ def build_session(files: RunFiles, reader: str | None) -> dict[str, Any]:
     profile = files.profile
     return {
         "notice": NOTICE, "run": files.run.path.absolute().name, "profile": profile.name,
-        "variant": files.characterization.name, "rules": profile.characterization.rules,
+        "networks": files.networks, "segmentation": files.segmentation.name, "variant": files.characterization.name, "rules": profile.characterization.rules,
         "cohort": VIRTUAL_COHORT if files.run.is_virtual else "", "categories": [str(category) for category in Category],
         "overrides": [str(category) for category in OVERRIDE_ORDER], "mask_bytes_max": MASK_BYTES_MAX,
         "reader": reader, "version": package_versions().get("lirads-keras", "unknown")}

@@ -1,4 +1,4 @@
-"""What the worker process can do: segment a study, read the lesions of a mask, explain a lesion, segment one image."""
+"""What the worker process can do: run a study, read the lesions of a mask, explain a lesion, segment a study or one image."""
 from __future__ import annotations
 
 import io
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import Lesion, Phase, Study, Volume
+from lirads_keras.entities import Lesion, Phase, Study, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.engine import RunModels, read_run_models
 from lirads_keras.inference.explanation import LesionExplanation, plot_explanation
@@ -23,6 +23,7 @@ from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress
 from lirads_keras.reader.findings import FINDINGS, Findings, find_partners, name_lesions, to_measured
 from lirads_keras.reader.masks import label_lesions, pack_mask, select_components, unpack_mask
+from lirads_keras.variants import PAPER_SEGMENTATION
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,7 @@ class Tasks:
 
     def __init__(self, files: RunFiles) -> None:
         self._models: RunModels = read_run_models(files)
+        self._of_images: RunModels | None = None
         self._profile = files.profile
         self._last: _Read | None = None
 
@@ -50,7 +52,7 @@ class Tasks:
 
         Args:
             study: to be read.
-            grid: the delayed grid as the page shows it.
+            grid: that of the study as the page shows it.
             previous: the packed mask of the lesions that were listed before, and their first voxels by id; None at the first run.
             next_number: of a lesion that was not there before.
 
@@ -58,14 +60,14 @@ class Tasks:
             `mask`, packed, and `findings`, as JSON values.
 
         Raises:
-            InputError: as `analyse_study`, or the study now lies on another grid.
+            InputError: as `analyse_study`, or the study lacks the phases of the segmentation variant, or now lies on another grid.
         """
+        self._models.files.check_study(study)
         result = analyse_study(study, self._models, self._profile, progress)
         self._last = _Read(study, result.volumes)
         _check_grid(result.probability, grid)
-        smallest, voxel_mm3 = self._models.minimum_volume_mm3, grid.voxel_mm3
-        mask = drop_small_components(result.probability.array >= self._models.threshold, smallest, voxel_mm3)
-        labels, ignored = label_lesions(mask, smallest, voxel_mm3)
+        mask = _make_mask(result.probability, self._models)
+        labels, ignored = label_lesions(mask, self._models.minimum_volume_mm3, grid.voxel_mm3)
         lesions = name_lesions([scored.lesion for scored in result.report.lesions], find_partners(previous, labels), next_number)
         probabilities = [scored.probabilities for scored in result.report.lesions]
         return {"mask": pack_mask(mask), "findings": self._to_json(lesions, probabilities, result.volumes, ignored)}
@@ -104,22 +106,38 @@ class Tasks:
         figure.savefig(picture, format="png", dpi=110)
         return picture.getvalue()
 
-    def segment_image(self, path: Path, progress: Progress) -> Volume:
-        """The lesion mask (z, y, x), uint8, of one delayed image, a NIfTI file in scanner units.
+    def segment_study(self, study: Study, grid: Volume, progress: Progress) -> np.ndarray:
+        """The lesion mask (z, y, x), bool, of a study, on its grid as the page shows it.
 
         Raises:
-            InputError: the file cannot be read, or Eq. 1 cannot scale it.
+            InputError: as `run`.
         """
+        self._models.files.check_study(study)
+        progress(0.1, "reading the series")
+        volumes = self._read(study, grid)
+        progress(0.2, "segmenting the study")
+        return _make_mask(segment(volumes, self._models, self._profile, study.patient_id), self._models)
+
+    def segment_image(self, path: Path, progress: Progress) -> Volume:
+        """The lesion mask (z, y, x), uint8, of one image, a NIfTI file in scanner units, which the paper's variant reads as a delayed phase.
+
+        Raises:
+            InputError: the run has no networks of that variant, the file cannot be read, or Eq. 1 cannot scale it.
+        """
+        if self._of_images is None:
+            progress(0.1, "loading the networks")
+            files = self._models.files
+            self._of_images = self._models if files.segmentation.name == PAPER_SEGMENTATION else read_run_models(files.of_images())
         progress(0.2, "segmenting the image")
         image = read_nifti(path)
-        probability = segment({Phase.DELAYED: image.with_array(image.array.astype(np.float32))}, self._models, self._profile, path.name)
-        return probability.with_array((probability.array >= self._models.threshold).astype(np.uint8))
+        probability = segment({Phase.DELAYED: image.with_array(image.array.astype(np.float32))}, self._of_images, self._profile, path.name)
+        return probability.with_array(_make_mask(probability, self._of_images).astype(np.uint8))
 
     def _read(self, study: Study, grid: Volume) -> Mapping[Phase, Volume]:
         if self._last is None or self._last.study != study:
             self._last = None
             self._last = _Read(study, read_aligned_phases(study.phases(), self._profile.preprocessing.registration))
-        _check_grid(self._last.volumes[Phase.DELAYED], grid)
+        _check_grid(self._last.volumes[find_grid_phase(self._last.volumes)], grid)
         return self._last.volumes
 
     def _crop(self, study: Study, volumes: Mapping[Phase, Volume], lesions: Sequence[Lesion]) -> tuple[np.ndarray, np.ndarray]:
@@ -127,11 +145,18 @@ class Tasks:
 
     def _to_json(self, lesions: Sequence[Lesion], probabilities: Sequence[Any], volumes: Mapping[Phase, Volume], ignored: int) -> Any:
         settings = self._profile.characterization
-        measured = tuple(to_measured(lesion, of_lesion, volumes[Phase.DELAYED]) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
+        versions, notices = self._models.describe_result(volumes)
+        grid = volumes[find_grid_phase(volumes)]
+        measured = tuple(to_measured(lesion, of_lesion, grid) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
         return FINDINGS.dump_python(
-            Findings(measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, self._models.versions), mode="json")
+            Findings(measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, versions, notices), mode="json")
+
+
+def _make_mask(probability: Volume, models: RunModels) -> np.ndarray:
+    """The lesions of a prediction, bool (z, y, x)."""
+    return drop_small_components(probability.array >= models.threshold, models.minimum_volume_mm3, probability.voxel_mm3)
 
 
 def _check_grid(found: Volume, expected: Volume) -> None:
     if not same_grid(found, expected):
-        raise InputError(Problem("the study's delayed phase", f"the images that were opened: {describe_grid(expected)}", describe_grid(found)))
+        raise InputError(Problem("the study", f"the grid of the images that were opened: {describe_grid(expected)}", describe_grid(found)))

@@ -76,7 +76,7 @@ def from_nifti(content: bytes, folder: Path) -> Volume:
 
 
 class ScriptedSource:
-    """Two studies of NIfTI files, the second oblique and without an arterial phase."""
+    """Two studies of NIfTI files, the second oblique and without a phase, `lacking`, which is the arterial."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,6 +84,7 @@ class ScriptedSource:
         self.stored: list[str] = []
         self.store_error: InputError | None = None
         self.reads = 0
+        self.lacking = Phase.ARTERIAL
 
     def list_studies(self) -> list[StudyEntry]:
         return [StudyEntry(ALPHA, "alpha"), StudyEntry(BETA, "beta / ..")]
@@ -93,7 +94,7 @@ class ScriptedSource:
         progress(0, "reading the headers")
         series = []
         for number, phase in enumerate(ENHANCED_PHASES):
-            if study_id == BETA and phase == Phase.ARTERIAL:
+            if study_id == BETA and phase == self.lacking:
                 continue
             path = self.folder / study_id / f"{phase}.nii"
             if not path.exists():

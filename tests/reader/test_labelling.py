@@ -8,21 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Phase, Study, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.nifti import read_nifti
 from lirads_keras.reader.errors import NotFound, Stale
 from lirads_keras.reader.labelling import ServiceLabelling
 from lirads_keras.reader.monai_label import LabelledStudy
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 ALPHA, BETA = "a" * 16, "b" * 16
 
 
 def build(application) -> ServiceLabelling:
-    """Over the scripted application, whose network finds in a lone image what is brighter than 800."""
+    """Over the scripted application, whose networks find in a lone image what is brighter than 800, and in a study what is in all of its phases."""
     def segment_image(path: Path) -> Volume:
         image = read_nifti(path)
         return image.with_array((image.array > 800).astype(np.uint8))
+
+    def segment_study(study: Study, grid: Volume) -> np.ndarray:
+        assert grid.shape == application.jobs.found.shape
+        return np.all([read_nifti(series.files[0]).array > 300 for series in study.phases().values()], axis=0)
 
     def wait(job_id: str, timeout_s: float) -> Any:
         job = application.jobs.find(job_id)
@@ -32,8 +37,8 @@ def build(application) -> ServiceLabelling:
             raise job.error
         return job.result
 
-    application.jobs.segment_image, application.jobs.wait = segment_image, wait
-    return ServiceLabelling(application.service, application.source)
+    application.jobs.segment_image, application.jobs.segment_study, application.jobs.wait = segment_image, segment_study, wait
+    return ServiceLabelling(application.service, application.source, SEGMENTATION_VARIANTS["three-phase"])
 
 
 def kinds(application, study_id: str) -> list[tuple[str, str]]:
@@ -45,7 +50,10 @@ def test_the_first_segmentation_is_the_studys_run(scripted) -> None:
     labelling = build(application)
     assert labelling.list_studies() == [LabelledStudy(ALPHA, "alpha", False), LabelledStudy(BETA, "beta / ..", False)]
     assert labelling.find_mask(ALPHA) is None
-    np.testing.assert_array_equal(labelling.segment_study(ALPHA, "Slicer"), application.jobs.found)
+    segmented = labelling.segment_study(ALPHA, "Slicer")
+    np.testing.assert_array_equal(segmented.mask.array, application.jobs.found)
+    assert (segmented.variant, segmented.phases) == ("three-phase", ENHANCED_PHASES)
+    np.testing.assert_array_equal(segmented.mask.affine, labelling.read_image(ALPHA).affine)
     assert kinds(application, ALPHA) == [("run", "Slicer")]
     np.testing.assert_array_equal(labelling.find_mask(ALPHA), application.jobs.found)
     assert labelling.list_studies()[0].has_mask and application.service.read_state(ALPHA, None)["lesions"]
@@ -59,11 +67,26 @@ def test_what_readers_made_of_it_stays_when_it_is_segmented_again(scripted) -> N
     edited[2, 3:9, 4:8] = True
     labelling.save_mask(ALPHA, edited, "Ann")
     again = labelling.segment_study(ALPHA, "OHIF")
-    np.testing.assert_array_equal(again, labelling.read_image(ALPHA).array > 800)
+    images = [read_nifti(path).array for path in application.service.studies.open(ALPHA).images.values()]
+    np.testing.assert_array_equal(again.mask.array, np.all([image > 300 for image in images], axis=0))
+    assert again.mask.array.any() and again.phases == ENHANCED_PHASES
     np.testing.assert_array_equal(labelling.find_mask(ALPHA), edited)
     assert kinds(application, ALPHA) == [("run", "Slicer"), ("mask", "Ann")]
     state = application.service.read_state(ALPHA, None)
     assert state["stage"] == "mask_edited" and state["mask"]["by"] == "Ann" and state["can_undo"]
+
+
+def test_the_phases_that_a_study_has_are_told(scripted) -> None:
+    assert build(scripted()).segment_study(BETA, "Slicer").phases == (Phase.PORTAL_VENOUS, Phase.DELAYED)
+
+
+def test_an_image_without_its_study_is_read_by_the_papers_variant_as_a_delayed_phase(scripted) -> None:
+    application = scripted()
+    labelling = build(application)
+    path = application.service.studies.open(ALPHA).images[Phase.ARTERIAL]
+    segmented = labelling.segment_image(path)
+    assert (segmented.variant, segmented.phases) == ("delayed", (Phase.DELAYED,))
+    np.testing.assert_array_equal(segmented.mask.array, read_nifti(path).array > 800)
 
 
 def test_a_label_is_saved_before_any_run_and_beside_the_page(scripted) -> None:
@@ -90,11 +113,11 @@ def test_two_plug_ins_wait_for_one_run(scripted) -> None:
     application = scripted(at_once=False)
     labelling = build(application)
     masks: list[np.ndarray] = []
-    first = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "first")))
+    first = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "first").mask.array))
     first.start()
     while not application.jobs.jobs:
         pass
-    second = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "second")))
+    second = threading.Thread(target=lambda: masks.append(labelling.segment_study(ALPHA, "second").mask.array))
     second.start()
     with pytest.raises(Stale):
         labelling.save_mask(ALPHA, np.ones_like(application.jobs.found), "Ann")
@@ -115,7 +138,7 @@ def test_a_run_that_fails_is_told_and_tried_again(scripted) -> None:
     with pytest.raises(InputError, match="a black one"):
         labelling.segment_image(Path("image.nii"))
     application.jobs.error = None
-    np.testing.assert_array_equal(labelling.segment_study(ALPHA, "Slicer"), application.jobs.found)
+    np.testing.assert_array_equal(labelling.segment_study(ALPHA, "Slicer").mask.array, application.jobs.found)
 
 
 def test_a_wait_ends(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +153,7 @@ def test_a_wait_ends(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     assert application.service.read_state(ALPHA, None)["job"]["state"] == "queued"
 
 
-def test_a_series_names_the_study_of_which_it_is_the_delayed_phase(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_series_names_the_study_on_whose_grid_it_lies(scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     application = scripted()
     labelling = build(application)
     assert labelling.find_study("1.2.0") is None
@@ -141,6 +164,11 @@ def test_a_series_names_the_study_of_which_it_is_the_delayed_phase(scripted, mon
         labelling.find_study(series[Phase.ARTERIAL].series_uid)
     with pytest.raises(InputError, match="found another series of the study"):
         labelling.find_study("1.2.77")
+    application.source.lacking = Phase.DELAYED
+    monkeypatch.setattr(application.source, "find_study", lambda series_uid: BETA)
+    assert labelling.find_study(series[Phase.PORTAL_VENOUS].series_uid) == BETA
+    with pytest.raises(InputError, match="the series of the study's portal venous phase, on whose grid lesions are segmented, found its arterial"):
+        labelling.find_study(series[Phase.ARTERIAL].series_uid)
 
 
 def test_an_unknown_study(scripted) -> None:

@@ -20,14 +20,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.types import ASGIApp
 
-from lirads_keras.entities import Volume
+from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.grids import from_itk
 from lirads_keras.io.nifti import read_nifti, write_nifti
 from lirads_keras.reader.api import build_app
+from lirads_keras.reader.label_answers import Segmented
 from lirads_keras.reader.label_sessions import SESSIONS_MAX
 from lirads_keras.reader.monai_label import MODEL, WAITING_MAX, LabelledStudy, build_router
 from lirads_keras.reader.security import build_access
+from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 STUDY, EMPTY = "0123456789abcdef", "fedcba9876543210"
 DELAYED_UID, ARTERIAL_UID = "1.2.826.0.1.3680043.8.498.1.3", "1.2.826.0.1.3680043.8.498.1.1"
@@ -68,7 +70,7 @@ class Stand:
 
     def find_study(self, series_uid: str) -> str | None:
         if series_uid == ARTERIAL_UID:
-            raise InputError(Problem("the image", "the series of the study's delayed phase", "its arterial phase"))
+            raise InputError(Problem("the image", "the series of the study's delayed phase, on whose grid", "its arterial phase"))
         return STUDY if series_uid == DELAYED_UID else None
 
     def read_image(self, study_id: str) -> Volume:
@@ -77,16 +79,16 @@ class Stand:
     def find_mask(self, study_id: str) -> np.ndarray | None:
         return self.mask if study_id == STUDY else None
 
-    def segment_study(self, study_id: str, who: str) -> np.ndarray:
+    def segment_study(self, study_id: str, who: str) -> Segmented:
         self.asked_by.append(who)
         self._work()
-        return MASK if study_id == STUDY else np.zeros_like(MASK)
+        return Segmented(GRID.with_array(MASK if study_id == STUDY else np.zeros_like(MASK)), "three-phase", (Phase.ARTERIAL, Phase.DELAYED))
 
-    def segment_image(self, path: Path) -> Volume:
+    def segment_image(self, path: Path) -> Segmented:
         self.segmented.append(path)
         self._work()
         image = read_nifti(path)
-        return image.with_array((image.array > image.array.max() / 2).astype(np.uint8))
+        return Segmented(image.with_array((image.array > image.array.max() / 2).astype(np.uint8)), "delayed", (Phase.DELAYED,))
 
     def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
         self.saved.append((study_id, mask, who))
@@ -100,7 +102,8 @@ class Stand:
 
 
 def build(stand: Stand, folder: Path) -> ASGIApp:
-    router = build_router(stand, version="0.1.0", notice=NOTICE, folder=folder, image_bytes_max=IMAGE_BYTES_MAX, label_bytes_max=50_000)
+    router = build_router(stand, segmentation=SEGMENTATION_VARIANTS["three-phase"], version="0.1.0", notice=NOTICE, folder=folder,
+                          image_bytes_max=IMAGE_BYTES_MAX, label_bytes_max=50_000)
     return build_app(None, {}, build_access(None, None, []), folder, [router])  # type: ignore[arg-type]
 
 
@@ -197,6 +200,8 @@ def test_info_has_what_both_plug_ins_read(client: TestClient, stand: Stand) -> N
     assert "config" not in info and info["labels"] == ["background", "lesion"] and NOTICE in info["description"]
     assert info["models"] == {MODEL: {
         "type": "segmentation", "labels": {"lesion": 1}, "dimension": 3, "config": {}, "description": info["models"][MODEL]["description"]}}
+    assert ("A study is read by the segmentation variant three-phase (arterial, portal venous and delayed phases), an image without a study by the "
+            "segmentation variant delayed (delayed phase)." in info["models"][MODEL]["description"])
     assert (info["trainers"], info["strategies"], info["scoring"], info["version"]) == ({}, {}, {}, "0.1.0")
     assert info["datastore"] == client.get("/datastore/").json() == {"total": 2, "completed": 0, "label_tags": {}}
     stand.mask = MASK
@@ -208,6 +213,7 @@ def test_info_has_what_both_plug_ins_read(client: TestClient, stand: Stand) -> N
 def test_slicer_segments_a_study(client: TestClient, stand: Stand, tmp_path: Path) -> None:
     params, name, content = parse_as_slicer(infer_as_slicer(client, STUDY, {}))
     assert params["label_names"] == {"lesion": 1} and params["notice"] == NOTICE and name == "label.nii.gz"
+    assert (params["segmentation_variant"], params["phases"]) == ("three-phase", ["arterial", "delayed"])
     volume, kind = read_with_itk(content, name, tmp_path)
     assert kind == "8-bit unsigned integer"
     np.testing.assert_array_equal(volume.array, MASK)
@@ -226,7 +232,8 @@ def test_slicer_sends_its_own_volume_in_a_session(client: TestClient, stand: Sta
     assert client.get(f"/session/{session_id}").json()["create_ts"] == created.json()["session_info"]["create_ts"]
     assert client.get(f"/session/{session_id}?image=true").content == gzip.decompress(file.read_bytes())
     # The name of Slicer's volume is no image here, and need not be.
-    _, name, content = parse_as_slicer(infer_as_slicer(client, "MRHead", {"result_dtype": "uint8"}, session_id=session_id))
+    params, name, content = parse_as_slicer(infer_as_slicer(client, "MRHead", {"result_dtype": "uint8"}, session_id=session_id))
+    assert (params["segmentation_variant"], params["phases"]) == ("delayed", ["delayed"])
     volume, _ = read_with_itk(content, name, tmp_path)
     np.testing.assert_array_equal(volume.array, image == 900)
     np.testing.assert_allclose(volume.affine, GRID.affine, atol=1e-4)
