@@ -54,7 +54,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
-    return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(volumes)), volumes, probability)
+    return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes)), volumes, probability)
 
 
 def explain_lesions(result: StudyResult, models: RunModels, profile: Profile) -> dict[str, LesionExplanation]:

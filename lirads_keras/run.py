@@ -1,6 +1,6 @@
 """The run folder: what lies where. Nobody else spells out a path below it.
 
-    profile.yaml provenance.json inputs.json checksums.json MODEL_CARD.md
+    profile.yaml provenance.json inputs.json trained_studies.json checksums.json MODEL_CARD.md
     store/<patient>/ store-ct/<volume>/                            preprocessed volumes
     segmentation/pretrain/                                         the network that was trained on CT
     segmentation/<variant>/fold-<k>/                               one network a fold, and what it says of its test patients
@@ -158,6 +158,11 @@ class RunFolder:
     def inputs(self) -> Record:
         """The run's patients and what its stages were made from."""
         return Record(self.path / "inputs.json")
+
+    @property
+    def trained_studies(self) -> Record:
+        """The hashes of the studies that the networks were trained on, with their test folds; see `io.trained_studies`."""
+        return Record(self.path / "trained_studies.json")
 
     @property
     def is_virtual(self) -> bool:

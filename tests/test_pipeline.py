@@ -63,8 +63,8 @@ class StubModels:
     versions: dict[str, str] = field(default_factory=lambda: {"made": "by hand"})
     asked: list = field(default_factory=list)
 
-    def describe_result(self, phases):
-        return self.versions, (f"read {' '.join(phases)}",)
+    def describe_result(self, study, phases):
+        return self.versions, (f"{study.patient_id} read {' '.join(phases)}",)
 
     def predict_probability(self, given, *, batch_size):
         self.asked.append((given, batch_size))
@@ -93,7 +93,7 @@ def test_lesions_are_found_measured_and_categorized(monkeypatch, profile):
     result, models = analyse(monkeypatch, square, steps=steps)
     report = result.report
     assert (report.patient_id, report.study_uid, report.versions) == ("P7", "1.2.3", {"made": "by hand"})
-    assert report.notices == ("read arterial portal_venous delayed",)
+    assert report.notices == ("P7 read arterial portal_venous delayed",)
     large, small = report.lesions
     assert [lesion.lesion.lesion_id for lesion in report.lesions] == ["P1", "P2"]
     # 13 × 4 pixels of 2 mm, 4 × 1 pixels.

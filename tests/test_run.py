@@ -14,6 +14,7 @@ RUN = RunFolder(Path("runs/cpu"))
 def test_folders_lie_where_the_readme_says():
     paths = {
         "profile.yaml": RUN.profile_file, "provenance.json": RUN.provenance, "checksums.json": RUN.checksums, "MODEL_CARD.md": RUN.model_card,
+        "trained_studies.json": RUN.trained_studies.path,
         "store/VC-0001": RUN.store("VC-0001"), "store-ct": RUN.ct_stores, "segmentation/pretrain/model.keras": RUN.pretraining.weights,
         "segmentation/delayed/fold-3/history.csv": RUN.fold("delayed", 3).history,
         "segmentation/delayed/fold-3/predictions/VC-0001.npy": RUN.prediction("delayed", 3, "VC-0001"),

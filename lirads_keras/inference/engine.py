@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Phase, Volume
+from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Phase, Study, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
@@ -55,10 +55,11 @@ class RunModels:
         """The phases that the segmentation network reads, in its order."""
         return self.files.segmentation.phases
 
-    def describe_result(self, phases: Collection[Phase]) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Versions and notices of the report on a study with these phases."""
-        variant = self.files.segmentation
-        return {"segmented phases": " ".join(variant.select_phases(phases))} | self.versions, list_notices(variant, phases)
+    def describe_result(self, study: Study, phases: Collection[Phase]) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Versions and notices of the report on a study, of which these phases were read."""
+        variant, trained_on = self.files.segmentation, self.files.was_trained_on(study.study_uid)
+        told = {"trained on this study": "yes"} if trained_on else {}
+        return told | {"segmented phases": " ".join(variant.select_phases(phases))} | self.versions, list_notices(variant, phases, trained_on=trained_on)
 
     def predict_probability(self, given: SegmentationInput, *, batch_size: int) -> Volume:
         """Mean lesion probability over the networks, float32 (z, y, x) on the segmentation grid.

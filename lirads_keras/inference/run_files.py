@@ -1,23 +1,21 @@
 """What a finished run left for reading new studies; checked here without Keras, so that a wrong path is told before TensorFlow is imported."""
 from __future__ import annotations
 
-import re
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lirads_keras.config import Profile
 from lirads_keras.entities import Study
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.trained_studies import compute_study_hash, read_trained_studies
 from lirads_keras.lirads.observation import name_phases
 from lirads_keras.run import NetworkFolder, RunFolder
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
 
-FULL, ENSEMBLE = "full", "ensemble"
+FULL, ENSEMBLE, FOLD_PREFIX = "full", "ensemble", "fold-"
 """Which networks read a study: those that were trained on all patients, or those of all folds; `fold-K` are those of one fold."""
-
-_FOLD = re.compile(r"fold-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,8 @@ class RunFiles:
 
     `networks` is "full", "ensemble" or "fold-K". `segmentation_weights` and `characterization_weights` are one file a network. `threshold` and
     `minimum_volume_mm3`, below which a component is no lesion, are those that the segmentation network chose on its early-stopping patients; of several
-    networks the medians, of an even number of them the lower of the middle two, so that it is a value with which masks were scored.
+    networks the medians, of an even number of them the lower of the middle two, so that it is a value with which masks were scored. `trained_studies` are the
+    test folds by `compute_study_hash` of the studies that were trained on.
     """
 
     run: RunFolder
@@ -38,6 +37,12 @@ class RunFiles:
     characterization_weights: tuple[Path, ...]
     threshold: float
     minimum_volume_mm3: float
+    trained_studies: Mapping[str, int] = field(default_factory=dict)
+
+    def was_trained_on(self, study_uid: str) -> bool:
+        """Whether one of the networks saw the study in its training; False also where the run does not know its studies (NIfTI)."""
+        fold = self.trained_studies.get(compute_study_hash(study_uid))
+        return fold is not None and self.networks != f"{FOLD_PREFIX}{fold}"
 
     def check_study(self, study: Study) -> None:
         """That the segmentation variant can read the study.
@@ -97,7 +102,8 @@ def find_run_files(run: Path, *, variant: str | None = None, segmentation: str |
     choices = _read_choices(segmenting, problems)
     raise_if_any(problems)
     threshold, volume_mm3 = (statistics.median_low(values) for values in zip(*choices, strict=True))
-    return RunFiles(folder, profile, of_masks, of_features, networks, weights, feature_weights, threshold, volume_mm3)
+    return RunFiles(folder, profile, of_masks, of_features, networks, weights, feature_weights, threshold, volume_mm3,
+                    read_trained_studies(folder.trained_studies))
 
 
 def _choose_segmentation(profile: Profile, asked: str | None, problems: list[Problem]) -> SegmentationVariant | None:
@@ -128,10 +134,10 @@ def _choose_folds(profile: Profile, networks: str, problems: list[Problem]) -> t
         return ()
     if networks == ENSEMBLE:
         return folds
-    fold = _FOLD.fullmatch(networks)
-    if fold and int(fold[1]) in folds:
-        return (int(fold[1]),)
-    problems.append(Problem("--networks", f"{FULL}, {ENSEMBLE} or fold-0 … fold-{folds[-1]}", networks))
+    for fold in folds:
+        if networks == f"{FOLD_PREFIX}{fold}":
+            return (fold,)
+    problems.append(Problem("--networks", f"{FULL}, {ENSEMBLE} or {FOLD_PREFIX}0 … {FOLD_PREFIX}{folds[-1]}", networks))
     return None
 
 

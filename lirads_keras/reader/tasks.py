@@ -70,7 +70,7 @@ class Tasks:
         labels, ignored = label_lesions(mask, self._models.minimum_volume_mm3, grid.voxel_mm3)
         lesions = name_lesions([scored.lesion for scored in result.report.lesions], find_partners(previous, labels), next_number)
         probabilities = [scored.probabilities for scored in result.report.lesions]
-        return {"mask": pack_mask(mask), "findings": self._to_json(lesions, probabilities, result.volumes, ignored)}
+        return {"mask": pack_mask(mask), "findings": self._to_json(study, lesions, probabilities, result.volumes, ignored)}
 
     def next(self, study: Study, grid: Volume, mask: bytes, previous: tuple[bytes, dict[str, int]] | None, next_number: int,
              progress: Progress) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Tasks:
         lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
         progress(0.5, f"characterising {len(lesions)} lesion(s)")
         images, present = self._crop(study, volumes, lesions)
-        return {"findings": self._to_json(lesions, self._models.predict_features(images, present), volumes, ignored)}
+        return {"findings": self._to_json(study, lesions, self._models.predict_features(images, present), volumes, ignored)}
 
     def explanation(self, study: Study, grid: Volume, mask: bytes, lesion_id: str, first_voxel: int, progress: Progress) -> bytes:
         """The class-activation maps of one lesion of a mask, as PNG.
@@ -143,9 +143,9 @@ class Tasks:
     def _crop(self, study: Study, volumes: Mapping[Phase, Volume], lesions: Sequence[Lesion]) -> tuple[np.ndarray, np.ndarray]:
         return crop_lesions(volumes, compute_scales(volumes, self._profile, study.patient_id), lesions, self._profile.characterization)
 
-    def _to_json(self, lesions: Sequence[Lesion], probabilities: Sequence[Any], volumes: Mapping[Phase, Volume], ignored: int) -> Any:
+    def _to_json(self, study: Study, lesions: Sequence[Lesion], probabilities: Sequence[Any], volumes: Mapping[Phase, Volume], ignored: int) -> Any:
         settings = self._profile.characterization
-        versions, notices = self._models.describe_result(volumes)
+        versions, notices = self._models.describe_result(study, volumes)
         grid = volumes[find_grid_phase(volumes)]
         measured = tuple(to_measured(lesion, of_lesion, grid) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
         return FINDINGS.dump_python(

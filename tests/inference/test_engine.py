@@ -12,11 +12,13 @@ import pytest
 import yaml
 
 from lirads_keras.config import Profile, read_profile
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference import engine
 from lirads_keras.inference.engine import read_run_models
+from lirads_keras.inference.notices import TRAINED_ON
 from lirads_keras.inference.run_files import find_run_files
+from lirads_keras.io.trained_studies import compute_study_hash
 from lirads_keras.models.unet_plus_plus import HEAD
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput
@@ -30,6 +32,7 @@ LESION = (0.25, 0.75)
 """Lesion probability that the network of each fold gives everywhere."""
 FEATURES = ((0.125, 0.5, 0.875), (0.375, 0.5, 0.625))
 """Feature probabilities that the network of each fold gives for every crop."""
+STUDY = Study("P7", "1.2.3", Path("nowhere"), ())
 SCALE = IntensityScale(80.0, 880.0, 0.4, 0.25)
 
 
@@ -86,8 +89,16 @@ def test_the_network_is_that_of_the_runs_segmentation_variant(run, models):
     assert models.segmentation.input.shape[-1] == 3 and models.segmented_phases == (Phase.DELAYED,)
     wide = read_run_models(replace(models.files, segmentation=SEGMENTATION_VARIANTS["three-phase"]))
     assert wide.segmentation.input.shape[-1] == 9 and wide.segmented_phases == ENHANCED_PHASES
-    versions, notices = wide.describe_result((Phase.PORTAL_VENOUS, Phase.ARTERIAL))
+    versions, notices = wide.describe_result(STUDY, (Phase.PORTAL_VENOUS, Phase.ARTERIAL))
     assert (versions["segmentation variant"], versions["segmented phases"]) == ("three-phase", "arterial portal_venous") and len(notices) == 2
+
+
+def test_a_study_that_was_trained_on_is_told(models):
+    versions, notices = models.describe_result(STUDY, ENHANCED_PHASES)
+    assert "trained on this study" not in versions and len(notices) == 1
+    knowing = replace(models, files=replace(models.files, trained_studies={compute_study_hash("1.2.3"): 1}))
+    versions, notices = knowing.describe_result(STUDY, ENHANCED_PHASES)
+    assert versions["trained on this study"] == "yes" and notices[0] == TRAINED_ON
 
 
 def test_maps_are_the_mean_over_the_folds(models, monkeypatch):

@@ -11,6 +11,8 @@ import yaml
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study
 from lirads_keras.errors import InputError
 from lirads_keras.inference.run_files import find_run_files
+from lirads_keras.io.trained_studies import compute_study_hash
+from lirads_keras.run import RunFolder
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -101,6 +103,15 @@ def test_a_study_without_a_delayed_phase_is_refused_by_the_variant_that_reads_it
     edit_profile(run, "segmentation", variants=["delayed"])
     with pytest.raises(InputError, match="which the segmentation variant delayed reads, found precontrast"):
         find_run_files(run).check_study(study)
+
+
+def test_studies_that_were_trained_on_are_known(run):
+    assert not find_run_files(run).was_trained_on("1.2.3")
+    RunFolder(run).trained_studies.write("test", fold_of_study={compute_study_hash("1.2.3"): 2})
+    known = {networks: [find_run_files(run, networks=networks).was_trained_on(uid) for uid in ("1.2.3", "1.2.4", "")]
+             for networks in ("full", "ensemble", "fold-1", "fold-2")}
+    # Fold 2 tests the study.
+    assert known == {"full": [True, False, False], "ensemble": [True, False, False], "fold-1": [True, False, False], "fold-2": [False] * 3}
 
 
 def test_other_networks_need_not_be_there(run):

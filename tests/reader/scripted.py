@@ -40,6 +40,7 @@ LARGE, SMALL, TINY = (slice(1, 4), slice(5, 18), slice(10, 14)), (slice(4, 5), s
 
 MINIMUM_VOLUME_MM3 = 48.0
 PROBABILITIES = FeatureProbabilities(0.75, 0.25, 0.125)
+NOTICE = "Lesions were segmented by hand."
 SECRET_NAME = "Doe^Jane"
 SESSION = {"notice": "Research use only.", "run": "scripted"}
 
@@ -173,7 +174,7 @@ class ScriptedJobs:
         probabilities = PROBABILITIES if Phase.ARTERIAL in phases else FeatureProbabilities(None, 0.25, 0.125)
         lesions = name_lesions(measure_lesions(labels, grid), find_partners(previous, labels), next_number)
         return FINDINGS.dump_python(Findings(
-            tuple(to_measured(lesion, probabilities, grid) for lesion in lesions), ignored, phases, 0.5, "paper", {"made": "by hand"}), mode="json")
+            tuple(to_measured(lesion, probabilities, grid) for lesion in lesions), ignored, phases, 0.5, "paper", {"made": "by hand"}, (NOTICE,)), mode="json")
 
 
 class ScriptedSaves(Saves):

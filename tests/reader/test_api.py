@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import numpy as np
 import pytest
-from scripted import ALPHA, BETA, LARGE, SECRET_NAME, SHAPE, SMALL, TINY, Reader, failed, from_nifti, make_grid, make_mask
+from scripted import ALPHA, BETA, LARGE, NOTICE, SECRET_NAME, SHAPE, SMALL, TINY, Reader, failed, from_nifti, make_grid, make_mask
 
 from lirads_keras.io.grids import same_grid
 from lirads_keras.io.nifti import write_nifti
@@ -65,6 +65,7 @@ def test_run_edit_next_switch_undo(served):
     ann.do("run")
     assert ann.state["stage"] == "characterised" and ann.state["components_ignored"] == 1 and ann.state["mask"]["by"] == "network"
     assert any("1 part(s) of the mask are too small" in notice for notice in ann.state["notices"])
+    assert ann.state["notices"][0] == NOTICE
     large, small = ann.state["lesions"]
     assert (large["lesion_id"], small["lesion_id"], large["largest_slice"], small["largest_slice"]) == ("P1", "P2", 1, 4)
     assert large["diameter_mm"] == pytest.approx(2 * np.hypot(12, 3) + 0.8) and large["centroid_zyx"] == [2.0, 11.0, 11.5]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scripted import ALPHA, BETA, LARGE, SMALL, Reader, failed
+from scripted import ALPHA, BETA, LARGE, NOTICE, SMALL, Reader, failed
 
 from lirads_keras.entities import Category, Feature
 from lirads_keras.io import dicom_results
@@ -71,6 +71,7 @@ def test_what_is_written_is_what_the_page_showed(served, given):
     assert np.array_equal(shown.array, expected) and set(volumes) == {"arterial", "portal_venous", "delayed"} and changed == ["P1", "P2"]
     content = json.loads((served.folder / "out" / saved["where"] / "report.json").read_text())
     assert (content["observer"], content["rules"], content["patient_id"], content["components_ignored"]) == ("Änn", "v2018", "alpha", 1)
+    assert content["notices"] == [NOTICE] and report.notices == (NOTICE,)
     rows = content["lesions"]
     assert rows[1]["overrides"] == ["LR-M"] and rows[1]["machine_category"] == "LR-3" and rows[0]["features"]["washout"] == {
         "probability": 0.25, "present": True, "by": "reader"} and "overlay" not in rows[0]
