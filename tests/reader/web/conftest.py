@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scripted import ScriptedJobs
 
 from lirads_keras.config import CohortSettings, read_profile
-from lirads_keras.entities import ENHANCED_PHASES
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition, write_series
@@ -54,14 +54,14 @@ def build_mask() -> np.ndarray:
     return np.any([np.linalg.norm((places - centre) * SPACING_MM, axis=-1) <= radius_mm for centre, radius_mm in LESIONS], axis=0)
 
 
-def _write_study(folder: Path, name: str) -> None:
+def _write_study(folder: Path, name: str, phases: tuple[Phase, ...] = ENHANCED_PHASES) -> None:
     settings = CohortSettings(patients_positive=1, patients_negative=1, matrix_px=64, pixel_spacing_mm=3, slices=16, slice_spacing_mm=5, seed=1)
     plan = build_cohort_table(settings)[0]
     affine = np.eye(4)
     affine[:3, :3] = _axes(name) * SPACING_MM
     affine[:3, 3] = -affine[:3, :3] @ (np.array(SHAPE) / 2)
     voxels = np.where(build_mask(), LESION, np.random.default_rng(3).normal(BODY, 25, SHAPE)).clip(0).astype(np.uint16)
-    for number, phase in enumerate(ENHANCED_PHASES):
+    for number, phase in enumerate(phases):
         write_series(folder / name / phase, plan, Acquisition(phase, 30.0 + 60 * number, voxels), affine, SPACING_MM, name, datetime(2012, 3, 6, 13, 56))
 
 
@@ -70,6 +70,7 @@ def page_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "studies"
     for name in ("axial", "coronal", "oblique"):
         _write_study(folder, name)
+    _write_study(folder, "no-delayed", (Phase.ARTERIAL, Phase.PORTAL_VENOUS))
     return folder
 
 

@@ -152,6 +152,19 @@ def test_a_job_shows_its_progress_and_can_be_cancelled(page_server, open_page, r
     reader.run()
 
 
+def test_a_study_without_a_delayed_phase_is_shown_read_and_drawn(page_server, open_page, reading) -> None:
+    page = open_page(page_server.url, reader="One")
+    reader = reading(page)
+    reader.open("no-delayed")
+    reader.run()
+    assert page.locator("#notices li").all_text_contents()[:2] == ["Lesions were segmented by hand.", "This study has no delayed phase."]
+    page.keyboard.press("p")
+    reader.drag((30, 30), (60, 30), phase="portal_venous")
+    page.get_by_role("button", name="Store mask").click()
+    page.wait_for_function("() => document.getElementById('strokes').hidden")
+    assert page_server.state("no-delayed")["stage"] == "mask_edited"
+
+
 def test_identity_is_shown_only_when_asked_for(page_server, open_page, reading) -> None:
     page = open_page(page_server.url, reader="One")
     reader = reading(page)
