@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from lirads_keras.entities import Phase, Series, find_grid_phase
 from lirads_keras.errors import InputError, Problem
@@ -19,21 +19,21 @@ def compute_study_hash(study_uid: str) -> str:
     return hashlib.sha256(study_uid.encode()).hexdigest()[:HASH_DIGITS]
 
 
-def write_trained_studies(record: Record, identity: str, series: Mapping[str, Mapping[Phase, Series]], fold_of: Mapping[str, int]) -> None:
+def write_trained_studies(record: Record, identity: str, fold_of: Mapping[str, int], series_of: Callable[[str], Mapping[Phase, Series]]) -> None:
     """Keeps the hash of each patient's study with the fold that tests it, unless the record was written under this identity.
 
     Args:
         record: of the run.
         identity: of the trainings.
-        series: of the patients who are trained on. NIfTI files name no study: nothing is kept, and later said, of them.
-        fold_of: test fold by patient.
+        fold_of: test fold of the patients who are trained on.
+        series_of: gives a patient's series. NIfTI files name no study: nothing is kept, and later said, of them.
 
     Raises:
-        InputError: a DICOM file that cannot be read.
+        InputError: as `series_of`, or a DICOM file that cannot be read.
     """
     if record.made_from(identity):
         return
-    uids = {patient_id: _read_study_uid(phases) for patient_id, phases in series.items()}
+    uids = {patient_id: _read_study_uid(series_of(patient_id)) for patient_id in fold_of}
     record.write(identity, fold_of_study={compute_study_hash(uid): fold_of[patient_id] for patient_id, uid in uids.items() if uid})
 
 
