@@ -82,7 +82,7 @@ def claim_folder(out: Path, call: dict[str, str]) -> None:
     if not isinstance(earlier, dict):
         raise InputError(Problem(str(path), "the options of an earlier call", f"a {type(earlier).__name__}"))
     other = [name for name in sorted({*earlier, *call}) if earlier.get(name) != call.get(name)]
-    # Another fold or variant has other weights, too: the option alone says it.
+    # Other networks or another variant have other weights, too: the option alone says it.
     told = [name for name in other if not name.startswith(CHECKSUM)] or other
     raise_if_any([Problem(f"--out {out}, {name}", f"{earlier.get(name)}, as in the earlier call (another --out otherwise)", f"{call.get(name)}")
                   for name in told])

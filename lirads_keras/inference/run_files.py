@@ -23,9 +23,9 @@ class RunFiles:
     """The chosen networks of a run.
 
     `networks` is "full", "ensemble" or "fold-K". `segmentation_weights` and `characterization_weights` are one file a network. `threshold` and
-    `minimum_volume_mm3`, below which a component is no lesion, are those that the segmentation network chose on its early-stopping patients; of several
-    networks the medians, of an even number of them the lower of the middle two, so that it is a value with which masks were scored. `trained_studies` are the
-    test folds by `compute_study_hash` of the studies that were trained on.
+    `minimum_volume_mm3`, below which a component is no lesion, are those of the segmentation network; of several networks the medians, of an even number of
+    them the lower of the middle two, so that each is one that was chosen from. `trained_studies` are the test folds by `compute_study_hash` of the studies that
+    were trained on.
     """
 
     run: RunFolder

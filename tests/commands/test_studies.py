@@ -105,7 +105,7 @@ def test_a_failed_study_is_told_at_the_end_and_done_again_next_time(folders, tmp
 
 
 def make_call(tmp_path, **options):
-    parsed = argparse.Namespace(**{"study": [Path("a")], "studies": None, "out": Path("x"), "command": print, "run": Path("runs/cpu"), "fold": None,
+    parsed = argparse.Namespace(**{"study": [Path("a")], "studies": None, "out": Path("x"), "command": print, "run": Path("runs/cpu"), "networks": "full",
                                    "phase_map": None} | options)
     weights = tmp_path / "model.keras"
     if not weights.exists():
@@ -117,7 +117,7 @@ def test_a_call_with_the_same_options_takes_the_folder_again(tmp_path):
     out = tmp_path / "out"
     claim_folder(out, make_call(tmp_path))
     claim_folder(out, make_call(tmp_path, study=[Path("b")], studies=Path("c"), out=Path("elsewhere")))
-    assert json.loads((out / CALL_FILE).read_text()).keys() == {"run", "fold", "phase_map", f"sha256 of {tmp_path / 'model.keras'}"}
+    assert json.loads((out / CALL_FILE).read_text()).keys() == {"run", "networks", "phase_map", f"sha256 of {tmp_path / 'model.keras'}"}
 
 
 def test_other_options_weights_or_phases_are_refused(tmp_path):
@@ -125,15 +125,15 @@ def test_other_options_weights_or_phases_are_refused(tmp_path):
     phase_map.write_text("delayed: {time_point: 0}")
     claim_folder(out, make_call(tmp_path, phase_map=phase_map))
     before = (out / CALL_FILE).read_bytes()
-    for change in ("fold", "weights", "phases"):
+    for change in ("networks", "weights", "phases"):
         if change == "weights":
             (tmp_path / "model.keras").write_bytes(b"other weights")
         if change == "phases":
             (tmp_path / "model.keras").write_bytes(b"weights")
             phase_map.write_text("delayed: {time_point: 1}")
         with pytest.raises(InputError) as caught:
-            claim_folder(out, make_call(tmp_path, phase_map=phase_map, fold=2 if change == "fold" else None))
-        assert len(caught.value.problems) == 1 and {"fold": "fold", "weights": "model.keras", "phases": "phases.yaml"}[change] in str(caught.value)
+            claim_folder(out, make_call(tmp_path, phase_map=phase_map, networks="fold-2" if change == "networks" else "full"))
+        assert len(caught.value.problems) == 1 and {"networks": "networks", "weights": "model.keras", "phases": "phases.yaml"}[change] in str(caught.value)
     assert (out / CALL_FILE).read_bytes() == before
 
 
@@ -142,5 +142,5 @@ def test_somebody_elses_folder_is_left_alone(tmp_path, name, content):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text(content)
     with pytest.raises(InputError):
-        claim_folder(tmp_path / "out", {"fold": "None"})
+        claim_folder(tmp_path / "out", {"networks": "full"})
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name] and (tmp_path / "out" / name).read_text() == content
