@@ -25,26 +25,37 @@ def test_every_results_table_is_written(smoke_run):
     assert names >= {f"{name}.csv" for name in TABLES} | {"cohort_montage.png", "figure_8.png", "figure_11.png"}
     lesions = pd.read_csv(smoke_run / "results" / "lesions.csv")
     categories = pd.read_csv(smoke_run / "results" / "categories.csv")
-    assert categories.groupby(["variant", "roi"]).size().eq(len(lesions)).all()
-    assert (categories["segmentation"].eq("delayed") == categories["roi"].eq("automatic_roi")).all()
+    rows = categories.groupby(["variant", "roi", "segmentation"], dropna=False).size()
+    assert rows.eq(len(lesions)).all() and len(rows) == 7 * 3
+    assert (categories["segmentation"].isin(["delayed", "three-phase"]) == categories["roi"].eq("automatic_roi")).all()
     assert categories["variant"].nunique() == 7
     features = pd.read_csv(smoke_run / "results" / "features.csv")
     assert set(features["variant"]) == {name for name in categories["variant"] if not name.startswith("direct-")}
     half = pd.read_csv(smoke_run / "results" / "half_split.csv")
-    assert half["variant"].nunique() == 7 and half.groupby(["variant", "roi"]).size().nunique() == 1 and len(half) < len(categories)
+    assert half["variant"].nunique() == 7 and len(half) < len(categories)
+    assert half.groupby(["variant", "roi", "segmentation"], dropna=False).size().nunique() == 1
     assert set(pd.read_csv(smoke_run / "results" / "seed_accuracy.csv")["n"]) == {len(lesions)}
     detection = pd.read_csv(smoke_run / "results" / "patient_detection.csv")
     assert detection["patient_id"].nunique() == 12 and set(detection["group"]) == {"positive", "negative"}
 
 
-def test_a_test_patient_is_never_among_those_that_its_fold_was_tuned_on(smoke_run):
+@pytest.mark.parametrize("variant", ["delayed", "three-phase"])
+def test_a_test_patient_is_never_among_those_that_its_fold_was_tuned_on(smoke_run, variant):
     fold_of = pd.read_csv(smoke_run / "results" / "patients.csv").set_index("patient_id")["fold"]
     for fold in range(3):
-        folder = smoke_run / "segmentation" / "delayed" / f"fold-{fold}"
-        tuned_on = set(json.loads((folder / "fold.json").read_text())["validation_patients"])
+        folder = smoke_run / "segmentation" / variant / f"fold-{fold}"
+        said = json.loads((folder / "fold.json").read_text())
+        tuned_on = {*said["stopping_patients"], *said["choice_patients"]}
         predicted = {path.stem for path in (folder / "predictions").iterdir()}
         assert predicted == set(fold_of.index[fold_of == fold])
         assert tuned_on and not tuned_on & predicted
+
+
+def test_networks_for_use_are_trained_on_all_patients(smoke_run):
+    for variant in ("segmentation/delayed", "segmentation/three-phase", "characterization/vgg16-adaptive"):
+        assert (smoke_run / variant / "full" / "model.keras").is_file()
+    fold_of_study = json.loads((smoke_run / "trained_studies.json").read_text())["fold_of_study"]
+    assert len(fold_of_study) == 9 and set(fold_of_study.values()) == {0, 1, 2}
 
 
 def test_the_report_begins_with_the_cohort(smoke_run):

@@ -11,7 +11,6 @@ from lirads_keras.preprocessing.segmentation_input import ScaledImage, read_segm
 from lirads_keras.preprocessing.slices import FixedSlices, stack_slices
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 
-# --- inference ---
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7, 100])
 def test_s_slices_give_s_stacks_with_replicated_edges(batch_size):
