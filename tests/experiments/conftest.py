@@ -17,11 +17,11 @@ from lirads_keras.preprocessing.store import write_stored_study  # noqa: E402
 
 @pytest.fixture(scope="session")
 def profile() -> Profile:
-    """The smoke profile at a matrix of 32 pixels, with two folds, three thresholds, two variants and no pre-trained trunk."""
+    """The smoke profile at a matrix of 32 pixels, with two folds, three thresholds, one segmentation and two characterisation variants, no trained trunk."""
     smoke = read_profile(EXPERIMENTS / "profiles" / "smoke.yaml")
     return smoke.model_copy(update={
         "preprocessing": smoke.preprocessing.model_copy(update={"matrix_px": 32}),
-        "segmentation": smoke.segmentation.model_copy(update={"training_crop_px": 32, "folds": 2}),
+        "segmentation": smoke.segmentation.model_copy(update={"variants": ("delayed",), "training_crop_px": 32, "folds": 2}),
         "characterization": smoke.characterization.model_copy(update={"variants": ("vgg16-adaptive", "vgg16-plain"), "weights": "random", "epochs": 1}),
         "lesions": smoke.lesions.model_copy(update={"thresholds": (0.3, 0.5, 0.7)}),
         "evaluation": smoke.evaluation.model_copy(update={"thresholds": (0.3, 0.5, 0.7), "pixel_thresholds": 3})})
