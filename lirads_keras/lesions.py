@@ -47,6 +47,11 @@ def drop_small_components(mask: np.ndarray, minimum_volume_mm3: float, voxel_mm3
     return kept[labels]
 
 
+def mark_lesions(probability: Volume, threshold: float, *, minimum_volume_mm3: float) -> np.ndarray:
+    """The mask (z, y, x), bool, of all lesions that `extract_lesions` finds."""
+    return drop_small_components(probability.array >= threshold, minimum_volume_mm3, probability.voxel_mm3)
+
+
 def extract_lesions(probability: Volume, threshold: float, *, minimum_volume_mm3: float) -> list[Lesion]:
     """Finds and measures the lesions of a prediction.
 

@@ -13,6 +13,9 @@ import pytest
 import yaml
 
 from lirads_keras.commands.predict import read_named_study
+from lirads_keras.inference.notices import TRAINED_ON
+from lirads_keras.io.trained_studies import compute_study_hash, read_trained_studies
+from lirads_keras.run import RunFolder
 
 LIRADS = [sys.executable, "-m", "lirads_keras"]
 
@@ -57,6 +60,8 @@ def test_predict_reports_a_virtual_study(smoke_run, virtual_study, tmp_path):
     report = json.loads(text)
     assert report["patient_id"] == "mine" and virtual_study.name not in text + finished.stdout + finished.stderr
     assert "Research use only" in report["notice"]
+    tested_in = read_trained_studies(RunFolder(smoke_run).trained_studies)[compute_study_hash(report["study_uid"])]
+    assert (TRAINED_ON in report["notices"]) == (tested_in != 0)
     assert report["versions"]["rules"] == "paper" and report["versions"]["characterisation variant"] == "vgg16-adaptive"
     for lesion in report["lesions"]:
         assert lesion["category"] in {"LR-3", "LR-4", "LR-5"} and lesion["category"] in lesion["reasons"]

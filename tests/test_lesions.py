@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lirads_keras.entities import Volume
-from lirads_keras.lesions import compute_diameter_mm, drop_small_components, extract_lesions, label_components, measure_lesions
+from lirads_keras.lesions import compute_diameter_mm, drop_small_components, extract_lesions, label_components, mark_lesions, measure_lesions
 
 
 def make_grid(array: np.ndarray, spacing_mm: tuple[float, float, float] = (4.0, 2.0, 2.0), origin: tuple[float, ...] = (10.0, 20.0, 30.0)) -> Volume:
@@ -101,6 +101,8 @@ def test_extract_measures_what_was_drawn() -> None:
     assert large.centroid_lps_mm == pytest.approx((10 + 2 * 3, 20 + 2 * 2.8, 30 + 4 * 1.6))
     assert large.mean_probability == pytest.approx((6 * 0.75 + 9 * 0.5) / 15)
     assert small.diameter_mm == pytest.approx(2 + 0.8) and small.largest_slice == 4
+    marked = mark_lesions(make_grid(probability), 0.5, minimum_volume_mm3=32)
+    assert marked.dtype == bool and marked.sum() == 15 + 2 and marked[large.bounding_box].sum() == 15
 
 
 def test_small_components_are_dropped() -> None:

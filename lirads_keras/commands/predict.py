@@ -117,12 +117,11 @@ def _write_objects(out: Path, study: Study, result: StudyResult, models: RunMode
     """The result as DICOM objects and as a page."""
     from lirads_keras.inference.report_page import write_report_page
     from lirads_keras.io.dicom_results import write_dicom_results
-    from lirads_keras.lesions import drop_small_components
+    from lirads_keras.lesions import mark_lesions
 
     write_dicom_results(out, study, result.probability, result.report.lesions, result.report.versions)
-    probability = result.probability
-    mask = probability.with_array(drop_small_components(probability.array >= models.threshold, models.minimum_volume_mm3, probability.voxel_mm3))
-    write_report_page(out / "report.html", result.report, result.volumes, mask, observer=None)
+    mask = mark_lesions(result.probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
+    write_report_page(out / "report.html", result.report, result.volumes, result.probability.with_array(mask), observer=None)
 
 
 def _with_options(profile: Profile, parsed: argparse.Namespace) -> Profile:

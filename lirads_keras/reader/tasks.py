@@ -16,7 +16,7 @@ from lirads_keras.inference.explanation import LesionExplanation, plot_explanati
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.io.grids import describe_grid, same_grid
 from lirads_keras.io.nifti import read_nifti
-from lirads_keras.lesions import drop_small_components, measure_lesions
+from lirads_keras.lesions import mark_lesions, measure_lesions
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.study import read_aligned_phases
@@ -153,8 +153,7 @@ class Tasks:
 
 
 def _make_mask(probability: Volume, models: RunModels) -> np.ndarray:
-    """The lesions of a prediction, bool (z, y, x)."""
-    return drop_small_components(probability.array >= models.threshold, models.minimum_volume_mm3, probability.voxel_mm3)
+    return mark_lesions(probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
 
 
 def _check_grid(found: Volume, expected: Volume) -> None:
