@@ -114,13 +114,18 @@ def test_no_study_at_the_path(smoke_run, tmp_path):
     assert not (tmp_path / "result").exists()
 
 
-def test_no_delayed_phase(smoke_run, virtual_study, tmp_path):
+def test_a_study_without_a_delayed_phase_is_read_by_the_variant_that_can(smoke_run, virtual_study, tmp_path):
     shutil.copytree(virtual_study, tmp_path / "study")
     for folder in (tmp_path / "study").iterdir():
         if "delayed" in folder.name:
             shutil.rmtree(folder)
-    assert refused(lirads("predict", tmp_path / "study", "--run", smoke_run, "--out", tmp_path / "result"), "delayed")
+    command = ["predict", tmp_path / "study", "--run", smoke_run, "--out", tmp_path / "result"]
+    assert refused(lirads(*command, "--segmentation", "delayed"), "the segmentation variant delayed reads, or --segmentation three-phase")
     assert not (tmp_path / "result").exists()
+    finished = lirads(*command)
+    assert finished.returncode == 0, finished.stderr
+    report = json.loads((tmp_path / "result" / "report.json").read_text())
+    assert report["versions"]["segmented phases"] == "arterial portal_venous" and "on the grid of the portal venous phase" in report["notices"][-1]
 
 
 def test_two_series_for_one_phase(smoke_run, virtual_study, tmp_path):
@@ -152,7 +157,7 @@ def test_a_run_without_weights(smoke_run, virtual_study, tmp_path):
     (tmp_path / "run").mkdir()
     shutil.copy(smoke_run / "profile.yaml", tmp_path / "run")
     finished = lirads("predict", virtual_study, "--run", tmp_path / "run", "--out", tmp_path / "result")
-    assert refused(finished, "segmentation/delayed/full/model.keras", "characterization/vgg16-adaptive/full/model.keras", "--networks ensemble")
+    assert refused(finished, "segmentation/three-phase/full/model.keras", "characterization/vgg16-adaptive/full/model.keras", "--networks ensemble")
     assert refused(lirads("predict", virtual_study, "--run", tmp_path / "absent", "--out", tmp_path / "result"), "absent")
     assert not (tmp_path / "result").exists()
 

@@ -51,9 +51,9 @@ def test_what_a_fold_chose_is_read_or_told(tmp_path):
         print(fold.threshold)
     with pytest.raises(InputError, match="expected the fold's validation Dice"):
         print(fold.validation_dice)
-    fold.write_choice("a", threshold=0.3, validation_dice=0.25, validation_patients=["P1"])
-    assert (fold.threshold, fold.validation_dice) == (0.3, 0.25)
-    fold.write_choice("a", threshold=0.3, validation_dice=None, validation_patients=[])
+    fold.write_choice("a", threshold=0.3, minimum_volume_mm3=250, validation_dice=0.25, choice_patients=["P1"])
+    assert (fold.cut, fold.validation_dice) == ((0.3, 250), 0.25)
+    fold.write_choice("a", threshold=0.3, minimum_volume_mm3=250, validation_dice=None)
     assert fold.validation_dice is None
 
 

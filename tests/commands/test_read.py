@@ -20,6 +20,7 @@ from lirads_keras.errors import InputError, Problem
 def run(tmp_path):
     """The files of a finished run, without anything in them."""
     profile = read_profile(Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml")
+    profile = profile.model_copy(update={"segmentation": profile.segmentation.model_copy(update={"variants": ("delayed",)})})
     return make_run(tmp_path / "runs" / "smoke", profile)
 
 

@@ -50,7 +50,7 @@ def run(tmp_path_factory) -> Path:
     """A run of two folds and one variant."""
     folder = tmp_path_factory.mktemp("run")
     content = yaml.safe_load(SMOKE.read_text())
-    content["segmentation"] |= {"folds": 2, "decoder_filters": [8, 8, 8, 8, 8]}
+    content["segmentation"] |= {"variants": ["delayed"], "folds": 2, "decoder_filters": [8, 8, 8, 8, 8]}
     content["characterization"]["variants"] = ["vgg16-adaptive"]
     (folder / "profile.yaml").write_text(yaml.safe_dump(content))
     profile: Profile = read_profile(folder / "profile.yaml")

@@ -47,8 +47,8 @@ def build_profile() -> Profile:
         "cohort": COHORT,
         "preprocessing": smoke.preprocessing.model_copy(update={"matrix_px": COHORT.matrix_px}),
         "segmentation": smoke.segmentation.model_copy(update={
-            "training_crop_px": COHORT.matrix_px, "width_factor": 0.25, "decoder_filters": (32, 24, 16, 16, 16), "augmentation": still,
-            "finetune": stage}),
+            "variants": ("delayed",), "training_crop_px": COHORT.matrix_px, "width_factor": 0.25, "decoder_filters": (32, 24, 16, 16, 16),
+            "augmentation": still, "finetune": stage}),
         "characterization": smoke.characterization.model_copy(update={"variants": ("vgg16-adaptive",)})})
 
 
