@@ -56,8 +56,15 @@ def _known_once(names: tuple[str, ...], registry: Mapping[str, Any]) -> tuple[st
     return names
 
 
+CohortShift = Literal["none", "shifted"]
+"""What a virtual cohort differs by from the one that networks are trained on (`phantom/shift.py`)."""
+
+
 class CohortSettings(Settings):
-    """The virtual cohort of MR studies (used when no manifest is given)."""
+    """The virtual cohort of MR studies (used when no manifest is given).
+
+    `shift` and `arterial_moved_s` are no part of the settings' digest and of what is written of them where they change nothing.
+    """
 
     patients_positive: PositiveInt = Field(111, description="HCC patients; §2.3")
     patients_negative: NonNegativeInt = Field(92, description="non-HCC patients; §2.3")
@@ -67,6 +74,11 @@ class CohortSettings(Settings):
     slice_spacing_mm: PositiveFloat = Field(description="Table 1: ≤ 4.4 for LAVA/THRIVE")
     slices_interpolated: PositiveInt | None = Field(None, description="slices that the acquired ones are interpolated to (300: §2.4); none: as acquired")
     seed: NonNegativeInt = Field(description="seed of the cohort")
+    shift: CohortShift = Field("none", exclude_if=lambda value: value == "none", description="shifted: scanner, kinetics, timing, noise and confounders of "
+                               "`phantom/shift.py`")
+    # Arterial phases are planned 20 to 45 s after the start of the injection, portal venous ones from 50 s on.
+    arterial_moved_s: Annotated[float, Field(ge=-15, le=10)] = Field(
+        0.0, exclude_if=lambda value: value == 0, description="the same patients with the arterial phase so much later than planned; negative: earlier")
 
     @model_validator(mode="after")
     def _check(self) -> CohortSettings:

@@ -17,6 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     build.add_argument("--out", type=Path, required=True, help="folder for the cohort; a build that was stopped goes on there")
     build.add_argument("--patients", type=parse_positive, help="so many of the cohort, both groups mixed (default: all); more may be asked for later")
     build.add_argument("--seed", type=parse_non_negative, help="of the cohort (default: the profile's)")
+    build.add_argument("--shifted", action="store_true", help="another scanner and kinetics, later phases, more noise and benign findings")
     build.add_argument("--jobs", type=parse_positive, default=os.cpu_count() or 1, help="processes (default: all cores)")
     build.set_defaults(command=_build_cohort)
 
@@ -26,11 +27,16 @@ def _build_cohort(parsed: argparse.Namespace) -> None:
 
     from lirads_keras.config import read_profile
     from lirads_keras.phantom.build import build_cohort
+    from lirads_keras.phantom.shift import SHIFTS
 
     check_out(parsed.out)
     settings = read_profile(parsed.profile).cohort
     if parsed.seed is not None:
         settings = settings.model_copy(update={"seed": parsed.seed})
+    if parsed.shifted:
+        settings = settings.model_copy(update={"shift": "shifted"})
+    if settings.shift != "none":
+        print(f"{settings.shift}: {SHIFTS[settings.shift]}")
     # The delay keeps the bar away from a complaint about the input.
     with tqdm(total=parsed.patients or settings.patients_positive + settings.patients_negative, unit="patient", delay=0.5) as bar:
         build_cohort(settings, parsed.out, jobs=parsed.jobs, progress=follow(bar), patients=parsed.patients)

@@ -11,6 +11,7 @@ from lirads_keras.phantom.grid import Grid
 from lirads_keras.phantom.lesion_shapes import ModelLesion, build_lesions
 from lirads_keras.phantom.liver import Liver, Vein, build_liver, build_veins
 from lirads_keras.phantom.shapes import Ellipsoid
+from lirads_keras.phantom.shift import UNSHIFTED, Shift
 
 FIELD_MARGIN_MM = 6.0
 GIANT_LESION_MM = 90.0
@@ -44,7 +45,7 @@ class Anatomy:
     texture_seed: int
 
 
-def build_anatomy(plan: PatientPlan, grid: Grid, rng: np.random.Generator) -> Anatomy:
+def build_anatomy(plan: PatientPlan, grid: Grid, rng: np.random.Generator, shift: Shift = UNSHIFTED) -> Anatomy:
     """Draws one patient whose liver holds the planned lesions; the grid only bounds the body and where lesions may lie."""
     largest = max((lesion.diameter_mm for lesion in plan.lesions), default=0.0)
     half_field = min(grid.shape[1] * grid.spacing_mm[1], grid.shape[2] * grid.spacing_mm[2]) / 2 - FIELD_MARGIN_MM
@@ -67,7 +68,7 @@ def build_anatomy(plan: PatientPlan, grid: Grid, rng: np.random.Generator) -> An
     gallbladder = next(organ.shape for organ in before if organ.tissue == "bile")
     return Anatomy(
         skin, muscle, cavity, float(rng.normal(84, 3)), behind, liver, before, build_veins(liver, rng),
-        build_confounders(plan, liver, gallbladder, fixed, lesions, rng), lesions,
+        build_confounders(plan, liver, gallbladder, fixed, lesions, rng, shift), lesions,
         fibrosis=float(rng.uniform(0.10, 0.35)) if plan.cirrhotic else 0.0, texture_seed=int(rng.integers(2 ** 31)))
 
 

@@ -19,6 +19,7 @@ from lirads_keras.phantom.parts import build_parts, claim_folder
 from lirads_keras.phantom.patient import build_patient
 from lirads_keras.phantom.realism import build_realism_table
 from lirads_keras.phantom.scan import check_field_of_view
+from lirads_keras.phantom.shift import SHIFTS, UNSHIFTED
 from lirads_keras.phantom.summary import build_summary_table
 from lirads_keras.progress import Progress
 
@@ -42,8 +43,9 @@ DESCRIPTION_COLUMNS = {
 def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress: Progress, patients: int | None = None) -> None:
     """Builds the virtual cohort with its manifests, or goes on where an earlier call was stopped.
 
-    Writes `cohort_table.json` first, then each patient (`dicom/`, `masks/`, `masks_true/`, and `records/<patient_id>.json` when it is
-    complete), then the tables that describe the cohort, `confounders.csv`, `lesions.csv`, `series.csv` and, last, `patients.csv`.
+    Writes `cohort_table.json` first, which tells by what a shifted cohort differs, then each patient (`dicom/`, `masks/`, `masks_true/`,
+    and `records/<patient_id>.json` when it is complete), then the tables that describe the cohort,
+    `confounders.csv`, `lesions.csv`, `series.csv` and, last, `patients.csv`.
 
     Args:
         settings: of the cohort.
@@ -60,7 +62,8 @@ def build_cohort(settings: CohortSettings, folder: Path, *, jobs: int, progress:
     _check(settings, patients, len(whole))
     table = whole if patients is None else choose_patients(whole, patients)
     claim_folder(folder, settings, len(table))
-    write_json(folder / "cohort_table.json", {"cohort": VIRTUAL_COHORT, "patients": [asdict(plan) for plan in whole]})
+    shifted = {} if SHIFTS[settings.shift] == UNSHIFTED else {"shift": asdict(SHIFTS[settings.shift])}
+    write_json(folder / "cohort_table.json", {"cohort": VIRTUAL_COHORT, **shifted, "patients": [asdict(plan) for plan in whole]})
     records = {plan.index: folder / "records" / f"{plan.patient_id}.json" for plan in table}
     build_parts("patient", build_patient, {plan.index: (plan, settings, folder, records[plan.index]) for plan in table}, records, jobs, progress)
     contents = [json.loads(records[plan.index].read_text(encoding="utf-8")) for plan in table]
@@ -86,7 +89,7 @@ def _check(settings: CohortSettings, patients: int | None, most: int) -> None:
 def _write_description(folder: Path, contents: list[dict[str, Any]], settings: CohortSettings) -> None:
     tables: dict[str, Any] = {
         "cohort_summary": build_summary_table(contents, settings),
-        "cohort_realism": build_realism_table(contents, settings.seed),
+        "cohort_realism": build_realism_table(contents, settings.seed, SHIFTS[settings.shift]),
         "contrast_curves": build_contrast_curves(),
         "reader_ceiling": [
             {"patient_id": content["patient"]["patient_id"], "dice_readers": content["measurements"]["dice_readers"]}

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from lirads_keras.config import CohortSettings
-from lirads_keras.phantom.signal import SCANNERS
+from lirads_keras.phantom.shift import SHIFTS
 
 DIAGNOSIS_POSITIVE = {
     "liver operation": 40, "puncture": 7, "transcatheter arterial chemoembolization": 43, "radiofrequency ablation": 4,
@@ -91,21 +91,22 @@ class PatientPlan:
 
 
 def build_cohort_table(settings: CohortSettings) -> tuple[PatientPlan, ...]:
-    """Plans every patient; the same settings give the same table."""
+    """Plans every patient; the same settings give the same table, and a shift moves scanners and times alone."""
+    shift = SHIFTS[settings.shift]
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(0,)))
     positives, negatives = settings.patients_positive, settings.patients_negative
     total = positives + negatives
     groups = np.array(["positive"] * positives + ["negative"] * negatives)
     methods = _spread(DIAGNOSIS_POSITIVE, positives, rng) + (_spread(DIAGNOSIS_NEGATIVE, negatives, rng) if negatives else [])
     sexes = _spread({"M": MEN_FRACTION, "F": 1 - MEN_FRACTION}, total, rng)
-    scanners = _spread({scanner.name: scanner.cohort_share for scanner in SCANNERS.values()}, total, rng)
+    scanners = _spread(shift.scanner_shares(), total, rng)
     agents = _spread(AGENT_FRACTION, total, rng)
     oblique = _spread({"yes": OBLIQUE_FRACTION, "no": 1 - OBLIQUE_FRACTION}, total, rng)
     ages = rng.permutation(_ages(total))
     weights = np.clip(rng.normal(67, 10, total), 45, 110).round()
     arrival = np.clip(rng.normal(15, 3, total), 10, 22).round(1)
-    arterial = np.clip(arrival + rng.normal(14, 3, total), 20, 40).round(1)
-    portal_venous = rng.uniform(50, 60, total).round(1)
+    arterial = (np.clip(arrival + rng.normal(14, 3, total), 20, 40) + shift.arterial_later_s).round(1)
+    portal_venous = (rng.uniform(50, 60, total) + shift.portal_venous_later_s).round(1)
     rates = rng.choice([2.5, 3.0], total)
     cirrhotic = rng.uniform(size=total) < np.array([CIRRHOTIC_FRACTION[group] for group in groups])
     lesions = _plan_lesions(positives, rng) + [()] * negatives
@@ -116,7 +117,7 @@ def build_cohort_table(settings: CohortSettings) -> tuple[PatientPlan, ...]:
             index=index, patient_id=f"VC-{index + 1:04d}", group=str(groups[row]), age_years=int(ages[row]), sex=sexes[row],
             weight_kg=float(weights[row]), cirrhotic=bool(cirrhotic[row]), diagnosis_method=methods[row], scanner=scanners[row],
             agent=agents[row], injection_rate_ml_s=float(rates[row]), oblique=oblique[row] == "yes", arrival_s=float(arrival[row]),
-            arterial_s=float(arterial[row]), portal_venous_s=float(portal_venous[row]), delayed_s=180.0, lesions=lesions[row])
+            arterial_s=float(arterial[row]), portal_venous_s=float(portal_venous[row]), delayed_s=180.0 + shift.delayed_later_s, lesions=lesions[row])
         for index, row in enumerate(rng.permutation(total)))
 
 

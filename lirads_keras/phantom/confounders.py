@@ -15,6 +15,7 @@ from lirads_keras.phantom.grid import Coordinates
 from lirads_keras.phantom.lesion_shapes import ModelLesion
 from lirads_keras.phantom.liver import Liver
 from lirads_keras.phantom.shapes import Ellipsoid, StarShape, Waves
+from lirads_keras.phantom.shift import UNSHIFTED, Shift
 
 CANDIDATES = 300
 CLEARANCE_MM = 3.0
@@ -75,13 +76,14 @@ class Confounder:
 
 def build_confounders(
         plan: PatientPlan, liver: Liver, gallbladder: Ellipsoid, keep_clear: tuple[Ellipsoid, ...], lesions: tuple[ModelLesion, ...],
-        rng: np.random.Generator) -> tuple[Confounder, ...]:
+        rng: np.random.Generator, shift: Shift = UNSHIFTED) -> tuple[Confounder, ...]:
     """Draws a patient's confounders, clear of the lesions and of one another."""
     found: list[Confounder] = []
     for kind in KINDS:
         # Focal fat has a stream of its own: what is drawn after the confounders does not depend on it.
         stream = rng.spawn(1)[0] if kind.landmarks else rng
         mean = kind.mean_positive if plan.group == "positive" else kind.mean_negative
+        mean *= shift.confounders
         count = 0 if kind.cirrhotic_only and not plan.cirrhotic else int(stream.poisson(mean))
         for _ in range(count):
             # Small ones are common: log-uniform sizes.

@@ -15,7 +15,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage
 
 from lirads_keras.entities import ENHANCED_PHASES, VIRTUAL_COHORT, Phase
 from lirads_keras.phantom.cohort import PatientPlan
-from lirads_keras.phantom.signal import ECHO_TIME_MS, FLIP_ANGLE_DEG, REPETITION_TIME_MS, SCANNERS, Scanner
+from lirads_keras.phantom.signal import SCANNERS, Scanner
 
 PROTON_MHZ_PER_T = 42.577
 DOSE_ML_PER_KG = 0.2
@@ -26,7 +26,9 @@ DESCRIPTIONS = {
     "GE MEDICAL SYSTEMS": {
         Phase.ARTERIAL: "LAVA ARTERIAL {seconds:.0f}s", Phase.PORTAL_VENOUS: "LAVA PORTAL VENOUS {seconds:.0f}s", Phase.DELAYED: "LAVA DELAYED {seconds:.0f}s"},
     "Philips Medical Systems": {Phase.ARTERIAL: "THRIVE arterial", Phase.PORTAL_VENOUS: "THRIVE portal", Phase.DELAYED: "THRIVE delayed"},
+    "SIEMENS": {Phase.ARTERIAL: "t1_vibe_tra arterial", Phase.PORTAL_VENOUS: "t1_vibe_tra portal venous", Phase.DELAYED: "t1_vibe_tra delayed"},
 }
+SEQUENCE_NAMES = {"GE MEDICAL SYSTEMS": "LAVA", "Philips Medical Systems": "THRIVE", "SIEMENS": "VIBE"}
 FIRST_SERIES_NUMBER = 7
 WINDOW_PERCENTILE = 99.5
 
@@ -153,11 +155,11 @@ def _fill_mr_image(dataset: Dataset, scanner: Scanner, matrix: tuple[int, ...]) 
     dataset.SequenceVariant = ["SP", "SK"]
     dataset.ScanOptions = "FS"
     dataset.MRAcquisitionType = "3D"
-    dataset.SequenceName = "LAVA" if scanner.manufacturer.startswith("GE") else "THRIVE"
-    dataset.RepetitionTime = _decimal(REPETITION_TIME_MS)
-    dataset.EchoTime = _decimal(ECHO_TIME_MS)
+    dataset.SequenceName = SEQUENCE_NAMES[scanner.manufacturer]
+    dataset.RepetitionTime = _decimal(scanner.sequence.repetition_time_ms)
+    dataset.EchoTime = _decimal(scanner.sequence.echo_time_ms)
     dataset.EchoTrainLength = 1
-    dataset.FlipAngle = _decimal(FLIP_ANGLE_DEG)
+    dataset.FlipAngle = _decimal(scanner.sequence.flip_angle_deg)
     dataset.NumberOfAverages = _decimal(1)
     dataset.ImagedNucleus = "1H"
     dataset.MagneticFieldStrength = _decimal(scanner.field_t)

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lirads_keras.phantom.cohort import PatientPlan
 from lirads_keras.phantom.kinetics import TISSUES, BolusInputs, Tissue, compute_concentration, compute_inputs
-from lirads_keras.phantom.signal import SCANNERS, compute_blood_signal, compute_tissue_signal
+from lirads_keras.phantom.shift import UNSHIFTED, Shift
+from lirads_keras.phantom.signal import SCANNERS, GradientEcho, compute_blood_signal, compute_tissue_signal
 
 LESION_JITTER = {"flow": 0.20, "volume": 0.06, "t1": 0.04}
 LIVER_JITTER = {"flow": 0.15, "volume": 0.05, "t1": 0.03}
@@ -53,23 +54,26 @@ class PatientKinetics:
     capsules: Mapping[str, Tissue]
     field_t: float
     agent: str
+    sequence: GradientEcho
 
     def signal(self, tissue: Tissue, times_s: np.ndarray) -> np.ndarray:
-        return compute_tissue_signal(tissue, self.inputs, times_s, self.field_t, self.agent)
+        return compute_tissue_signal(tissue, self.inputs, times_s, self.field_t, self.agent, self.sequence)
 
 
-def build_kinetics(plan: PatientPlan, rng: np.random.Generator) -> PatientKinetics:
-    """Jitters liver and lesions; a lesion is drawn again until some phase shows it."""
+def build_kinetics(plan: PatientPlan, rng: np.random.Generator, shift: Shift = UNSHIFTED) -> PatientKinetics:
+    """Jitters liver and lesions, these after they were shifted; a lesion is drawn again until some phase, at its planned time, shows it."""
+    scanner = SCANNERS[plan.scanner]
     base = PatientKinetics(
         compute_inputs(plan.arrival_s), TISSUES["cirrhotic_liver" if plan.cirrhotic else "normal_liver"].jittered(rng, **LIVER_JITTER),
-        {}, {}, SCANNERS[plan.scanner].field_t, plan.agent)
+        {}, {}, scanner.field_t, plan.agent, scanner.sequence)
     phases = acquisition_times(plan)[1:]
     liver = base.signal(base.liver, phases)
     lesions, capsules = {}, {}
     for lesion in plan.lesions:
-        best, best_contrast = TISSUES[lesion.tissue_class], -1.0
+        nominal = shift.of_lesion(TISSUES[lesion.tissue_class])
+        best, best_contrast = nominal, -1.0
         for _ in range(MOST_DRAWS):
-            tissue = TISSUES[lesion.tissue_class].jittered(rng, **LESION_JITTER)
+            tissue = nominal.jittered(rng, **LESION_JITTER)
             contrast = float(np.abs(1 - base.signal(tissue, phases) / liver).max())
             if contrast > best_contrast:
                 best, best_contrast = tissue, contrast
@@ -77,7 +81,7 @@ def build_kinetics(plan: PatientPlan, rng: np.random.Generator) -> PatientKineti
                 break
         lesions[lesion.lesion_id] = best
         capsules[lesion.lesion_id] = TISSUES["capsule"].jittered(rng, **LESION_JITTER)
-    return PatientKinetics(base.inputs, base.liver, lesions, capsules, base.field_t, base.agent)
+    return replace(base, lesions=lesions, capsules=capsules)
 
 
 def acquisition_times(plan: PatientPlan) -> np.ndarray:
@@ -100,7 +104,8 @@ def build_palette(kinetics: PatientKinetics, times_s: np.ndarray) -> Palette:
     }
     systemic = np.convolve(inputs.arterial, _transit(inputs.seconds))[:len(inputs.seconds)]
     bloods["caval_blood"] = (bloods["hepatic_blood"] + systemic) / 2
-    signals |= {name: compute_blood_signal(plasma, inputs, times_s, kinetics.field_t, kinetics.agent) for name, plasma in bloods.items()}
+    signals |= {name: compute_blood_signal(plasma, inputs, times_s, kinetics.field_t, kinetics.agent, kinetics.sequence)
+                for name, plasma in bloods.items()}
     signals["air"] = np.zeros(len(times_s))
     return Palette({name: values.astype(np.float32) for name, values in signals.items()}, np.ones(len(times_s), np.float32))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from lirads_keras.phantom.readers import Reading, build_consensus, read_lesion
 from lirads_keras.phantom.render import HAEMANGIOMA_FILL, compute_coverage, render
 from lirads_keras.phantom.scan import Scan, build_scan, interpolate_slices
 from lirads_keras.phantom.shapes import StarShape
+from lirads_keras.phantom.shift import SHIFTS, Shift
 from lirads_keras.phantom.signal import SCANNERS, add_rician_noise, build_coil_bias
 from lirads_keras.phantom.truth import FeatureMargins, measure_margins
 
@@ -57,15 +59,19 @@ def build_patient(plan: PatientPlan, settings: CohortSettings, folder: Path, rec
     shutil.rmtree(folder / "dicom" / plan.patient_id, ignore_errors=True)
     streams = {name: np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(1, plan.index, number))) for number, name in enumerate(STREAMS)}
     scan = build_scan(plan, settings, streams["scan"])
-    anatomy = build_anatomy(plan, scan.grid, streams["anatomy"])
-    palette = build_palette(build_kinetics(plan, streams["kinetics"]), acquisition_times(plan))
+    shift = SHIFTS[settings.shift]
+    anatomy = build_anatomy(plan, scan.grid, streams["anatomy"], shift)
+    kinetics = build_kinetics(plan, streams["kinetics"], shift)
+    # From here on the plan has the time at which the arterial phase is acquired; tissues were drawn for the planned one.
+    plan = replace(plan, arterial_s=round(plan.arterial_s + settings.arterial_moved_s, 1))
+    palette = build_palette(kinetics, acquisition_times(plan))
     day = FIRST_DAY + timedelta(days=int(streams["calendar"].integers(DAYS)))
     injection = day + timedelta(seconds=int(streams["calendar"].integers(8 * 3600, 17 * 3600)))
 
     enhancement, tissues, liver_points = measure_tissues(anatomy, palette)
     measurements: dict[str, Any] = {"liver_enhancement": enhancement, "tissues": tissues, "shift_mm": {}}
     series = []
-    for phase, seconds, motion, noisy in _acquire(plan, anatomy, palette, scan, streams):
+    for phase, seconds, motion, noisy in _acquire(plan, shift, anatomy, palette, scan, streams):
         if motion is None:
             measurements["liver_snr"] = measure_snr(noisy, scan, anatomy, liver_points)
         else:
@@ -93,11 +99,11 @@ def build_patient(plan: PatientPlan, settings: CohortSettings, folder: Path, rec
 
 
 def _acquire(
-        plan: PatientPlan, anatomy: Anatomy, palette: Palette, scan: Scan, streams: dict[str, np.random.Generator],
+        plan: PatientPlan, shift: Shift, anatomy: Anatomy, palette: Palette, scan: Scan, streams: dict[str, np.random.Generator],
 ) -> Iterator[tuple[Phase, float, Motion | None, np.ndarray]]:
     """Each phase, its time, how the organs had moved (None: not), and its noisy voxels as acquired (z, y, x) float32."""
     scanner = SCANNERS[plan.scanner]
-    snr = scanner.liver_snr * np.exp(streams["noise"].normal(0, SNR_SPREAD))
+    snr = shift.snr * scanner.liver_snr * np.exp(streams["noise"].normal(0, SNR_SPREAD))
     gain = float(snr * scanner.noise_sd / palette["liver"][-1])
     bias = build_coil_bias(scan.grid.coordinates(), streams["bias"])
     for number, (phase, seconds) in enumerate(zip(ENHANCED_PHASES, acquisition_times(plan)[1:], strict=True), start=1):

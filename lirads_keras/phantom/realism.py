@@ -19,7 +19,7 @@ from lirads_keras.phantom.literature import Published
 from lirads_keras.phantom.measurements import FINDINGS, ORGANS
 from lirads_keras.phantom.readers import MARGIN_NOISE_SD
 from lirads_keras.phantom.resampling import BOUNDS, Estimate, Resampler, Statistic, correlation_of, deviation_of, kappa_of, mean_of, quantile_of
-from lirads_keras.phantom.signal import SCANNERS
+from lirads_keras.phantom.shift import UNSHIFTED, Shift
 from lirads_keras.phantom.truth import CAPSULE_RATIO
 
 Record = dict[str, Any]
@@ -36,12 +36,13 @@ DIAMETER_UP_TO_MM = 20.0
 """Darnell's nodules are 20 mm or smaller."""
 
 
-def build_realism_table(records: Sequence[Record], seed: int) -> Rows:
+def build_realism_table(records: Sequence[Record], seed: int, shift: Shift = UNSHIFTED) -> Rows:
     """Rows of cohort_realism.csv, by kind of figure.
 
     Args:
         records: of all patients, as `build_patient` returns them.
         seed: of the draws.
+        shift: of the cohort; it says which scanners there are.
     """
     resampler = Resampler(len(records), seed)
     lesions: Items = [(number, lesion) for number, record in enumerate(records) for lesion in record["lesions"]]
@@ -49,7 +50,7 @@ def build_realism_table(records: Sequence[Record], seed: int) -> Rows:
     return [
         *_describe_enhancement(records, resampler), *_describe_tissues(measured, resampler), *_describe_lesion_signal(lesions, resampler),
         *_describe_washout(lesions, measured, resampler), *_describe_features(lesions, resampler), *_describe_categories(lesions, resampler),
-        *_describe_sizes(lesions, resampler), *_describe_readers(lesions, measured, resampler, seed), *_describe_scans(records, resampler)]
+        *_describe_sizes(lesions, resampler), *_describe_readers(lesions, measured, resampler, seed), *_describe_scans(records, resampler, shift)]
 
 
 def _row(quantity: str, group: str, phase: str, unit: str, estimate: Estimate, published: Published | None = None) -> dict[str, Any]:
@@ -186,9 +187,9 @@ def _expect_kappa(lesions: Items, feature: str, seed: int) -> Estimate:
     return Estimate(first.size, float(whole), float(low), float(high))
 
 
-def _describe_scans(records: Sequence[Record], resampler: Resampler) -> Rows:
+def _describe_scans(records: Sequence[Record], resampler: Resampler, shift: Shift) -> Rows:
     rows = []
-    for scanner in SCANNERS:
+    for scanner in shift.used_scanners():
         ratios = [(number, record["measurements"]["liver_snr"]) for number, record in enumerate(records)
                   if record["patient"]["scanner"] == scanner and record["measurements"]["liver_snr"] is not None]
         rows.append(_row("signal-to-noise ratio of the liver", scanner, "delayed", "", _estimate(resampler, ratios),

@@ -11,7 +11,8 @@ import numpy as np
 
 from lirads_keras.config import CohortSettings
 from lirads_keras.phantom.cohort import DIAGNOSIS_NEGATIVE, DIAGNOSIS_POSITIVE
-from lirads_keras.phantom.signal import ECHO_TIME_MS, REPETITION_TIME_MS, SCANNERS
+from lirads_keras.phantom.shift import SHIFTS
+from lirads_keras.phantom.signal import SCANNERS
 
 PAPER_RESULTS = Path(__file__).resolve().parents[2] / "data_manifests" / "paper_results.csv"
 """Of the checkout; a package that was installed without it leaves the paper's column empty."""
@@ -27,7 +28,8 @@ def build_summary_table(records: Sequence[dict[str, Any]], settings: CohortSetti
     """Rows of cohort_summary.csv in the paper's order; diameters are the simulated readers' consensus."""
     printed = _read_printed()
     rows = []
-    for item, quantity, level, value in (*_describe_patients(records), *_describe_sequence(settings), *_count_diagnoses(records)):
+    scanners = SHIFTS[settings.shift].used_scanners()
+    for item, quantity, level, value in (*_describe_patients(records, scanners), *_describe_sequence(settings), *_count_diagnoses(records)):
         paper, unit = printed.get((item, quantity, level), ("", ""))
         rows.append({
             "source": item.replace("§", "Section "), "item": f"{quantity}, {level}", "unit": unit, "paper": paper, "cohort": value})
@@ -42,7 +44,7 @@ def _read_printed() -> dict[tuple[str, str, str], tuple[str, str]]:
         return {(row["item"], row["quantity"], row["level"]): (row["value"], row["unit"]) for row in csv.DictReader(file)}
 
 
-def _describe_patients(records: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+def _describe_patients(records: Sequence[dict[str, Any]], names: Sequence[str]) -> Iterator[Figure]:
     patients = [record["patient"] for record in records]
     lesions = [lesion for record in records for lesion in record["lesions"]]
     groups, sexes, scanners = (Counter(patient[name] for patient in patients) for name in ("group", "sex", "scanner"))
@@ -69,7 +71,7 @@ def _describe_patients(records: Sequence[dict[str, Any]]) -> Iterator[Figure]:
         yield add("lesions smaller than 2 cm", "LR-3/4/5", f"{100 * np.mean(diameters < SMALL_MM / 10):.1f}")
     yield add("readers", "all", 2)
     yield add("scanners", "all", len(scanners))
-    for number, scanner in enumerate(SCANNERS, start=1):
+    for number, scanner in enumerate(names, start=1):
         yield add("scanner", str(number), f"{scanner}: {scanners[scanner]} of {len(patients)} patients")
     rates = [patient["injection_rate_ml_s"] for patient in patients]
     yield add("contrast injection rate", "minimum", f"{min(rates):g}")
@@ -82,9 +84,10 @@ def _describe_patients(records: Sequence[dict[str, Any]]) -> Iterator[Figure]:
 
 
 def _describe_sequence(settings: CohortSettings) -> Iterator[Figure]:
+    sequence = SCANNERS[SHIFTS[settings.shift].used_scanners()[0]].sequence
     for quantity, value in (
             ("section thickness", f"{settings.slice_spacing_mm:g}"), ("intersection gap", "0"), ("matrix", f"{settings.matrix_px} × {settings.matrix_px}"),
-            ("NEX", "1"), ("TR", f"{REPETITION_TIME_MS:g}"), ("TE", f"{ECHO_TIME_MS:g}")):
+            ("NEX", "1"), ("TR", f"{sequence.repetition_time_ms:g}"), ("TE", f"{sequence.echo_time_ms:g}")):
         yield "Table 1", quantity, SEQUENCE, value
 
 

@@ -53,3 +53,10 @@ def test_a_place_that_is_a_file_and_a_profile_that_is_not_there(profile: Path, t
     assert main(["cohort", "build", "--profile", str(tmp_path / "absent.yaml"), "--out", str(tmp_path / "cohort")]) == 2
     error = capsys.readouterr().err
     assert "taken" in error and "absent.yaml" in error and (tmp_path / "taken").read_text() == ""
+
+
+def test_a_shifted_cohort_is_told_to_be_one(profile: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cohort"
+    assert main(["cohort", "build", "--profile", str(profile), "--out", str(out), "--patients", "1", "--shifted", "--jobs", "1"]) == 0
+    assert "shifted: Shift(scanner='MAGNETOM Skyra 3.0T'" in capsys.readouterr().out
+    assert json.loads((out / "phantom.json").read_text())["settings"]["shift"] == "shifted"

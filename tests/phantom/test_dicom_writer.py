@@ -17,8 +17,9 @@ import SimpleITK as sitk
 
 from lirads_keras.config import CohortSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase
+from lirads_keras.io.phases import find_phase
 from lirads_keras.phantom.cohort import PatientPlan, build_cohort_table
-from lirads_keras.phantom.dicom_writer import Acquisition, build_uid, write_series
+from lirads_keras.phantom.dicom_writer import DESCRIPTIONS, SEQUENCE_NAMES, Acquisition, build_uid, write_series
 from lirads_keras.phantom.patient import _write_mask
 from lirads_keras.phantom.scan import Scan, build_scan
 from lirads_keras.phantom.signal import SCANNERS
@@ -120,7 +121,7 @@ def validate() -> Callable[[Path], str]:
     return run
 
 
-@pytest.mark.parametrize(("scanner", "phase"), list(zip(SCANNERS, (*ENHANCED_PHASES, Phase.ARTERIAL), strict=True)))
+@pytest.mark.parametrize(("scanner", "phase"), list(zip(SCANNERS, (*ENHANCED_PHASES, Phase.ARTERIAL, Phase.PORTAL_VENOUS), strict=True)))
 def test_dicom_validator_finds_no_error(tmp_path: Path, validate: Callable[[Path], str], scanner: str, phase: Phase) -> None:
     """Every scanner, straight, and oblique with interpolated slices."""
     for oblique in (False, True):
@@ -173,3 +174,9 @@ def test_cohort_series_share_study_and_frame(tiny_cohort: Path) -> None:
     for name in ("StudyInstanceUID", "FrameOfReferenceUID", "PatientID", "ImageOrientationPatient"):
         assert len({str(first[name].value) for first in firsts}) == 1
     assert len({first.SeriesInstanceUID for first in firsts}) == 3
+
+
+@pytest.mark.parametrize("manufacturer", sorted(DESCRIPTIONS))
+def test_every_description_tells_its_phase(manufacturer: str) -> None:
+    assert DESCRIPTIONS.keys() == SEQUENCE_NAMES.keys() == {scanner.manufacturer for scanner in SCANNERS.values()}
+    assert all(find_phase(description.format(seconds=30.0))[0] == phase for phase, description in DESCRIPTIONS[manufacturer].items())
