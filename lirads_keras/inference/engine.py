@@ -2,23 +2,20 @@
 from __future__ import annotations
 
 import statistics
-import warnings
-import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import numpy as np
 
 from lirads_keras.entities import HEAD_FEATURES, VIRTUAL_COHORT, FeatureProbabilities, Phase, Study, Volume
-from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
 from lirads_keras.inference.notices import list_notices
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.inference.segmentation import predict_slices
+from lirads_keras.inference.weights import load_weights
 from lirads_keras.preprocessing.segmentation_input import SegmentationInput
 from lirads_keras.provenance import compute_sha256, package_versions
 from lirads_keras.training.characterization import build_characterization_network
@@ -69,7 +66,7 @@ class RunModels:
         """
         total = np.zeros(given.grid.shape, np.float32)
         for weights in self.files.segmentation_weights:
-            _load(self.segmentation, weights)
+            load_weights(self.segmentation, weights)
             self.predictor.take_weights()
             for first, probability in predict_slices(self.predictor, given, self.files.profile.inference, batch_size=batch_size):
                 total[first:first + len(probability)] += probability
@@ -86,7 +83,7 @@ class RunModels:
             return []
         by_network = []
         for weights in self.files.characterization_weights:
-            _load(self.characterization, weights)
+            load_weights(self.characterization, weights)
             by_network.append(predict_features(self.characterization, images, present, self._mode))
         return [_mean(of_lesion) for of_lesion in zip(*by_network, strict=True)]
 
@@ -98,7 +95,7 @@ class RunModels:
         """
         total = np.zeros((*images.shape[:2], len(HEAD_FEATURES), *images.shape[2:4]), np.float32)
         for weights in self.files.characterization_weights if len(images) else ():
-            _load(self.characterization, weights)
+            load_weights(self.characterization, weights)
             total += compute_activation_maps(self.characterization, images, present, self._mode)
         return total / np.float32(len(self.files.characterization_weights))
 
@@ -137,18 +134,6 @@ def read_run_models(files: RunFiles) -> RunModels:
 
 def _yes_or_no(flag: bool) -> str:
     return "yes" if flag else "no"
-
-
-def _load(model: keras.Model, weights: Path) -> None:
-    try:
-        with warnings.catch_warnings():
-            # Of another network's file Keras warns layer by layer, and raises at the end.
-            warnings.simplefilter("ignore", UserWarning)
-            model.load_weights(weights)
-    # Keras passes on what zipfile and h5py raise, and tells other shapes by ValueError.
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        found = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise InputError(Problem(str(weights), "the weights of this run's network", found)) from error
 
 
 def _mean(by_network: tuple[FeatureProbabilities, ...]) -> FeatureProbabilities:
