@@ -10,8 +10,9 @@ import psutil
 from stages import find_lits
 
 from lirads_keras.config import Profile
+from lirads_keras.entities import ENHANCED_PHASES
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.variants import CHARACTERIZATION_VARIANTS, TRUNK_FORWARD_TFLOP_224
+from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, TRUNK_FORWARD_TFLOP_224
 
 FORWARD_TFLOP_512 = 0.147
 """One 512 × 512 slice through the ResNet-34 UNet++ with CBAM (counted, 26 M parameters)."""
@@ -49,17 +50,24 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     trained += variants * segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
     # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.
     predicted = variants * cohort.slices_written * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
+    # Both draws, and for networks of several phases the curves.
+    several = sum(len(SEGMENTATION_VARIANTS[name].phases) > 1 for name in segmentation.variants)
+    drawn, draws = 2 * sum(profile.draws.patients(cohort)), profile.draws
+    scanned_again = draws.curve_patients * len(draws.arterial_later_s) if several else 0
+    changed = draws.curve_patients * (2 * len(draws.moved_mm) + len(ENHANCED_PHASES))
+    predicted += cohort.slices_written * (variants * drawn + several * (changed + scanned_again))
     tflop = 3 * trained * per_window + predicted * per_slice
     crops = 3 * 174 * profile.characterization.epochs * segmentation.folds * len(profile.characterization.seeds)
     for variant in profile.characterization.variants:
         per_crop = TRUNK_FORWARD_TFLOP_224[CHARACTERIZATION_VARIANTS[variant].trunk]
         tflop += 3 * crops * per_crop * (profile.characterization.crop_px / 224) ** 2 * profile.characterization.width_factor ** 2
-    voxels = cohort.matrix_px ** 2 * cohort.slices_written * patients
+    kept = patients + drawn + scanned_again
+    voxels = cohort.matrix_px ** 2 * cohort.slices_written * kept
     # 3 phases as DICOM and in the store (2 bytes each), mask as a file and in the store, each variant's prediction (1 byte each); CT once more. On a
     # segmentation grid of another matrix the phases and the mask are stored again.
-    disk = voxels * (3 * 2 * 2 + 2 + variants) + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
+    disk = voxels * (3 * 2 * 2 + 2) + variants * voxels * patients / kept + profile.ct.patients * profile.ct.matrix_px ** 2 * profile.ct.slices * 6
     if profile.preprocessing.matrix_px != cohort.matrix_px:
-        disk += profile.preprocessing.matrix_px ** 2 * cohort.slices_written * patients * (3 * 2 + 1)
+        disk += profile.preprocessing.matrix_px ** 2 * cohort.slices_written * kept * (3 * 2 + 1)
     memory = 4 * 3 * cohort.matrix_px ** 2 * cohort.slices_written * 4
     return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
 

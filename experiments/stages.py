@@ -46,6 +46,7 @@ STAGES = {
     "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
                    without=("segmentation.variants", "lesions.minimum_overlap_iou")),
     "full": Stage("train_full.py", (), ("folds",)),
+    "draws": Stage("score_draws.py", ("draws",), ("full",)),
     "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions.minimum_overlap_iou", "characterization.crop_px",
                                             "characterization.margin_fraction", "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
@@ -53,7 +54,7 @@ STAGES = {
     "characterization": Stage("train_variants.py", ("characterization",), ("lesions", "trunks"),
                               without=("characterization.rules", "characterization.decision_threshold", "characterization.variants",
                                        "characterization.seeds", "characterization.half_split")),
-    "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization", "full")),
+    "results": Stage("export_results.py", ("segmentation.variants", "evaluation", "characterization"), ("characterization", "draws")),
     "report": Stage("render_report.py", (), ("results",)),
 }
 
@@ -140,6 +141,8 @@ class Plan:
             asked = self.trunks
         elif stage in ("folds", "full"):
             asked = (*self.segmentations, self.profile.workflow.jobs)
+        elif stage == "draws":
+            asked = self.segmentations
         elif stage == "characterization":
             asked = (*characterization.variants, *characterization.seeds, *(["half"] if characterization.half_split else []), self.profile.workflow.jobs)
         return " ".join(map(str, (self.digests[stage], *asked)))

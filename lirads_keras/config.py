@@ -60,6 +60,10 @@ CohortShift = Literal["none", "shifted"]
 """What a virtual cohort differs by from the one that networks are trained on (`phantom/shift.py`)."""
 
 
+ArterialShift = Annotated[float, Field(ge=-15, le=10)]
+"""Seconds; arterial phases are planned 20 to 45 s after the start of the injection, portal venous ones from 50 s on."""
+
+
 class CohortSettings(Settings):
     """The virtual cohort of MR studies (used when no manifest is given).
 
@@ -76,8 +80,7 @@ class CohortSettings(Settings):
     seed: NonNegativeInt = Field(description="seed of the cohort")
     shift: CohortShift = Field("none", exclude_if=lambda value: value == "none", description="shifted: scanner, kinetics, timing, noise and confounders of "
                                "`phantom/shift.py`")
-    # Arterial phases are planned 20 to 45 s after the start of the injection, portal venous ones from 50 s on.
-    arterial_moved_s: Annotated[float, Field(ge=-15, le=10)] = Field(
+    arterial_moved_s: ArterialShift = Field(
         0.0, exclude_if=lambda value: value == 0, description="the same patients with the arterial phase so much later than planned; negative: earlier")
 
     @model_validator(mode="after")
@@ -295,6 +298,29 @@ class EvaluationSettings(Settings):
     pixel_thresholds: Annotated[int, Field(ge=2)] = Field(21, description="evenly spaced thresholds on [0, 1] of pixel_counts.csv")
 
 
+class DrawSettings(Settings):
+    """Further virtual cohorts, on which the network of all patients is scored; none of it is in the paper: our choice.
+
+    The *fresh draw* has the cohort's settings and another seed, the *shifted draw* differs by `phantom/shift.py`. Some patients of the fresh draw are scored
+    with a phase moved, missing or acquired at another time, by networks of several phases.
+    """
+
+    fresh_seed: NonNegativeInt = Field(description="of the fresh draw; not the cohort's")
+    shifted_seed: NonNegativeInt = Field(description="of the shifted draw; not the cohort's, nor the fresh draw's")
+    patients_positive: PositiveInt | None = Field(None, description="of each draw; none: as many as the cohort")
+    patients_negative: NonNegativeInt | None = Field(None, description="of each draw; none: as many as the cohort")
+    curve_patients: PositiveInt = Field(description="of the fresh draw, both groups mixed")
+    moved_mm: Annotated[tuple[NonNegativeFloat, ...], AfterValidator(lambda values: _each_once("moved_mm", values))] = Field(
+        (0.0, 3.0, 6.0, 10.0, 15.0), description="distances by which the arterial, then the portal venous phase lies off the delayed one")
+    arterial_later_s: Annotated[tuple[ArterialShift, ...], AfterValidator(lambda values: _each_once("arterial_later_s", values))] = Field(
+        (-10.0, -5.0, 5.0, 10.0), description="times by which the arterial phase is later than planned; negative: earlier")
+
+    def patients(self, cohort: CohortSettings) -> tuple[int, int]:
+        """Positive and negative patients of each draw."""
+        return (cohort.patients_positive if self.patients_positive is None else self.patients_positive,
+                cohort.patients_negative if self.patients_negative is None else self.patients_negative)
+
+
 class WorkflowSettings(Settings):
     """How the workflow spreads over the machine; changes no result."""
 
@@ -322,6 +348,7 @@ class Profile(Settings):
     lesions: LesionSettings
     characterization: CharacterizationSettings
     evaluation: EvaluationSettings
+    draws: DrawSettings
     workflow: WorkflowSettings
 
     @model_validator(mode="after")
@@ -330,6 +357,11 @@ class Profile(Settings):
             raise ValueError("segmentation.training_crop_px is larger than preprocessing.matrix_px")
         if not set(self.lesions.thresholds) <= set(self.evaluation.thresholds):
             raise ValueError(f"lesions.thresholds are among evaluation.thresholds, where masks are scored, not {', '.join(map(str, self.lesions.thresholds))}")
+        seeds = (self.cohort.seed, self.draws.fresh_seed, self.draws.shifted_seed)
+        if len(set(seeds)) < len(seeds):
+            raise ValueError(f"cohort.seed, draws.fresh_seed and draws.shifted_seed differ from each other, not {', '.join(map(str, seeds))}")
+        if self.draws.curve_patients > (patients := sum(self.draws.patients(self.cohort))):
+            raise ValueError(f"draws.curve_patients are some of the fresh draw's {patients} patients, not {self.draws.curve_patients}")
         return self
 
 

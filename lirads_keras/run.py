@@ -2,6 +2,9 @@
 
     profile.yaml provenance.json inputs.json trained_studies.json checksums.json MODEL_CARD.md
     store/<patient>/ store-ct/<volume>/                            preprocessed volumes
+    draws/<part>/store/<patient>/                                  the same of further virtual cohorts
+    draws/<part>/scores/<variant>/<patient>.json                   what the network on all patients finds in them
+    draws/scores.csv                                               all of it in one table
     segmentation/pretrain/                                         the network that was trained on CT
     segmentation/<variant>/fold-<k>/                               one network a fold, and what it says of its test patients
     characterization/crops/                                        the regions and their crops
@@ -130,6 +133,25 @@ class CropsFolder:
 
 
 @dataclass(frozen=True)
+class DrawFolder:
+    """Of a further virtual cohort, or some patients of one: what was stored of its patients and how the run's networks fare on them."""
+
+    path: Path
+
+    @property
+    def stores(self) -> Path:
+        return self.path / "store"
+
+    def store(self, patient_id: str) -> Path:
+        """A patient's preprocessed volumes."""
+        return self.stores / patient_id
+
+    def score(self, variant: str, patient_id: str) -> Record:
+        """What a segmentation variant's network found in a patient, under each condition."""
+        return Record(self.path / "scores" / variant / f"{patient_id}.json")
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """Where a run keeps what; nothing is made or read before it is asked for."""
 
@@ -219,6 +241,14 @@ class RunFolder:
     def full(self, variant: str) -> NetworkFolder:
         """The network of a variant that is trained on all patients."""
         return NetworkFolder(self._of_variant(variant) / "full")
+
+    def draw(self, part: str) -> DrawFolder:
+        return DrawFolder(self.path / "draws" / part)
+
+    @property
+    def draw_scores(self) -> Path:
+        """Of all patients of all draws, and of the run's own."""
+        return self.path / "draws" / "scores.csv"
 
     def prediction(self, variant: str, fold: int, patient_id: str) -> Path:
         """As `NetworkFolder.prediction`, of the first seed."""

@@ -105,6 +105,12 @@ def test_a_setting_that_there_was_is_refused_with_what_does_its_work(tmp_path):
     ({"characterization": {"formula": {"classes": 3, "images_per_class": 2, "epochs": 1, "batch_size": 8, "learning_rate": 0.1, "seed": 1}}},
      "hold a full batch of 8, not 6"),
     ({"preprocessing": {"background_cutoff": float("nan")}}, "finite number"),
+    ({"draws": {"fresh_seed": 2023}}, "differ from each other, not 2023, 2023, 4002"),
+    ({"draws": {"shifted_seed": 4001}}, "differ from each other, not 2023, 4001, 4001"),
+    ({"draws": {"curve_patients": 4}}, "some of the fresh draw's 3 patients, not 4"),
+    ({"draws": {"curve_patients": 13, "patients_positive": None, "patients_negative": None}}, "some of the fresh draw's 12 patients, not 13"),
+    ({"draws": {"moved_mm": [3, 3]}}, "each once"),
+    ({"draws": {"arterial_later_s": [30]}}, "less than or equal to 10"),
 ])
 def test_settings_that_cannot_work_are_refused(tmp_path, sections, words):
     with pytest.raises(InputError, match=words):

@@ -52,6 +52,7 @@ def with_setting(profile: Profile, dotted: str, value) -> Profile:
     ("segmentation.pretrain.epochs", 1000, {"hours"}),
     ("segmentation.finetune.samples_per_epoch", 10**6, {"hours"}),
     ("segmentation.folds", 20, {"hours"}),
+    ("draws.patients_positive", 222, {"hours", "disk_gb"}),
     ("characterization.epochs", 1000, {"hours"}),
     ("characterization.seeds", (1, 2, 3, 4), {"hours"}),
     ("characterization.crop_px", 448, {"hours"}),
@@ -60,6 +61,17 @@ def test_more_costs_more(paper, setting, value, what):
     before, after = (estimate_cost(profile, 1.0) for profile in (paper, with_setting(paper, setting, value)))
     assert {name for name in before if after[name] > before[name]} == what
     assert all(after[name] >= before[name] for name in before)
+
+
+def test_curves_cost_where_a_network_has_several_phases(paper):
+    """60 patients: two phases by five distances and each of three missing; and scanned again at four times, as files and in the store."""
+    plain = with_setting(paper, "segmentation.variants", ("delayed", "three-phase"))
+    none = with_setting(plain, "draws.curve_patients", 1)
+    few, many = estimate_cost(none, 1.0), estimate_cost(plain, 1.0)
+    assert (many["hours"] - few["hours"]) * 3600 == pytest.approx(59 * 48 * (2 * 5 + 3 + 4) * 0.147)
+    assert many["disk_gb"] - few["disk_gb"] == pytest.approx(59 * 4 * 14 * 512 * 512 * 48 / 1e9)
+    alone = [estimate_cost(with_setting(paper, "draws.curve_patients", count), 1.0) for count in (1, 60)]
+    assert alone[0] == alone[1]
 
 
 def test_fewer_variants_and_a_faster_machine_cost_less(paper):
@@ -74,24 +86,26 @@ def test_profiles_rise_in_cost(paper):
 
 
 def test_the_paper_profile_against_a_hand_count(paper):
-    """40 × 4000 + 9 × 60 × 4000 windows of 512² are trained on, 48 × (203 + 9 × 0.1 × 111) slices predicted; 522 crops × 50 epochs × 9 folds × 3 seeds go
-    through five VGG16 (two with heads, three direct) and two ResNet-50. 203 patients have three phases of 2 bytes twice and 3 bytes more, 131 CT volumes
-    6 bytes."""
-    tflop = 3 * (40 + 9 * 60) * 4000 * 0.147 + 48 * (203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
+    """40 × 4000 + 9 × 60 × 4000 windows of 512² are trained on, 48 × (203 + 9 × 0.1 × 111) slices predicted, and those of two draws of 203; 522 crops ×
+    50 epochs × 9 folds × 3 seeds go through five VGG16 (two with heads, three direct) and two ResNet-50. 609 patients have three phases of 2 bytes twice and
+    2 bytes more, 203 of them a prediction of 1 byte, 131 CT volumes 6 bytes."""
+    tflop = 3 * (40 + 9 * 60) * 4000 * 0.147 + 48 * (3 * 203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
     cost = estimate_cost(paper, 20.0)
     assert cost["hours"] == pytest.approx(tflop / 20 / 3600)
-    assert cost["disk_gb"] == pytest.approx((203 * 15 + 131 * 6) * 512 * 512 * 48 / 1e9)
+    assert cost["disk_gb"] == pytest.approx((609 * 14 + 203 + 131 * 6) * 512 * 512 * 48 / 1e9)
 
 
 def test_training_alone_is_the_counted_operations(paper):
-    """One patient, one window a step and no crops to speak of: three forward passes of 0.147 TFLOP each, and prediction of 44 slices in one of two folds."""
+    """One patient, one window a step and no crops to speak of: three forward passes of 0.147 TFLOP each, and prediction of 44 slices in one of two folds,
+    and of a patient of either draw."""
     profile = paper
     for setting, value in {
             "cohort.patients_positive": 1, "cohort.patients_negative": 0, "cohort.slices": 44, "segmentation.folds": 2, "segmentation.validation_fraction": 0.5,
             "segmentation.pretrain.epochs": 1, "segmentation.pretrain.samples_per_epoch": 10, "segmentation.finetune.epochs": 1,
-            "segmentation.finetune.samples_per_epoch": 5, "characterization.variants": ()}.items():
+            "segmentation.finetune.samples_per_epoch": 5, "characterization.variants": (),
+            "draws.patients_positive": 1, "draws.patients_negative": 0, "draws.curve_patients": 1}.items():
         profile = with_setting(profile, setting, value)
-    assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 2 * 5) + 44 * (1 + 2 * 0.5)))
+    assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 2 * 5) + 44 * (1 + 2 * 0.5 + 2)))
 
 
 def count_multiplications(stem) -> int:

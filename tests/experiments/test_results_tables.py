@@ -89,6 +89,10 @@ EXAMPLES = {
          "columns_px": 80, "channels": 16, "parameters": 11664}],
     "diagram_edges": [
         {"figure": "unet_plus_plus", "source": source, "target": "x[0, 1]", "kind": kind} for source, kind in (("x[1, 0]", "up"), ("x[0, 0]", "skip"))],
+    "draws": [
+        {"draw": "fresh", "condition": condition, "amount": amount, "segmentation": "three-phase", "draw_patient_id": "VC-0001", "group": "positive",
+         "dice": 0.125, "n_reference": 2, "n_detected": 1, "n_predicted": 3, "n_matched": 1}
+        for condition, amount in (("arterial_moved", 10.0), ("arterial_moved", 3.0), ("as_acquired", None))],
     "run": [{"key": key, "value": value} for key, value in {
         "run": "runs/cpu", "cohort": "virtual cohort", "profile": "cpu", "commit": "", "dirty": None, "seed": 2023, "folds": 9,
         "segmentation": "delayed three-phase", "rules": "paper", "decision_threshold": 0.5, "python": "3.11.2", "tensorflow": "2.21.0",

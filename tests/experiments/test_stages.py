@@ -72,6 +72,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("characterization.decision_threshold", 0.4, "results"),
     ("characterization.variants", ("vgg16-plain",), "results"),
     ("evaluation.pixel_thresholds", 5, "results"),
+    ("draws.fresh_seed", 7, "draws"), ("draws.moved_mm", (0.0, 20.0), "draws"),
     ("name", "mine", None),
     ("workflow.jobs", 1, None),
     ("workflow.expected_seconds", {}, None),
@@ -145,6 +146,10 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("lirads_keras/evaluation/lesion_choice.py", ("folds",)),
     ("lirads_keras/inference/openvino_predictor.py", ("folds",)),
     ("lirads_keras/preprocessing/crops.py", ("lesions",)),
+    ("lirads_keras/preprocessing/moved_phase.py", ("draws",)),
+    ("lirads_keras/evaluation/conditions.py", ("draws",)),
+    ("lirads_keras/network_scorer.py", ("draws",)),
+    ("experiments/score_draws.py", ("draws",)),
     ("lirads_keras/losses/adaptive.py", ("characterization",)),
     ("lirads_keras/preprocessing/formula_images.py", ("trunks",)),
     ("lirads_keras/training/direct.py", ("characterization",)),
@@ -381,6 +386,7 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 @pytest.mark.parametrize("stage, setting, value", [
     ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3), ("folds", "segmentation.variants", ("delayed", "three-phase")),
+    ("draws", "segmentation.variants", ("delayed",)),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])
 def test_a_part_that_stood_for_others_is_not_done(plan, stage, setting, value):

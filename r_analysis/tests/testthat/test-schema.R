@@ -5,7 +5,7 @@ test_that("the schema has the files and columns of the results", {
     "pixel_counts.csv", "lesion_detection.csv", "patient_detection.csv", "features.csv", "categories.csv",
     "training_history.csv", "fold_choices.csv", "baseline_segmentation.csv", "surface.csv", "pretrain_dice.csv",
     "cohort_summary.csv", "cohort_realism.csv", "contrast_curves.csv", "reader_ceiling.csv", "seed_accuracy.csv",
-    "half_split.csv", "durations.csv", "diagram_nodes.csv", "diagram_edges.csv"
+    "half_split.csv", "durations.csv", "diagram_nodes.csv", "diagram_edges.csv", "draws.csv"
   ))
   # A file is optional as a whole.
   expect_true(all(tapply(schema$optional, schema$file, function(x) length(unique(x))) == 1))
