@@ -386,7 +386,7 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 @pytest.mark.parametrize("stage, setting, value", [
     ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3), ("folds", "segmentation.variants", ("delayed", "three-phase")),
-    ("draws", "segmentation.variants", ("delayed",)),
+    ("draws", "segmentation.variants", ("delayed", "three-phase")),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])
 def test_a_part_that_stood_for_others_is_not_done(plan, stage, setting, value):
