@@ -14,6 +14,7 @@ from lirads_keras.phantom.grid import Grid
 from lirads_keras.phantom.kinetics import TISSUES, compute_inputs
 from lirads_keras.phantom.palette import Palette, PatientKinetics, acquisition_times, build_kinetics, build_palette, with_parenchyma_marker
 from lirads_keras.phantom.render import compute_coverage, render
+from lirads_keras.phantom.signal import LAVA_THRIVE
 from lirads_keras.phantom.truth import CAPSULE_ABSENT_MARGIN, measure_margins
 
 GRID = Grid.centred((44, 160, 160), (4.4, 2.4, 2.4))
@@ -28,7 +29,7 @@ def make_patient(tissue_class: str, diameter_mm: float, capsule_mm: float = 0.0)
     anatomy = build_anatomy(plan, GRID, np.random.default_rng(11))
     anatomy = replace(anatomy, confounders=(), veins=(), fibrosis=0.0, lesions=tuple(replace(lesion, necrosis=0.0) for lesion in anatomy.lesions))
     kinetics = PatientKinetics(
-        compute_inputs(15.0), TISSUES["cirrhotic_liver"], {"L1": TISSUES[tissue_class]}, {"L1": TISSUES["capsule"]}, 3.0, "Gd-DTPA")
+        compute_inputs(15.0), TISSUES["cirrhotic_liver"], {"L1": TISSUES[tissue_class]}, {"L1": TISSUES["capsule"]}, 3.0, "Gd-DTPA", LAVA_THRIVE)
     palette = build_palette(kinetics, acquisition_times(plan))
     return anatomy, Palette(palette.signals, np.zeros(4, np.float32))
 
