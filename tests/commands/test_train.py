@@ -77,8 +77,9 @@ def test_a_label_is_trained_cross_validated_and_reported(manifest: Path, tmp_pat
     for fold in (0, 1):
         record = json.loads((tmp_path / "run" / "segmentation" / "delayed" / f"fold-{fold}" / "fold.json").read_text())
         tested = set(table.loc[table["fold"] == fold, "patient_id"])
-        # Nobody is tested by a network that was tuned on him, and nobody without the label is trained on.
-        assert record["validation_patients"] and not tested & set(record["validation_patients"]) and "P0" not in record["validation_patients"]
+        # Nobody is tested by a network that was tuned on him, and somebody with the label is among those that it was tuned on.
+        for tuned_on in (record["stopping_patients"], record["choice_patients"]):
+            assert set(tuned_on) - {"P0"} and not tested & set(tuned_on)
 
     # The same command goes on: what is finished is not made again, what is missing is, and the numbers stay.
     weights = tmp_path / "run" / "segmentation" / "delayed" / "fold-0" / "model.keras"

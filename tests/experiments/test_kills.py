@@ -1,4 +1,4 @@
-"""Ten random `kill -9` across stages 1 and 2: the run that went on ends with the same bits as the one that was left alone."""
+"""Ten random `kill -9` across the stages of segmentation: the run that went on ends with the same bits as the one that was left alone."""
 from __future__ import annotations
 
 import contextlib
@@ -18,11 +18,14 @@ import numpy as np
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-KILLS = {"pretrain": 4, "folds": 6}
-SCRIPTS = {"pretrain": [["pretrain.py"]], "folds": [["train_folds.py", "--part", "0"], ["train_folds.py", "--part", "1"]]}
+KILLS = {"pretrain": 3, "folds": 5, "full": 2}
+SCRIPTS = {"pretrain": [["pretrain.py"]], "folds": [["train_folds.py", "--part", "0"], ["train_folds.py", "--part", "1"]],
+           "full": [["train_full.py", "--part", "0"], ["train_full.py", "--part", "1"]]}
 """What runs side by side, and is killed together."""
-RECORDS = {"pretrain": "pretrain.json", "folds": "folds-0.json"}
-FOLDERS = {"pretrain": ["pretrain"], "folds": ["delayed/fold-0", "delayed/fold-1", "delayed/fold-2"]}
+RECORDS = {"pretrain": "pretrain.json", "folds": "folds-0.json", "full": "full-0.json"}
+VARIANTS = ("delayed", "three-phase")
+FOLDERS = {"pretrain": ["pretrain"], "folds": [f"{variant}/fold-{fold}" for variant in VARIANTS for fold in range(3)],
+           "full": [f"{variant}/full" for variant in VARIANTS]}
 SEED = 5
 
 
