@@ -1,6 +1,7 @@
 """Environment of every test, and the rule that where the tests decide, nothing is skipped for want of a program or of data."""
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,12 @@ def smoke_run(tmp_path_factory, worker_id) -> Path:
             assert workflow.returncode == 0, f"{out}\n{err}\n{(folder / 'runs' / 'smoke' / 'workflow.log').read_text()[-5000:]}"
             (folder / "finished").touch()
     return folder / "runs" / "smoke"
+
+
+def cohort_of(run: Path) -> Path:
+    """The folder of a run's own virtual cohort; its further draws stand beside it."""
+    inputs = json.loads((run / "inputs.json").read_text())
+    return Path(inputs["data"]) / "cohorts" / inputs["digests"]["cohort"]
 
 
 def results_of(run: Path) -> dict[str, bytes]:

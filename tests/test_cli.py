@@ -17,6 +17,9 @@ from lirads_keras.inference.notices import TRAINED_ON
 from lirads_keras.io.trained_studies import compute_study_hash, read_trained_studies
 from lirads_keras.run import RunFolder
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from conftest import cohort_of  # noqa: E402
+
 LIRADS = [sys.executable, "-m", "lirads_keras"]
 
 
@@ -33,8 +36,7 @@ def refused(finished: subprocess.CompletedProcess, *words: str) -> bool:
 @pytest.fixture(scope="module")
 def virtual_study(smoke_run) -> Path:
     """All DICOM files of a virtual patient with lesions, phases in their own folders."""
-    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
-    return sorted(cohort.glob("*/dicom/*"))[0]
+    return sorted((cohort_of(smoke_run) / "dicom").iterdir())[0]
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +181,8 @@ def test_cohort_build_is_the_cohort_of_the_workflow(smoke_run, tmp_path):
     profile = Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml"
     finished = lirads("cohort", "build", "--profile", profile, "--out", tmp_path / "cohort", "--jobs", 2)
     assert finished.returncode == 0, finished.stderr
-    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
-    of_run = next(folder for folder in cohort.iterdir() if (folder / "patients.csv").is_file())
     for table in ("patients.csv", "series.csv", "lesions.csv"):
-        assert (tmp_path / "cohort" / table).read_bytes() == (of_run / table).read_bytes()
+        assert (tmp_path / "cohort" / table).read_bytes() == (cohort_of(smoke_run) / table).read_bytes()
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,9 @@ from lirads_keras.phantom.scan import build_scan
 from lirads_keras.progress import ignore_progress
 from lirads_keras.run import RunFolder
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from conftest import cohort_of  # noqa: E402
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 
@@ -159,8 +163,7 @@ def test_a_study_that_the_variant_cannot_read_is_refused_before_the_networks_are
 @pytest.mark.slow
 def test_the_command_writes_what_the_report_says(smoke_run, tmp_path):
     """About a minute after the smoke run, most of it for the pictures of the many lesions that its networks find."""
-    cohort = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
-    study, out = sorted(cohort.glob("*/dicom/*"))[0], tmp_path / "out"
+    study, out = sorted((cohort_of(smoke_run) / "dicom").iterdir())[0], tmp_path / "out"
     assert main(["predict", str(study), "--run", str(smoke_run), "--out", str(out), "--dicom-out"]) == 0
     found = json.loads((out / "report.json").read_text())["lesions"]
     reported = read_structured_report(out / "sr.dcm")

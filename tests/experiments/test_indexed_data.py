@@ -1,7 +1,6 @@
 """The virtual cohort as somebody's heap of files: indexed, completed and run, it gives what the cohort itself gives."""
 from __future__ import annotations
 
-import json
 import random
 import shutil
 import subprocess
@@ -16,7 +15,7 @@ from results_tables import COHORT_TABLES
 from lirads_keras.io.manifests import read_manifest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import results_of, start_reproduce  # noqa: E402
+from conftest import cohort_of, results_of, start_reproduce  # noqa: E402
 
 
 def read(folder: Path, name: str) -> pd.DataFrame:
@@ -50,8 +49,7 @@ def fill_in(manifest: Path, cohort: Path) -> None:
 
 @pytest.fixture(scope="module")
 def cohort(smoke_run: Path) -> Path:
-    inputs = json.loads((smoke_run / "inputs.json").read_text())
-    return Path(inputs["data"]) / "cohorts" / inputs["digests"]["cohort"]
+    return cohort_of(smoke_run)
 
 
 @pytest.fixture(scope="module")

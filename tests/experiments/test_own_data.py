@@ -1,7 +1,6 @@
 """The main job on a user's manifest with everything missing that may be missing, in folders with spaces in their names."""
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import start_reproduce  # noqa: E402
+from conftest import cohort_of, start_reproduce  # noqa: E402
 
 TABLES = ("patients", "series", "lesions")
 
@@ -43,8 +42,7 @@ def write_manifest(cohort: Path, folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_incomplete_data_lead_to_a_report_that_says_so(smoke_run, tmp_path):
-    cohorts = Path(json.loads((smoke_run / "inputs.json").read_text())["data"]) / "cohorts"
-    cohort = next(path.parent for path in cohorts.glob("*/patients.csv"))
+    cohort = cohort_of(smoke_run)
     first, second, third, fourth, fifth, sixth = write_manifest(cohort, tmp_path / "my data")
     job = start_reproduce(tmp_path / "my runs", "--manifest", str(tmp_path / "my data"))
     _, err = job.communicate()

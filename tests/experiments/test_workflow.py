@@ -17,7 +17,7 @@ from reproduce import RUN_VARIABLE, end_leftovers
 from results_tables import TABLES
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import results_of, start_reproduce  # noqa: E402
+from conftest import cohort_of, results_of, start_reproduce  # noqa: E402
 
 
 def test_every_results_table_is_written(smoke_run):
@@ -91,7 +91,7 @@ def test_a_locked_run_and_another_profile_are_refused(smoke_run, tmp_path):
 
 
 def test_a_run_of_other_patients_is_not_written_over(smoke_run):
-    cohort = next((smoke_run.parent.parent / "data" / "cohorts").glob("*/patients.csv")).parent
+    cohort = cohort_of(smoke_run)
     before = (smoke_run / "inputs.json").read_bytes()
     _, err = (job := start_reproduce(smoke_run.parent.parent, "--manifest", str(cohort))).communicate()
     assert job.returncode == 2 and "or a new folder, found a run of the virtual cohort" in err
@@ -154,7 +154,7 @@ def test_the_number_of_jobs_changes_no_result(smoke_run, tmp_path):
 
 @pytest.mark.slow
 def test_bad_input_ends_what_runs_beside_it(smoke_run, tmp_path):
-    cohort = next((smoke_run.parent.parent / "data" / "cohorts").glob("*/patients.csv")).parent
+    cohort = cohort_of(smoke_run)
     shutil.copytree(cohort, tmp_path / "mine")
     first = sorted((tmp_path / "mine" / "dicom").iterdir())[0]
     broken = sorted(path for path in first.rglob("*") if path.is_file())[0]
