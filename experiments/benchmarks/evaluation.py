@@ -26,6 +26,7 @@ from lirads_keras.evaluation.overlap import LEVELS, PixelCounts, compute_pixel_c
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.run import RunFolder
+from lirads_keras.variants import PAPER_SEGMENTATION
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from extract_lesions import predicted_lesions  # noqa: E402
@@ -83,7 +84,7 @@ def compare_levels(slices: int, rounds: int) -> None:
 
 
 def match_run(run: RunFolder, profile: Profile) -> None:
-    variant = profile.segmentation.variants[0]
+    variant = PAPER_SEGMENTATION
     with open(run.results / "patients.csv", newline="", encoding="utf-8") as file:
         fold_of = {row["patient_id"]: row["fold"] for row in csv.DictReader(file)}
     seconds = dict.fromkeys(("levels", "components", "matching"), 0.0)

@@ -28,7 +28,7 @@ from lirads_keras.evaluation.overlap import compute_dice, compute_level
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput, read_segmentation_input
 from lirads_keras.run import RunFolder
-from lirads_keras.variants import SEGMENTATION_VARIANTS
+from lirads_keras.variants import PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
 PAPER_PROFILE = Path(__file__).resolve().parents[1] / "profiles" / "paper.yaml"
 MATRIX_PX, SLICES, BLOCK = 512, 300, 10
@@ -111,7 +111,7 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
 
     folder = RunFolder(run)
     profile = folder.read_profile()
-    variant = SEGMENTATION_VARIANTS[profile.segmentation.variants[0]]
+    variant = SEGMENTATION_VARIANTS[PAPER_SEGMENTATION]
     fold = folder.fold(variant.name, 0)
     level = compute_level(fold.threshold)
     model = build_segmentation_network(profile.segmentation, MR_CLASSES, "random", variant.channels)
