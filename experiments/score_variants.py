@@ -1,4 +1,4 @@
-"""From what the variants' networks said of their test lesions to rows of the results tables: features, categories, seeds and the half split."""
+"""From what the variants' networks said of their test lesions to rows of the results tables: features, categories, predicted lesions, seeds, half split."""
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from stage_data import REGION_KEY, read_table
+from stage_data import PREDICTED, REGION_KEY, REGIONS, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 
@@ -20,7 +20,7 @@ MISSED = {"category_pred": None, "reasons": "missed by the segmentation"}
 
 
 def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict[str, list[dict[str, Any]]]:
-    """Rows of features, categories, seed_accuracy and half_split; features and categories are those of the first seed.
+    """Rows of features, categories, predicted_lesions, seed_accuracy and half_split; the first three are those of the first seed.
 
     A missed lesion has its features without a probability, and so has one whose study lacks the phase. A direct network has no features.
 
@@ -31,11 +31,13 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
     """
     settings = plan.profile.characterization
     index = index.assign(phases=pd.Series([[phase for phase, there in zip(ENHANCED_PHASES, row, strict=True) if there] for row in present], index.index))
-    rows: dict[str, list[dict[str, Any]]] = {"features": [], "categories": [], "seed_accuracy": [], "half_split": []}
+    of_reference, predicted = index[index["roi"].isin(REGIONS)], index[index["roi"] == PREDICTED]
+    rows: dict[str, list[dict[str, Any]]] = {"features": [], "categories": [], "predicted_lesions": [], "seed_accuracy": [], "half_split": []}
     for name in settings.variants:
         variant, trainings = CHARACTERIZATION_VARIANTS[name], list_trainings(plan, name)
         for seed in settings.seeds:
-            table = _read_scores([training for training in trainings if training.seed == seed and training.fold is not None], index)
+            of_seed = [training for training in trainings if training.seed == seed and training.fold is not None]
+            table = _read_scores(of_seed, of_reference)
             scored = [_score(row, variant, settings) for row in table]
             rows["seed_accuracy"] += _accuracies(name, seed, table, scored)
             if seed == settings.seeds[0]:
@@ -46,7 +48,8 @@ def score_variants(plan: Plan, index: pd.DataFrame, present: np.ndarray) -> dict
                                              for feature in HEAD_FEATURES]
                     rows["categories"].append({**shared, "diameter_mm": row["diameter_mm"], "category_ref": row["category"], "detected": row["detected"],
                                                **category})
-        for row in _read_scores([training for training in trainings if training.part == "half"], index):
+                rows["predicted_lesions"] += [_describe_predicted(row, name) | _score(row, variant, settings) for row in _read_scores(of_seed, predicted)]
+        for row in _read_scores([training for training in trainings if training.part == "half"], of_reference):
             rows["half_split"].append({"variant": name, **{key: row[key] for key in REGION_KEY if key != "fold"}, "category_ref": row["category"],
                                        "category_pred": _score(row, variant, settings)["category_pred"]})
     return rows
@@ -73,6 +76,13 @@ def _score(row: Row, variant: CharacterizationVariant, settings: Characterizatio
                                                     phases=row["phases"])
     # LR-NC is none of the categories that are scored: no category was found, and the reasons say why.
     return {"category_pred": str(category) if category in SCORED_CATEGORIES else None, "reasons": reasons}
+
+
+def _describe_predicted(row: Row, variant: str) -> dict[str, Any]:
+    """Columns of a predicted lesion without its category."""
+    key = {name: row[name] for name in REGION_KEY if name != "roi"}
+    return {"variant": variant, **key, "diameter_mm": row["diameter_mm"], "iou": row["iou"], "reference_lesion_id": row["reference_lesion_id"],
+            "category_ref": row["category"], "finding": row["finding"]}
 
 
 def _describe_direct(row: Row) -> dict[str, Any]:

@@ -14,8 +14,12 @@ from lirads_keras.preprocessing.manifest_folds import read_folds
 REGIONS = ("reference_roi", "automatic_roi")
 """Of a reference lesion: its own region, and that of the lesion which the segmentation found there."""
 
+PREDICTED = "predicted_lesion"
+"""Region of a lesion that the segmentation predicted, whether or not there is a reference lesion: of all patients, and no reference lesion's row."""
+
 REGION_KEY = ["roi", "segmentation", "patient_id", "lesion_id", "fold"]
-"""Columns that name a row of the stages' tables: a reference lesion, by its own region or by the one that a segmentation variant found, which is named."""
+"""Columns that name a row of the stages' tables: a reference lesion, by its own region or by the one that a segmentation variant found, which is named,
+or a predicted lesion of that variant."""
 
 
 def fresh_folder(record: Record, identity: str) -> None:
@@ -30,7 +34,8 @@ def fresh_folder(record: Record, identity: str) -> None:
 
 def read_table(path: Path) -> pd.DataFrame:
     """A table of an earlier stage; ids stay the text they are, "007" and "NA" too, and only an empty cell is missing."""
-    return pd.read_csv(path, dtype={"patient_id": str, "lesion_id": str, "segmentation": str}, keep_default_na=False, na_values=[""])
+    texts = dict.fromkeys(("patient_id", "lesion_id", "reference_lesion_id", "segmentation"), str)
+    return pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""])
 
 
 def fold_of_patients(plan: Plan) -> tuple[list[str], dict[str, int]]:

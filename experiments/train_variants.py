@@ -27,7 +27,8 @@ def read_crops(folder: CropsFolder) -> tuple[pd.DataFrame, LesionCrops]:
     """The table of regions and their crops, row for row."""
     index = read_table(folder.index)
     features = index[[str(feature) for feature in HEAD_FEATURES]].to_numpy(np.float32)
-    categories = index["category"].map({str(category): place for place, category in enumerate(SCORED_CATEGORIES)}).to_numpy(np.int32)
+    # A predicted lesion where none is has no category; it is never trained on.
+    categories = index["category"].map({str(category): place for place, category in enumerate(SCORED_CATEGORIES)}).fillna(-1).to_numpy(np.int32)
     return index, LesionCrops(np.load(folder.images, mmap_mode="r"), np.load(folder.present), features, categories, index["diameter_mm"].to_numpy(np.float64))
 
 

@@ -15,13 +15,14 @@ class LesionMatches:
 
     `reference_matched[i]`: reference lesion i is detected. `predicted_matched[j]`: predicted component j belongs to a reference lesion;
     one that does not is a false positive. `best_prediction[i]`: the matched component that shares most voxels with reference lesion i
-    (the earlier one if two share as many), or None. `reference_iou[i]` and `predicted_iou[j]`: largest intersection over union with any lesion of the
-    other kind, whatever the rule of matching; 0 where none shares a voxel.
+    (the earlier one if two share as many), or None; `best_reference[j]`: likewise, the reference lesion that component j belongs to. `reference_iou[i]` and
+    `predicted_iou[j]`: largest intersection over union with any lesion of the other kind, whatever the rule of matching; 0 where none shares a voxel.
     """
 
     reference_matched: tuple[bool, ...]
     predicted_matched: tuple[bool, ...]
     best_prediction: tuple[int | None, ...]
+    best_reference: tuple[int | None, ...]
     reference_iou: tuple[float, ...]
     predicted_iou: tuple[float, ...]
 
@@ -55,6 +56,7 @@ def match_lesions(reference: Sequence[Lesion], predicted: Sequence[Lesion], *, m
         reference_matched=tuple(bool(row.any()) for row in matched),
         predicted_matched=tuple(bool(column.any()) for column in matched.T),
         best_prediction=tuple(int(row.argmax()) if row.any() else None for row in candidates),
+        best_reference=tuple(int(column.argmax()) if column.any() else None for column in candidates.T),
         reference_iou=tuple(float(row.max(initial=0)) for row in iou),
         predicted_iou=tuple(float(column.max(initial=0)) for column in iou.T),
     )

@@ -18,6 +18,10 @@ check_agreement <- function(results) {
     list(needs = c("lesion_detection", "patient_detection"), check = check_overlaps),
     list(needs = c("lesions", "categories"), check = check_categories),
     list(needs = c("lesions", "categories", "features"), check = check_features),
+    list(
+      needs = c("lesions", "predicted_lesions", "lesion_detection", "fold_thresholds"),
+      check = check_predicted_lesions
+    ),
     list(needs = c("diagram_nodes", "diagram_edges"), check = check_diagrams)
   )
   found <- lapply(checks, function(one) if (all(one$needs %in% names(results))) one$check(results) else new_problems())

@@ -71,47 +71,6 @@ tabulate_overlap_recall <- function(rows) {
   ))
 }
 
-#' Accuracy end to end.
-#' @param rows Data frame as of [compute_end_to_end()], or NULL.
-#' @param highest Name of the highest category.
-tabulate_end_to_end <- function(rows, highest) {
-  if (NROW(rows) == 0) {
-    return(new_report_table("No automatic region."))
-  }
-  new_report_table(
-    "Category accuracy end to end, over all reference lesions: a missed lesion is an error of every method.",
-    Segmentation = rows$segmentation, Method = describe_method(rows$method, highest), Patients = rows$patients,
-    Correct = keep_together(paste(rows$successes, "/", rows$n)),
-    `Accuracy (%)` = format_estimate(100 * rows$proportion, 100 * rows$low, 100 * rows$high, 1)
-  )
-}
-
-#' Differences of accuracy end to end.
-#' @param rows Data frame as of [compute_end_to_end_differences()], or NULL.
-#' @param highest Name of the highest category.
-tabulate_end_to_end_pairs <- function(rows, highest) {
-  if (NROW(rows) == 0) {
-    return(new_report_table("No pair to compare."))
-  }
-  name <- function(segmentation, method) paste0(describe_method(method, highest), ", ", segmentation)
-  new_report_table(
-    "Paired differences of these accuracies, in points; intervals: patient bootstrap. No test is made of them.",
-    First = name(rows$first_segmentation, rows$first), Second = name(rows$second_segmentation, rows$second),
-    Lesions = rows$n,
-    `Difference (points)` = format_estimate(100 * rows$difference, 100 * rows$low, 100 * rows$high, 1)
-  )
-}
-
-#' Words for a method of [collect_end_to_end()].
-#' @param method Character vector.
-#' @param highest Name of the highest category.
-describe_method <- function(method, highest) {
-  ifelse(
-    method == "highest", paste(highest, "for every detected lesion"),
-    ifelse(method == "size_only", "size alone", method)
-  )
-}
-
 #' What the further segmentation variants of a run are, and what they are not.
 #' @param variants Data frame as variants.csv.
 #' @param segmentations Names, the article's own first.

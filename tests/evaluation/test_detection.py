@@ -32,14 +32,14 @@ def test_one_shared_voxel_is_a_detection():
     predicted = make_labels((1, slice(5, 9), slice(5, 7)), (0, slice(0, 2), slice(0, 2)))
     matches = match_lesions(reference, predicted, minimum_overlap_iou=0)
     # 16 and 8 voxels share one.
-    assert matches == LesionMatches((True, False), (True, False), (0, None), (1 / 23, 0), (1 / 23, 0))
+    assert matches == LesionMatches((True, False), (True, False), (0, None), (0, None), (1 / 23, 0), (1 / 23, 0))
     assert detect_patient(matches) == PatientDetection(True, True, True, 1 / 23)
 
 
 def test_touching_without_sharing_is_none():
     reference = make_labels((1, slice(2, 6), slice(2, 6)))
     predicted = make_labels((1, slice(6, 8), slice(2, 6)), (2, slice(2, 6), slice(2, 6)))
-    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == LesionMatches((False,), (False, False), (None,), (0,), (0, 0))
+    assert match_lesions(reference, predicted, minimum_overlap_iou=0) == LesionMatches((False,), (False, False), (None,), (None, None), (0,), (0, 0))
 
 
 def test_a_minimum_overlap_counts_from_its_own_value_on():
@@ -47,7 +47,8 @@ def test_a_minimum_overlap_counts_from_its_own_value_on():
     reference, predicted = make_labels((1, slice(2, 6), slice(2, 6))), make_labels((1, slice(2, 6), slice(2, 4)))
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.5).reference_matched == (True,)
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).reference_matched == (False,)
-    assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).best_prediction == (None,)
+    strict = match_lesions(reference, predicted, minimum_overlap_iou=0.51)
+    assert strict.best_prediction == strict.best_reference == (None,)
     # The overlap itself is told whatever the rule.
     assert match_lesions(reference, predicted, minimum_overlap_iou=0.51).reference_iou == (0.5,)
 
@@ -56,8 +57,16 @@ def test_one_component_may_cover_two_lesions_and_the_larger_share_is_best():
     reference = make_labels((1, slice(0, 2), slice(0, 4)), (1, slice(5, 9), slice(0, 4)))
     predicted = make_labels((1, slice(0, 6), slice(0, 4)), (1, slice(7, 9), slice(0, 4)))
     # 8 voxels of 24; 4 shared of 16 and 24, and 8 of 16.
-    expected = LesionMatches((True, True), (True, True), (0, 1), (1 / 3, 1 / 2), (1 / 3, 1 / 2))
+    expected = LesionMatches((True, True), (True, True), (0, 1), (0, 1), (1 / 3, 1 / 2), (1 / 3, 1 / 2))
     assert match_lesions(reference, predicted, minimum_overlap_iou=0) == expected
+
+
+def test_two_components_may_belong_to_one_lesion_which_has_one_best():
+    reference = make_labels((1, slice(0, 8), slice(0, 4)), (1, slice(8, 10), slice(0, 1)))
+    predicted = make_labels((1, slice(0, 2), slice(0, 4)), (1, slice(4, 10), slice(0, 4)))
+    matches = match_lesions(reference, predicted, minimum_overlap_iou=0)
+    # The second component shares 16 voxels with the first lesion and 2 with the second one.
+    assert matches.best_prediction == (1, 1) and matches.best_reference == (0, 0)
 
 
 def test_the_box_of_another_lesion_is_not_the_lesion():

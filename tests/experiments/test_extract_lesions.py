@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from extract_lesions import crop_patient, predicted_lesions
 
+from lirads_keras.evaluation.findings import Finding
 from lirads_keras.preprocessing.store import read_stored_study
 
 SHAPE = (6, 32, 32)
@@ -35,9 +36,16 @@ MINIMUM_VOLUME_MM3 = 48
 """Three voxels."""
 
 
-def crop(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None, **others):
+def crop_all(store, prediction, profile, *, threshold=0.5, ids=None, diameters=None, findings=(), **others):
     return crop_patient(store, {"delayed": (prediction, (threshold, MINIMUM_VOLUME_MM3)), **others}, profile, ids or {"3": "L1", "7": "L2"},
-                        diameters or {"3": 17.5, "7": None})
+                        diameters or {"3": 17.5, "7": None}, findings)
+
+
+def crop(*args, **settings):
+    """The rows of reference lesions alone."""
+    rows, images, present = crop_all(*args, **settings)
+    kept = [number for number, row in enumerate(rows) if row["roi"] != "predicted_lesion"]
+    return [rows[number] for number in kept], images[kept], present[kept]
 
 
 def test_each_lesion_has_a_row_for_both_regions_and_a_missed_one_is_empty(store_study, mask, prediction, profile):
@@ -79,11 +87,36 @@ def test_a_missing_phase_is_absent_from_every_crop(store_study, mask, prediction
 
 
 @pytest.mark.parametrize("mask_of_patient", [None, np.zeros(SHAPE, np.uint8)])
-def test_a_patient_without_lesions_has_no_rows_but_the_right_shapes(store_study, prediction, profile, mask_of_patient):
+def test_a_patient_without_lesions_has_the_predicted_ones_alone(store_study, prediction, profile, mask_of_patient):
     """A positive patient may have lesions of other categories only."""
-    rows, images, present = crop(store_study("P1", mask_of_patient), prediction, profile)
+    store = store_study("P1", mask_of_patient)
+    rows, images, present = crop_all(store, prediction, profile)
+    assert [(row["roi"], row["lesion_id"], row["reference_lesion_id"], row["iou"], row["detected"]) for row in rows] == [("predicted_lesion", "P1", None, 0, 1)]
+    assert images.shape == (1, 3, 32, 32, 3) and images.any(axis=(2, 3, 4)).all() and present.all()
+    rows, images, present = crop_all(store, prediction, profile, threshold=0.8)
     assert rows == [] and images.shape == (0, 3, 32, 32, 3) and present.shape == (0, 3)
     assert images.dtype == np.float32 and present.dtype == bool
+
+
+def test_every_predicted_lesion_has_a_row_false_ones_too(store_study, mask, prediction, profile):
+    """At 0.3 the speck is too small, and the false component lies on a cyst."""
+    levels = np.load(prediction)
+    levels[1:3, 24:28, 24:28] = 200
+    np.save(prediction, levels)
+    store = store_study("P1", mask)
+    study = read_stored_study(store)
+    # The centre of the false component's first slice.
+    cyst = Finding("cyst", tuple((study.affine[:3, :3] @ (1, 25.5, 25.5) + study.affine[:3, 3]).tolist()), 6.0)
+    rows, images, present = crop_all(store, prediction, profile, threshold=0.3, findings=[cyst])
+    found = {row["lesion_id"]: row for row in rows if row["roi"] == "predicted_lesion"}
+    # 128, 32 and 9 voxels; 96 of 128 are the first lesion's, all 9 the second's.
+    assert [(name, row["reference_lesion_id"], row["iou"], row["finding"]) for name, row in found.items()] == [
+        ("P1", "L1", 0.75, None), ("P2", None, 0, "cyst"), ("P3", "L2", 1, None)]
+    assert present.all() and len(rows) == 2 + 2 + 3
+    # What was found of a reference lesion is the crop of the predicted lesion itself.
+    by_row = {(row["roi"], row["lesion_id"]): image for row, image in zip(rows, images, strict=True)}
+    np.testing.assert_array_equal(by_row["automatic_roi", "L1"], by_row["predicted_lesion", "P1"])
+    assert not np.array_equal(by_row["predicted_lesion", "P2"], by_row["predicted_lesion", "P1"])
 
 
 def test_predicted_lesions_are_components_at_the_threshold(store_study, mask, prediction):

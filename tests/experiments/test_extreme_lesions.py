@@ -46,7 +46,7 @@ def crops(store_study, profile, tmp_path, request):
     (("arterial", "delayed"), {"aphe", "washout", "capsule"}), (("delayed",), {"washout", "capsule"})], indirect=["crops"])
 def test_every_lesion_ends_in_the_tables(plan, crops, seen, networks, tmp_path):
     rows, images, present = crops
-    assert images.shape == (6, 3, 32, 32, 3) and np.isfinite(images).all() and all(row["detected"] for row in rows)
+    assert images.shape == (9, 3, 32, 32, 3) and np.isfinite(images).all() and all(row["detected"] for row in rows)
     diameters = np.array([row["diameter_mm"] for row in rows])
     # One voxel of 2 × 2 mm is 0.4 pixel long.
     assert diameters.tolist()[1] == diameters.tolist()[4] == pytest.approx(0.8)
@@ -67,9 +67,9 @@ def test_every_lesion_ends_in_the_tables(plan, crops, seen, networks, tmp_path):
             rows_of_fold = index[REGION_KEY].join(table)[index["fold"] == training.fold]
             training.folder.scores.write_text(rows_of_fold.to_csv(index=False))
     scored = score_variants(plan, index, present)
-    for name in ("features", "categories", "seed_accuracy", "half_split"):
+    for name in ("features", "categories", "predicted_lesions", "seed_accuracy", "half_split"):
         write_results_table(tmp_path / "results", name, build_results_table(name, scored[name]))
-    assert len(scored["categories"]) == 2 * 6 and len(scored["features"]) == 6 * 3
+    assert len(scored["categories"]) == 2 * 6 and len(scored["features"]) == 6 * 3 and len(scored["predicted_lesions"]) == 2 * 3
     reasons = [row["reasons"] for row in scored["categories"]]
     absent = [name for name, column in (("arterial", 0), ("portal venous", 1)) if not present[0, column]]
     assert all(f"no {name} phase" in text for name in absent for text in reasons)

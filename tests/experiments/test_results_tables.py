@@ -54,6 +54,10 @@ EXAMPLES = {
           for segmentation in ("three-phase", "delayed")),
         {"variant": "vgg16-adaptive", "roi": "reference_roi", "fold": 0, "patient_id": "P1", "lesion_id": "1", "diameter_mm": 20.0,
          "category_ref": "LR-4", "category_pred": "LR-5", "detected": True, "reasons": 'APHE, 20 mm: "LR-5"'}],
+    "predicted_lesions": [
+        {"variant": "vgg16-plain", "segmentation": "three-phase", "fold": 0, "patient_id": patient_id, "lesion_id": "P1", "diameter_mm": 12.5, "iou": iou,
+         "reference_lesion_id": lesion, "category_ref": category, "finding": finding, "category_pred": "LR-5", "reasons": "as said"}
+        for patient_id, iou, lesion, category, finding in (("P2", 0, None, None, "cyst"), ("P1", 1 / 3, "NA", "LR-4", None))],
     "training_history": [
         {"stage": "finetune", "variant": "three-phase", "fold": 1, "epoch": 0, "metric": "loss", "value": -1.2345678},
         {"stage": "pretrain", "variant": None, "fold": None, "epoch": 3, "metric": "loss", "value": 0.5},
@@ -138,6 +142,8 @@ def test_tables_whose_order_tells_something_keep_it(tmp_path, name):
     ("diagram_nodes", ['workflow,store,store,step,0,-1,"DICOM, masks",,,,', 'unet_plus_plus,"x[0, 1]","x[0, 1]",decoder,1,0,,80,80,16,11664']),
     ("categories", ['vgg16-adaptive,reference_roi,,0,P1,1,20,LR-4,LR-5,1,"APHE, 20 mm: ""LR-5"""', "direct-frozen,automatic_roi,delayed,0,P1,1,,LR-4,,0,",
                     "direct-frozen,automatic_roi,three-phase,0,P1,1,,LR-4,,0,"]),
+    ("predicted_lesions", ["vgg16-plain,three-phase,0,P1,P1,12.5,0.333333,NA,LR-4,,LR-5,as said",
+                           "vgg16-plain,three-phase,0,P2,P1,12.5,0,,,cyst,LR-5,as said"]),
     ("training_history", ["pretrain,,,3,loss,0.5", "finetune,three-phase,1,0,loss,-1.23457", "characterization,vgg16-plain,0,0,val_loss,2"]),
 ])
 def test_cells_are_written_as_the_schema_says(tmp_path, name, rows):
@@ -235,7 +241,7 @@ def test_columns_of_variants_take_the_registrys_names_of_their_kinds_in_its_orde
     features = tuple(name for name, variant in CHARACTERIZATION_VARIANTS.items() if variant.kind == "features")
     assert names.pop(("features", "variant")) == features and 0 < len(features) < len(CHARACTERIZATION_VARIANTS)
     assert names.pop(("training_history", "variant")) == (*SEGMENTATION_VARIANTS, *CHARACTERIZATION_VARIANTS)
-    assert names.keys() == {(name, "variant") for name in ("categories", "seed_accuracy", "half_split")}
+    assert names.keys() == {(name, "variant") for name in ("categories", "predicted_lesions", "seed_accuracy", "half_split")}
     assert set(names.values()) == {tuple(CHARACTERIZATION_VARIANTS)}
     segmentations = {column for columns in TABLES.values() for column in columns if column.name == "segmentation"}
     assert {column.allowed for column in segmentations} == {tuple(SEGMENTATION_VARIANTS)} and all(column.identifies_row for column in segmentations)

@@ -10,37 +10,46 @@ from stage_data import read_table
 from trainings import list_trainings
 
 VARIANTS = ("vgg16-adaptive", "vgg16-plain", "direct-finetuned")
-INDEX = """patient_id,fold,roi,segmentation,lesion_id,detected,diameter_mm,aphe,washout,capsule,category
-007,0,reference_roi,,NA,1,25,1,0,,LR-5
-007,0,automatic_roi,delayed,NA,1,9,1,0,,LR-5
-P2,1,reference_roi,,L1,1,15,0,1,1,LR-4
-P2,1,automatic_roi,delayed,L1,0,,0,1,1,LR-4
-P3,1,reference_roi,,L1,1,12,,1,0,LR-3
-P3,1,automatic_roi,delayed,L1,1,12,,1,0,LR-3
+INDEX = """patient_id,fold,roi,segmentation,lesion_id,detected,diameter_mm,reference_lesion_id,iou,finding,aphe,washout,capsule,category
+007,0,reference_roi,,NA,1,25,NA,,,1,0,,LR-5
+007,0,automatic_roi,delayed,NA,1,9,NA,,,1,0,,LR-5
+007,0,predicted_lesion,delayed,P1,1,9,NA,0.3,,1,0,,LR-5
+P2,1,reference_roi,,L1,1,15,L1,,,0,1,1,LR-4
+P2,1,automatic_roi,delayed,L1,0,,L1,,,0,1,1,LR-4
+P2,1,predicted_lesion,delayed,P1,1,25,,0,cyst,,,,
+P3,1,reference_roi,,L1,1,12,L1,,,,1,0,LR-3
+P3,1,automatic_roi,delayed,L1,1,12,L1,,,,1,0,LR-3
+P3,1,predicted_lesion,delayed,P1,1,12,L1,0.5,,,1,0,LR-3
 """
-"""Lesion NA of patient 007 is measured too small, that of P2 is missed, the study of P3 has no arterial phase."""
+"""Lesion NA of patient 007 is measured too small, that of P2 is missed and a false one found instead, the study of P3 has no arterial phase."""
 
 FEATURES = ["""roi,segmentation,patient_id,lesion_id,fold,aphe,washout,capsule
 reference_roi,,007,NA,0,0.9,0.8,0.1
 automatic_roi,delayed,007,NA,0,0.5,0.4999,0.1
+predicted_lesion,delayed,007,P1,0,0.5,0.4999,0.1
 """, """roi,segmentation,patient_id,lesion_id,fold,aphe,washout,capsule
 automatic_roi,delayed,P2,L1,1,,,
 reference_roi,,P2,L1,1,0.2,0.7,0.6
+predicted_lesion,delayed,P2,P1,1,0.9,0.8,0.1
 reference_roi,,P3,L1,1,,0.7,0.2
 automatic_roi,delayed,P3,L1,1,,0.3,0.2
+predicted_lesion,delayed,P3,P1,1,,0.3,0.2
 """]
 
 
 DIRECT = ["""roi,segmentation,patient_id,lesion_id,fold,LR-3,LR-4,LR-5
 reference_roi,,007,NA,0,0.1,0.2,0.7
 automatic_roi,delayed,007,NA,0,0.4,0.4,0.2
+predicted_lesion,delayed,007,P1,0,0.4,0.4,0.2
 """, """roi,segmentation,patient_id,lesion_id,fold,LR-3,LR-4,LR-5
 automatic_roi,delayed,P2,L1,1,,,
 reference_roi,,P2,L1,1,0.125,0.625,0.25
+predicted_lesion,delayed,P2,P1,1,0.25,0.25,0.5
 reference_roi,,P3,L1,1,0.5,0.3,0.2
 automatic_roi,delayed,P3,L1,1,0.2,0.3,0.5
+predicted_lesion,delayed,P3,P1,1,0.2,0.3,0.5
 """]
-PRESENT = np.array([[1, 1, 1], [1, 1, 1], [1, 1, 1], [0, 0, 0], [0, 1, 1], [0, 1, 1]], bool)
+PRESENT = np.array([*[[1, 1, 1]] * 4, [0, 0, 0], [1, 1, 1], *[[0, 1, 1]] * 3], bool)
 
 
 @pytest.fixture
@@ -131,8 +140,21 @@ def test_every_lesion_has_its_features_and_only_missed_and_unassessed_ones_are_e
     assert np.isnan(references["007", "capsule"]) and np.isnan(references["P3", "aphe"])
 
 
+def test_every_predicted_lesion_has_a_category_and_what_it_lies_on(scored):
+    found = {row["patient_id"]: row for row in select(scored["predicted_lesions"], variant="vgg16-plain")}
+    assert len(scored["predicted_lesions"]) == 3 * 3 and set(found) == {"007", "P2", "P3"}
+    # 25 mm with APHE and washout, where nothing is but a cyst.
+    false = found["P2"]
+    assert (false["category_pred"], false["finding"], false["iou"], false["lesion_id"]) == ("LR-5", "cyst", 0, "P1")
+    assert pd.isna(false["reference_lesion_id"]) and pd.isna(false["category_ref"])
+    assert (found["007"]["category_pred"], found["007"]["category_ref"], found["007"]["reference_lesion_id"]) == ("LR-3", "LR-5", "NA")
+    # Without an arterial phase there is no category.
+    assert found["P3"]["category_pred"] is None and "LR-NC" in found["P3"]["reasons"]
+    assert [row["category_pred"] for row in select(scored["predicted_lesions"], variant="direct-finetuned")] == ["LR-3", "LR-5", "LR-5"]
+
+
 def test_the_tables_can_be_written_and_keep_ids_as_they_are(scored, tmp_path):
-    for name in ("features", "categories", "seed_accuracy", "half_split"):
+    for name in ("features", "categories", "predicted_lesions", "seed_accuracy", "half_split"):
         write_results_table(tmp_path, name, build_results_table(name, scored[name]))
     lines = (tmp_path / "features.csv").read_text().splitlines()
     assert "vgg16-adaptive,automatic_roi,delayed,1,P2,L1,capsule,1," in lines and "vgg16-plain,reference_roi,,0,007,NA,aphe,1,0.9" in lines

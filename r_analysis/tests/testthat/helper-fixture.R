@@ -188,6 +188,7 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
   )
   pretrain <- with_dice(history("pretrain", NA, NA, 3, losses, 1.2))
   results$training_history <- do.call(rbind, c(list(pretrain), finetune, characterization))
+  results$predicted_lesions <- make_fixture_predicted(results)
   results$durations <- data.frame(stage = c("cohort", "folds"), seconds = c(90, 1410))
   c(
     results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories),

@@ -24,6 +24,7 @@ add_fixture_segmentation <- function(results = make_fixture_results(), name = "t
   for (table in names(further)) {
     results[[table]] <- rbind(results[[table]], further[[table]])
   }
+  results$predicted_lesions <- make_fixture_predicted(results)
   of_run <- results$run$key == "segmentation"
   results$run$value[of_run] <- paste(results$run$value[of_run], name)
   results
