@@ -6,18 +6,20 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from stage_data import read_table
 from stages import Plan, compute_code_digest
 
 from lirads_keras.config import CohortSettings, Profile
 from lirads_keras.evaluation.conditions import AS_ACQUIRED, Condition, acquire_arterial_later
+from lirads_keras.io.manifests import read_manifest
 from lirads_keras.phantom.cohort import build_cohort_table, choose_patients
 from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 CROSS_VALIDATION = "cross_validation"
 """In the place of a draw: the run's own patients, each by its fold's network."""
+
+Groups = dict[str, str]
+"""Group of each patient_id."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,19 @@ def list_curve_patients(plan: Plan, part: DrawPart) -> set[str]:
     return {chosen.patient_id for chosen in choose_patients(build_cohort_table(part.settings), plan.profile.draws.curve_patients)} if part.curves else set()
 
 
-def read_draw_scores(plan: Plan) -> list[dict[str, Any]]:
-    """Rows of draws.csv, as the stage draws left them; of a user's patients there are none."""
-    rows = read_table(plan.run.draw_scores).to_dict("records") if plan.is_virtual else []
-    return [{str(name): value for name, value in row.items()} for row in rows]
+def list_scorings(plan: Plan) -> list[tuple[str, DrawPart]]:
+    """Each segmentation variant with each part that its network can tell from the others; the variants with the most phases, which take longest, first."""
+    parts = list(list_draw_parts(plan.profile))
+    variants = sorted(plan.segmentations, key=lambda name: -len(SEGMENTATION_VARIANTS[name].phases))
+    return [(variant, part) for variant in variants for part in parts if reads_condition(variant, part.condition)]
+
+
+def draw_groups(plan: Plan, part: DrawPart) -> Groups:
+    """Groups of a part's patients, which must have been built."""
+    return read_groups(part.folder(plan.data))
+
+
+def read_groups(manifest: Path) -> Groups:
+    """Groups of the patients of a manifest's folder."""
+    patients = read_manifest(manifest).patients
+    return dict(zip(patients["patient_id"].astype(str), patients["group"].astype(str), strict=True))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from describe_cohort import describe_cohort
-from draw_parts import read_draw_scores
+from draw_rows import read_draw_rows
 from durations import measure_durations
 from extract_lesions import predicted_lesions
 from overlay_figures import write_overlay_figures
@@ -186,7 +186,7 @@ def work(plan: Plan, progress: Progress, part: str) -> None:
     rows |= take_over_manifest(manifest, fold_of, diameters_mm)
     rows["baseline_segmentation"] = score_intensity_baseline(plan, fold_of)
     rows["surface"] = score_surfaces(plan, fold_of)
-    rows["draws"] = read_draw_scores(plan)
+    rows["draws"] = read_draw_rows(plan)
     # Of the stages before this one: the only table that changes when the same run is made again.
     durations = measure_durations(plan)
     rows["durations"] = [{"stage": stage, "seconds": durations[stage]} for stage in STAGES if stage not in {"results", "report"}]

@@ -46,7 +46,8 @@ STAGES = {
     "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
                    without=("segmentation.variants", "lesions.minimum_overlap_iou")),
     "full": Stage("train_full.py", (), ("folds",)),
-    "draws": Stage("score_draws.py", ("draws",), ("full",)),
+    "draw_store": Stage("store_draws.py", ("preprocessing", "draws"), ("cohort",), without=("draws.moved_mm",)),
+    "draws": Stage("score_draws.py", ("draws",), ("full", "draw_store")),
     "lesions": Stage("extract_lesions.py", ("segmentation.variants", "lesions.minimum_overlap_iou", "characterization.crop_px",
                                             "characterization.margin_fraction", "characterization.channels"), ("folds",)),
     "trunks": Stage("pretrain_trunks.py", ("characterization.weights", "characterization.formula", "characterization.width_factor", "characterization.crop_px",
@@ -64,8 +65,8 @@ UNORDERED = ("segmentation.variants",)
 DIGEST_RULE = 2
 """Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
 
-QUEUED_STAGES = ("folds", "full", "characterization")
-"""Stages whose trainings several processes share out."""
+QUEUED_STAGES = ("folds", "full", "draws", "characterization")
+"""Stages whose trainings or scorings several processes share out."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ class Plan:
         asked: tuple[Any, ...] = ()
         if stage == "trunks":
             asked = self.trunks
-        elif stage in ("folds", "full"):
+        elif stage in ("folds", "full", "draws"):
             asked = (*self.segmentations, self.profile.workflow.jobs)
-        elif stage == "draws":
+        elif stage == "draw_store":
             asked = self.segmentations
         elif stage == "characterization":
             asked = (*characterization.variants, *characterization.seeds, *(["half"] if characterization.half_split else []), self.profile.workflow.jobs)
@@ -199,6 +200,9 @@ def _compute_digests(profile: Profile, user_manifest: Path | None, lits: Path | 
         parts += [digests[need] for need in stage.needs]
         if name == "cohort" and user_manifest:
             parts = [*describe_files(read_manifest(user_manifest))]
+        if name == "draw_store" and user_manifest:
+            # Of a user's patients there are no further draws.
+            parts = []
         if name == "ct" and lits:
             parts = [(path.name, path.stat().st_size) for path in sorted(lits.iterdir())]
         digests[name] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lirads_keras.config import Profile
-from lirads_keras.evaluation.conditions import Condition, score_levels
+from lirads_keras.evaluation.conditions import Condition
+from lirads_keras.evaluation.patient_score import score_levels
 from lirads_keras.inference.predictors import build_predictor
 from lirads_keras.inference.segmentation import predict_levels
 from lirads_keras.inference.weights import load_weights

@@ -4,7 +4,6 @@
     store/<patient>/ store-ct/<volume>/                            preprocessed volumes
     draws/<part>/store/<patient>/                                  the same of further virtual cohorts
     draws/<part>/scores/<variant>/<patient>.json                   what the network on all patients finds in them
-    draws/scores.csv                                               all of it in one table
     segmentation/pretrain/                                         the network that was trained on CT
     segmentation/<variant>/fold-<k>/                               one network a fold, and what it says of its test patients
     characterization/crops/                                        the regions and their crops
@@ -244,11 +243,6 @@ class RunFolder:
 
     def draw(self, part: str) -> DrawFolder:
         return DrawFolder(self.path / "draws" / part)
-
-    @property
-    def draw_scores(self) -> Path:
-        """Of all patients of all draws, and of the run's own."""
-        return self.path / "draws" / "scores.csv"
 
     def prediction(self, variant: str, fold: int, patient_id: str) -> Path:
         """As `NetworkFolder.prediction`, of the first seed."""

@@ -5,7 +5,8 @@ import pytest
 
 from lirads_keras.config import PreprocessingSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
-from lirads_keras.evaluation.conditions import list_changes, score_levels
+from lirads_keras.evaluation.conditions import list_changes
+from lirads_keras.evaluation.patient_score import score_levels
 from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 

@@ -40,9 +40,9 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
 @pytest.mark.parametrize("setting, value, first", [
     ("cohort.seed", 7, "cohort"),
     ("ct.patients", 5, "ct"),
-    ("preprocessing.upper_percentile", 98.0, "ct_store store"),
-    ("preprocessing.scope", "slice", "ct_store store"),
-    ("preprocessing.registration", "rigid", "store"),
+    ("preprocessing.upper_percentile", 98.0, "ct_store store draw_store"),
+    ("preprocessing.scope", "slice", "ct_store store draw_store"),
+    ("preprocessing.registration", "rigid", "store draw_store"),
     ("seed", 7, "pretrain"),
     ("segmentation.seeds", (7,), "pretrain"),
     ("segmentation.encoder", "resnet34", "pretrain"),
@@ -72,7 +72,7 @@ def changed(before: dict[str, str], now: dict[str, str]) -> set[str]:
     ("characterization.decision_threshold", 0.4, "results"),
     ("characterization.variants", ("vgg16-plain",), "results"),
     ("evaluation.pixel_thresholds", 5, "results"),
-    ("draws.fresh_seed", 7, "draws"), ("draws.moved_mm", (0.0, 20.0), "draws"),
+    ("draws.fresh_seed", 7, "draw_store"), ("draws.moved_mm", (0.0, 20.0), "draws"),
     ("name", "mine", None),
     ("workflow.jobs", 1, None),
     ("workflow.expected_seconds", {}, None),
@@ -125,8 +125,8 @@ def edit(checkout, monkeypatch) -> Iterator[Callable[[str, Callable[[str], str]]
             path.write_bytes(content)
 
 
-FROM_STORES = ("ct_store", "store")
-FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
+FROM_STORES = ("ct_store", "store", "draw_store")
+FROM_MANIFEST = ("store", "draw_store", "folds", "lesions", "characterization", "results")
 """Stages that read a manifest of DICOM series, of whichever cohort."""
 
 
@@ -137,7 +137,7 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("lirads_keras/io/dicom.py", FROM_MANIFEST),
     ("lirads_keras/io/nifti.py", FROM_STORES),
     ("lirads_keras/preprocessing/intensity.py", FROM_STORES),
-    ("lirads_keras/preprocessing/study.py", ("store",)),
+    ("lirads_keras/preprocessing/study.py", ("store", "draw_store")),
     ("lirads_keras/preprocessing/manifest_folds.py", ("folds",)),
     ("lirads_keras/preprocessing/splits.py", ("pretrain",)),
     ("lirads_keras/models/cbam.py", ("pretrain", "trunks")),
@@ -146,8 +146,11 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("lirads_keras/evaluation/lesion_choice.py", ("folds",)),
     ("lirads_keras/inference/openvino_predictor.py", ("folds",)),
     ("lirads_keras/preprocessing/crops.py", ("lesions",)),
-    ("lirads_keras/preprocessing/moved_phase.py", ("draws",)),
-    ("lirads_keras/evaluation/conditions.py", ("draws",)),
+    # The parts of the draws name their conditions.
+    ("lirads_keras/preprocessing/moved_phase.py", ("draw_store",)),
+    ("lirads_keras/evaluation/conditions.py", ("draw_store",)),
+    ("lirads_keras/evaluation/patient_score.py", ("draws",)),
+    ("lirads_keras/evaluation/findings.py", ("lesions",)),
     ("lirads_keras/network_scorer.py", ("draws",)),
     ("experiments/score_draws.py", ("draws",)),
     ("lirads_keras/losses/adaptive.py", ("characterization",)),
@@ -300,7 +303,7 @@ def test_a_users_tables_masks_and_images_count(profile, tmp_path, manifest, chan
     plan = write_plan(tmp_path / "run", profile, tmp_path, manifest)
     assert plan.manifest == manifest and not plan.is_virtual
     change(manifest)
-    assert changed(plan.digests, write_plan(tmp_path / "run", profile, tmp_path, manifest).digests) == (after("cohort") if counts else set())
+    assert changed(plan.digests, write_plan(tmp_path / "run", profile, tmp_path, manifest).digests) == (after("cohort") - {"draw_store"} if counts else set())
 
 
 def test_a_users_manifest_makes_the_virtual_cohort_irrelevant(profile, tmp_path, manifest, edit):
@@ -347,8 +350,8 @@ def test_a_folder_without_a_plan_is_told(tmp_path, content):
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_as_many_processes_share_a_queue_as_there_are_jobs(plan, jobs):
     parted = dataclasses.replace(plan, profile=with_setting(plan.profile, "workflow.jobs", jobs))
-    assert parted.parts("folds") == parted.parts("full") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
-    assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in ("folds", "full", "characterization"))
+    assert parted.parts("folds") == parted.parts("full") == parted.parts("draws") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
+    assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in stages.QUEUED_STAGES)
 
 
 @pytest.mark.parametrize("variants, trunks", [
@@ -386,7 +389,7 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 @pytest.mark.parametrize("stage, setting, value", [
     ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3), ("folds", "segmentation.variants", ("delayed", "three-phase")),
-    ("draws", "segmentation.variants", ("delayed", "three-phase")),
+    ("draws", "segmentation.variants", ("delayed", "three-phase")), ("draws", "workflow.jobs", 3),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])
 def test_a_part_that_stood_for_others_is_not_done(plan, stage, setting, value):

@@ -48,7 +48,7 @@ test_that("the script writes a whole report from a checkout that cannot be writt
     "figure_best_threshold", "figure_calibration", "figure_contrast_signal_over_liver",
     "figure_contrast_signal_over_precontrast", "figure_contrasts", "figure_detection_curves_by_size",
     "figure_detection_model", "figure_features", "figure_sizes", "figure_table_05_accuracy", "figure_training_history",
-    "figure_learning_curve"
+    "figure_learning_curve", "figure_free_response"
   ))
   for (other in c("svg", "csv")) {
     # The screenshot is a picture only.
@@ -107,7 +107,7 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   pictures <- c("figure_08_examples", "figure_11_small_lesions")
   lacking <- c(
     "figure_14_confusion_main", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history",
-    "figure_learning_curve"
+    "figure_learning_curve", "figure_free_response"
   )
   expect_setequal(gaps, c(pictures, lacking))
   expect_match(figures$figure_14_confusion_main$gap, "no lesion of vgg16-adaptive")
