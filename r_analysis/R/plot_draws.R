@@ -48,7 +48,3 @@ plot_draw_curves <- function(rows, segmentations, label) {
       strip.text = ggplot2::element_text(size = 10), panel.spacing = grid::unit(12, "pt")
     )
 }
-
-#' A number, or the range of several.
-#' @param values Numeric vector.
-list_range <- function(values) paste(unique(range(values)), collapse = " to ")

@@ -1,7 +1,7 @@
 #' Gap of the fresh draw to the cross-validation.
 #' @param gaps Data frame as of [compute_draw_gaps()].
 tabulate_draw_gaps <- function(gaps) {
-  digits <- ifelse(gaps$measure %in% c("average", "median"), 3, 2)
+  digits <- choose_draw_digits(gaps$measure)
   new_report_table(
     paste(
       "The fresh draw by the network of all patients minus the run's own patients by the networks of their folds.",
@@ -15,25 +15,36 @@ tabulate_draw_gaps <- function(gaps) {
   )
 }
 
-#' Every segmentation variant on every draw.
+#' Every segmentation variant on every draw, the draws side by side.
 #' @param rows Data frame as of [compute_draw_table()].
 tabulate_draws <- function(rows) {
-  estimate <- function(measure, digits) {
-    format_estimate(rows[[measure]], rows[[paste0(measure, "_low")]], rows[[paste0(measure, "_high")]], digits)
+  segmentations <- unique(rows$segmentation)
+  cells <- function(draw, segmentation) {
+    of <- rows[rows$draw == draw & rows$segmentation == segmentation, ]
+    measures <- vapply(DRAW_MEASURES, function(measure) {
+      format_estimate(
+        of[[measure]], of[[paste0(measure, "_low")]], of[[paste0(measure, "_high")]], choose_draw_digits(measure)
+      )
+    }, character(1))
+    c(of$patients, of$with_lesion, measures)
   }
-  new_report_table(
-    paste(
-      "Patients as they were acquired. Dice: over patients with a reference lesion. A lesion is found from the run's",
-      "own intersection over union on; sensitivity: any reference lesion of the patient found; specificity: nothing",
-      "predicted. Intervals: Wilson, n divided by the design effect; Dice and false lesions: patient bootstrap."
-    ),
-    Segmentation = ifelse(duplicated(rows$segmentation), "", rows$segmentation),
-    Draw = keep_together(describe_code(rows$draw)), Patients = rows$patients, `With lesion` = rows$with_lesion,
-    `Average Dice` = estimate("average", 3), `Median Dice` = estimate("median", 3), Recall = estimate("recall", 2),
-    Precision = estimate("precision", 2), `False lesions a patient` = estimate("false_per_patient", 2),
-    Sensitivity = estimate("sensitivity", 2), Specificity = estimate("specificity", 2)
+  columns <- lapply(unique(rows$draw), function(draw) unlist(lapply(segmentations, cells, draw = draw)))
+  words <- keep_together(c("patients", "patients with a reference lesion", describe_code(DRAW_MEASURES)))
+  table <- data.frame(
+    rep(segmentations, each = length(words)), rep(words, length(segmentations)), columns, row.names = NULL
   )
+  table[[1]][duplicated(table[[1]])] <- ""
+  names(table) <- c("Segmentation", "Measure", describe_code(unique(rows$draw)))
+  list(table = table, caption = paste(
+    "Patients as they were acquired. Dice: over patients with a reference lesion. A lesion is found from the run's own",
+    "intersection over union on; sensitivity: any reference lesion of the patient found; specificity: nothing",
+    "predicted. Intervals: Wilson, n divided by the design effect; Dice and false lesions: patient bootstrap."
+  ))
 }
+
+#' Decimals of a measure of draws.
+#' @param measure Some of `DRAW_MEASURES`.
+choose_draw_digits <- function(measure) ifelse(measure %in% c("average", "median"), 3, 2)
 
 #' Patients under some conditions beside the same patients as they were acquired.
 #' @param rows Rows of [compute_draw_conditions()], or NULL.
@@ -43,16 +54,24 @@ tabulate_draw_conditions <- function(rows, what) {
   if (NROW(rows) == 0) {
     return(NULL)
   }
-  estimate <- function(measure, digits) {
-    format_estimate(rows[[measure]], rows[[paste0(measure, "_low")]], rows[[paste0(measure, "_high")]], digits)
+  difference <- function(measure) {
+    columns <- paste0(measure, "_difference", c("", "_low", "_high"))
+    format_estimate(rows[[columns[1]]], rows[[columns[2]]], rows[[columns[3]]], choose_draw_digits(measure))
   }
   new_report_table(
-    paste(what, "Differences from as acquired are paired by patient; intervals: patient bootstrap."),
+    paste0(
+      what, " ", list_range(rows$patients), " patients, ", list_range(rows$with_lesion), " with a reference lesion. ",
+      "Differences from as acquired are paired by patient; intervals: patient bootstrap."
+    ),
     Segmentation = ifelse(duplicated(rows$segmentation), "", rows$segmentation),
-    Condition = keep_together(describe_condition(rows$condition, rows$amount)), Patients = rows$patients,
-    `Average Dice` = format_number(rows$average), Difference = estimate("average_difference", 3),
-    Recall = format_number(rows$recall, 2), `Difference of recall` = estimate("recall_difference", 2),
+    Condition = describe_condition(rows$condition, rows$amount), `Average Dice` = format_number(rows$average),
+    Difference = difference("average"), Recall = format_number(rows$recall, 2),
+    `Difference of recall` = difference("recall"),
     `False lesions a patient` = format_number(rows$false_per_patient, 2),
-    `Difference of false lesions` = estimate("false_per_patient_difference", 2)
+    `Difference of false lesions` = difference("false_per_patient")
   )
 }
+
+#' A number, or the range of several.
+#' @param values Numeric vector.
+list_range <- function(values) paste(unique(range(values)), collapse = " to ")

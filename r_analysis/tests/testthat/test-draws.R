@@ -98,8 +98,12 @@ test_that("variants stand below one another, each with its own patients' counts"
   expect_identical(table$segmentation, rep(c("delayed", "three-phase"), each = 3))
   expect_equal(table$average, c(0.75, 0.2, 0.3, 0.375, 0.1, 0.15))
   shown <- tabulate_draws(table)$table
-  expect_identical(shown$Segmentation, c("delayed", "", "", "three-phase", "", ""))
-  expect_identical(shown$Draw[1:2], c("cross-validation", "fresh\u00a0draw"))
+  expect_identical(names(shown), c("Segmentation", "Measure", "cross-validation", "fresh draw", "shifted draw"))
+  expect_identical(which(shown$Segmentation != ""), c(1L, 10L))
+  expect_identical(shown$Segmentation[10], "three-phase")
+  expect_identical(unlist(shown[10:11, 3:5], use.names = FALSE), c("4", "2", "3", "2", "2", "1"))
+  expect_identical(substr(unlist(shown[12, 3:5], use.names = FALSE), 1, 5), c("0.375", "0.100", "0.150"))
+  expect_identical(substr(shown[["fresh draw"]][5], 1, 4), "0.25")
   gaps <- tabulate_draw_gaps(compute_draw_gaps(both, draw_weights_of_draws(both)))$table
   expect_identical(sum(gaps$Verdict != ""), 2L)
 })

@@ -103,7 +103,7 @@ test_that("the chapter is in the page, says what the variant is, and shows all o
   expect_match(html, "href=\"#further-draws\"", fixed = TRUE)
   expect_match(html, "of its gap in average Dice lies below \u22120.05.", fixed = TRUE)
   expect_match(html, "Neither draw is external data", fixed = TRUE)
-  expect_match(html, "arterial\u00a0phase\u00a0moved\u00a0by\u00a06\u00a0mm", fixed = TRUE)
+  expect_match(html, "arterial phase moved by 6 mm", fixed = TRUE)
 })
 
 test_that("on a real cohort nothing is said of construction", {
