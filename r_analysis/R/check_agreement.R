@@ -16,6 +16,7 @@ check_agreement <- function(results) {
     list(needs = c("lesions", "lesion_detection"), check = check_lesion_detection),
     list(needs = c("lesion_detection", "patient_detection"), check = check_detection_levels),
     list(needs = c("lesion_detection", "patient_detection"), check = check_overlaps),
+    list(needs = c("patients", "draws"), check = check_draws),
     list(needs = c("lesions", "categories"), check = check_categories),
     list(needs = c("lesions", "categories", "features"), check = check_features),
     list(

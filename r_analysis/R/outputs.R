@@ -10,7 +10,8 @@ list_outputs <- function() {
     c(
       list_cohort_outputs(), list_segmentation_outputs(), list_detection_outputs(), list_feature_outputs(),
       list_category_outputs(), list_baseline_outputs(), list_end_to_end_outputs(), list_by_segmentation_outputs(),
-      list_training_outputs(), list_diagram_outputs(), list_claim_outputs(), list_comparison_outputs()
+      list_draw_outputs(), list_training_outputs(), list_diagram_outputs(), list_claim_outputs(),
+      list_comparison_outputs()
     )
   )
 }

@@ -63,22 +63,29 @@ compute_overlap_detection <- function(results, weights) {
   }
   rows <- lapply(list_overlap_rules(results$lesion_detection), function(minimum_iou) {
     of_lesions <- apply_overlap_rule(lesions, "matched", minimum_iou)
-    of_all <- function(table) table[table$population == "with_negatives", ]
-    lesion <- of_all(compute_lesion_detection(of_lesions))
-    patient <- of_all(compute_patient_detection(apply_overlap_rule(patients, "detected", minimum_iou)))
-    false <- compute_patient_mean(count_false_lesions(of_lesions, patients$patient_id), weights)
-    with_limits <- function(names) paste0(rep(names, each = 3), c("", "_low", "_high"))
-    data.frame(
-      minimum_iou = minimum_iou, lesions = lesion$tp + lesion$fn,
-      lesion[c("tp", "fp", "fn", with_limits(c("recall", "precision")))],
-      stats::setNames(false[c("value", "low", "high")], with_limits("false_per_patient")),
-      stats::setNames(
-        patient[with_limits(c("recall", "specificity"))], with_limits(c("sensitivity", "specificity"))
-      ),
-      row.names = NULL
-    )
+    of_patients <- apply_overlap_rule(patients, "detected", minimum_iou)
+    data.frame(minimum_iou = minimum_iou, summarize_detection(of_lesions, of_patients, weights))
   })
   do.call(rbind, rows)
+}
+
+#' Detection of lesions and of patients, over all patients.
+#'
+#' @param lesions,patients Data frames as lesion_detection.csv and patient_detection.csv, of one threshold.
+#' @param weights Matrix as of [draw_patient_weights()].
+#' @return One row as of [compute_overlap_detection()], without `minimum_iou`.
+summarize_detection <- function(lesions, patients, weights) {
+  of_all <- function(table) table[table$population == "with_negatives", ]
+  lesion <- of_all(compute_lesion_detection(lesions))
+  patient <- of_all(compute_patient_detection(patients))
+  false <- compute_patient_mean(count_false_lesions(lesions, patients$patient_id), weights)
+  with_limits <- function(names) paste0(rep(names, each = 3), c("", "_low", "_high"))
+  data.frame(
+    lesions = lesion$tp + lesion$fn, lesion[c("tp", "fp", "fn", with_limits(c("recall", "precision")))],
+    stats::setNames(false[c("value", "low", "high")], with_limits("false_per_patient")),
+    stats::setNames(patient[with_limits(c("recall", "specificity"))], with_limits(c("sensitivity", "specificity"))),
+    row.names = NULL
+  )
 }
 
 #' Recall at each fold's chosen threshold by each rule of overlap and by diameter.

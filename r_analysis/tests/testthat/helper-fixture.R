@@ -192,7 +192,7 @@ make_fixture_results <- function(positives = 18, negatives = 9, folds = 3, level
   results$durations <- data.frame(stage = c("cohort", "folds"), seconds = c(90, 1410))
   c(
     results, make_fixture_cohort(patients[patients$n_lesions_ref > 0, ]), make_fixture_repeats(results$categories),
-    make_fixture_diagrams()
+    make_fixture_diagrams(), list(draws = make_fixture_draws(patients))
   )
 }
 
@@ -210,6 +210,24 @@ make_fixture_repeats <- function(categories) {
     ),
     half_split = half[c("variant", "roi", "segmentation", "patient_id", "lesion_id", "category_ref", "category_pred")]
   )
+}
+
+#' The run's own patients and those of two further draws, each with one lesion if any; made up, too. Of every third
+#' patient the lesion is missed, and of every fourth something else is predicted.
+make_fixture_draws <- function(patients) {
+  of <- function(draw, draw_patient_id, group) {
+    number <- seq_along(group)
+    n_reference <- as.integer(group == "positive")
+    n_detected <- n_reference * as.integer(number %% 3 > 0)
+    data.frame(
+      draw, condition = "as_acquired", amount = NA, segmentation = "delayed", draw_patient_id, group,
+      dice = ifelse(n_reference > 0, n_detected * round(runif(length(group), 0.3, 0.9), 4), NA),
+      n_reference, n_detected, n_predicted = n_detected + as.integer(number %% 4 == 0), n_matched = n_detected
+    )
+  }
+  group <- rep(c("positive", "negative"), c(8, 4))
+  further <- lapply(c("fresh", "shifted"), function(draw) of(draw, sprintf("D%02d", seq_along(group)), group))
+  rbind(of("cross_validation", patients$patient_id, patients$group), do.call(rbind, further))
 }
 
 #' The tables that only a run on a virtual cohort has, and the intensity window's; made up, too.

@@ -1,4 +1,5 @@
-#' Names of the outputs that the report on a cohort is to show, of one segmentation variant or of several.
+#' Names of the outputs that the report on a cohort is to show, of one segmentation variant or of several. Of a virtual
+#' cohort there are further draws.
 names_to_show <- function(outputs, virtual, several = FALSE) {
   visible <- Filter(function(output) !is.null(output$chapter), outputs)
   if (!several) {
@@ -6,6 +7,7 @@ names_to_show <- function(outputs, virtual, several = FALSE) {
   }
   if (!virtual) {
     visible <- Filter(function(output) output$chapter != VIRTUAL_CHAPTER || output$name == "sizes", visible)
+    visible <- Filter(function(output) output$chapter != DRAW_CHAPTER, visible)
   }
   names(visible)
 }

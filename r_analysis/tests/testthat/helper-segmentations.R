@@ -21,6 +21,7 @@ add_fixture_segmentation <- function(results = make_fixture_results(), name = "t
       )
     )
   )
+  further$draws <- add_fixture_conditions(transform(results$draws, segmentation = name))
   for (table in names(further)) {
     results[[table]] <- rbind(results[[table]], further[[table]])
   }
@@ -28,6 +29,25 @@ add_fixture_segmentation <- function(results = make_fixture_results(), name = "t
   of_run <- results$run$key == "segmentation"
   results$run$value[of_run] <- paste(results$run$value[of_run], name)
   results
+}
+
+#' Some patients of the fresh draw with phases moved, missing or at another time, as a network of several phases has
+#' them: a millimetre or a second takes a fiftieth of the Dice, a missing phase half of it and the first patient's
+#' lesion.
+add_fixture_conditions <- function(draws) {
+  some <- draws[draws$draw == "fresh" & draws$draw_patient_id %in% sprintf("D%02d", c(1:6, 9:10)), ]
+  change <- function(by, name) {
+    lost <- if (is.na(by)) 0.5 else abs(by) / 50
+    rows <- transform(some, condition = name, amount = by, dice = round(dice * (1 - lost), 4))
+    if (is.na(by)) rows[1, c("n_detected", "n_matched")] <- 0
+    rows
+  }
+  conditions <- list(
+    arterial_moved = c(0, 6, 15), portal_venous_moved = c(0, 6, 15), arterial_missing = NA, portal_venous_missing = NA,
+    delayed_missing = NA, arterial_later = c(-5, 5)
+  )
+  parts <- lapply(names(conditions), function(name) do.call(rbind, lapply(conditions[[name]], change, name)))
+  do.call(rbind, c(list(draws), parts))
 }
 
 #' The same, written and read as a run's results are.

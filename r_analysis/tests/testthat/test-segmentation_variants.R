@@ -4,11 +4,14 @@ analysis <- run_analysis(results, paper)
 alone <- run_analysis(read_fixture(), paper)
 list_chapter <- function(chapter) names(Filter(function(output) identical(output$chapter, chapter), list_outputs()))
 of_chapter <- list_chapter(SEGMENTATION_CHAPTER)
+of_draws <- names(name_outputs(list_draw_outputs()))
 
 test_that("a further segmentation variant changes nothing that stands beside the article", {
-  # The run's own facts, what was trained and the automatic path tell of it, and no other output outside the chapter.
+  # The run's own facts, what was trained, the automatic path and the further draws tell of it, and no other output
+  # outside the chapter.
   tell <- c(
-    "run_facts", "training_history", "learning_curve", "end_to_end_correct", list_chapter("end_to_end"), of_chapter
+    "run_facts", "training_history", "learning_curve", "end_to_end_correct", list_chapter("end_to_end"), of_chapter,
+    of_draws
   )
   same <- setdiff(names(alone$estimates), tell)
   expect_gt(length(same), 30)
@@ -95,6 +98,12 @@ test_that("the chapter is in the page, says what the variant is, and shows all o
   expect_match(html, "<code>three-phase</code> (all three phases; an extension, not the paper's), which", fixed = TRUE)
   expect_match(html, "no reading of the article, and whose gain is favoured by construction", fixed = TRUE)
   expect_match(html, "href=\"#segmentation-variants\"", fixed = TRUE)
+  # And so is the chapter on further draws.
+  expect_match(html, "id=\"further-draws\">Further draws</h2>", fixed = TRUE)
+  expect_match(html, "href=\"#further-draws\"", fixed = TRUE)
+  expect_match(html, "of its gap in average Dice lies below \u22120.05.", fixed = TRUE)
+  expect_match(html, "Neither draw is external data", fixed = TRUE)
+  expect_match(html, "arterial phase moved by 6 mm", fixed = TRUE)
 })
 
 test_that("on a real cohort nothing is said of construction", {

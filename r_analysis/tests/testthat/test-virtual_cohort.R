@@ -126,6 +126,8 @@ test_that("the chapter is there on a virtual cohort with its tables, and left ou
   expect_no_match(html, "The virtual cohort")
   expect_no_match(html, "virtual cohort\\.")
   expect_no_match(html, "Montage")
+  # Nor does a chapter on draws of the virtual cohort stand beside patients.
+  expect_no_match(html, "further-draws|fresh draw")
   # The intensity window is there on every cohort.
   expect_match(html, "network minus intensity window")
 })
