@@ -109,7 +109,7 @@ test_that("what a run lacks is a gap, and the rest is drawn", {
   pictures <- c("figure_08_examples", "figure_11_small_lesions")
   lacking <- c(
     "figure_14_confusion_main", "figure_15_confusion_direct", "figure_contrasts", "figure_training_history",
-    "figure_learning_curve", "figure_free_response"
+    "figure_learning_curve"
   )
   expect_setequal(gaps, c(pictures, lacking))
   expect_match(figures$figure_14_confusion_main$gap, "no lesion of vgg16-adaptive")
