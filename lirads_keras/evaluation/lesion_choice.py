@@ -1,7 +1,6 @@
 """How a fold chooses the threshold and the minimum volume that make lesions of its probabilities: by lesion F1."""
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,8 +20,8 @@ Cut = tuple[float, float]
 class CutScore:
     """What a cut finds in patients.
 
-    Of `reference` lesions `detected` were found by a component; of `predicted` components `matched` belong to a lesion. `dice` are the patients' that are
-    defined: of the mask without small components.
+    Of `reference` lesions `detected` were found by a component; of `predicted` components `matched` belong to a lesion. `dice` are those of the patients with
+    a lesion: of the mask without small components.
     """
 
     reference: int
@@ -74,7 +73,7 @@ def score_cuts(levels: np.ndarray, labels: np.ndarray, voxel_mm3: float, *, thre
             dice = float(compute_dice(tp, predicted - tp, int(reference.sum()) - tp))
             scores[threshold, volume_mm3] = CutScore(
                 len(reference), int(matched[:, kept].any(axis=1).sum()), int(kept.sum()), int(matched[:, kept].any(axis=0).sum()),
-                () if math.isnan(dice) else (dice,))
+                (dice,) if len(reference) else ())
     return scores
 
 

@@ -38,12 +38,12 @@ def test_counts_by_hand() -> None:
     assert limits == {1 / 3: 1, 0.34: 0}
 
 
-def test_a_patient_without_a_lesion_has_false_lesions_and_no_dice_where_nothing_is_found() -> None:
+def test_a_patient_without_a_lesion_has_false_lesions_and_no_dice() -> None:
     levels = np.zeros((1, 4, 8), np.uint8)
     levels[0, 1, 1] = 125
     found = score_cuts(levels, np.zeros(levels.shape, np.uint8), VOXEL_MM3, thresholds=(0.5, 0.6), minimum_volumes_mm3=(0,), minimum_iou=0.1)
-    assert found == {(0.5, 0): CutScore(0, 0, 1, 0, (0.0,)), (0.6, 0): CutScore(0, 0, 0, 0, ())}
-    assert found[0.6, 0].mean_dice is None and (found[0.5, 0] + found[0.6, 0]) == CutScore(0, 0, 1, 0, (0.0,))
+    assert found == {(0.5, 0): CutScore(0, 0, 1, 0, ()), (0.6, 0): CutScore(0, 0, 0, 0, ())}
+    assert found[0.6, 0].mean_dice is None and (found[0.5, 0] + CutScore(1, 1, 1, 1, (0.5,))) == CutScore(1, 1, 2, 1, (0.5,))
 
 
 @settings(max_examples=80)
@@ -64,7 +64,7 @@ def test_lesions_are_those_that_are_measured_and_matched_elsewhere(levels, label
         for lesion in predicted:
             kept[lesion.bounding_box] |= lesion.mask
         both = voxels + np.count_nonzero(labels)
-        assert counted.dice == (() if not both else (pytest.approx(2 * np.count_nonzero(kept & (labels > 0)) / both),))
+        assert counted.dice == (() if not reference else (pytest.approx(2 * np.count_nonzero(kept & (labels > 0)) / both),))
 
 
 @pytest.mark.parametrize(("scores", "expected"), [
