@@ -24,9 +24,12 @@ plot_draw_curves <- function(rows, segmentations, label) {
     curves, ggplot2::aes(x = .data$amount, y = .data$value, colour = .data$segmentation, fill = .data$segmentation)
   ) +
     ggplot2::geom_vline(xintercept = 0, colour = "grey60", linetype = "22") +
-    ggplot2::geom_ribbon(ggplot2::aes(ymin = .data$low, ymax = .data$high), alpha = 0.15, colour = NA) +
-    ggplot2::geom_line(linewidth = 0.8) +
-    ggplot2::geom_point(size = 1.8) +
+    # Of very few patients there is no interval, and sometimes no value.
+    ggplot2::geom_ribbon(
+      ggplot2::aes(ymin = .data$low, ymax = .data$high), curves[!is.na(curves$low), ], alpha = 0.15, colour = NA
+    ) +
+    ggplot2::geom_line(data = curves[!is.na(curves$value), ], linewidth = 0.8) +
+    ggplot2::geom_point(data = curves[!is.na(curves$value), ], size = 1.8) +
     ggplot2::facet_grid(
       ggplot2::vars(.data$measure), ggplot2::vars(.data$panel), scales = "free_x", switch = "both"
     ) +
