@@ -121,7 +121,15 @@ def write_table(path: Path, columns: tuple[Column, ...], frame: pd.DataFrame, *,
     Raises:
         ValueError: columns, types, values or uniqueness do not fit; all complaints at once.
     """
-    name = path.stem
+    table = check_table(path.stem, columns, frame)
+    if not keep_order:
+        table = table.sort_values([column.name for column in columns if column.identifies_row], kind="stable", na_position="first")
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return path
+
+
+def check_table(name: str, columns: tuple[Column, ...], frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with these columns in order and the types that are written, or a ValueError with all complaints about `name`.csv."""
     expected = [column.name for column in columns]
     if sorted(frame.columns) != sorted(expected):
         raise ValueError(f"{name}.csv: expected the columns {', '.join(expected)}, found {', '.join(map(str, frame.columns))}")
@@ -136,10 +144,7 @@ def write_table(path: Path, columns: tuple[Column, ...], frame: pd.DataFrame, *,
         complaints.append(f"{', '.join(key)}: {int(doubled.sum())} rows come twice, first {', '.join(map(str, first))}")
     if complaints:
         raise ValueError("\n".join(f"{name}.csv, {complaint}" for complaint in complaints))
-    if not keep_order:
-        table = table.sort_values(key, kind="stable", na_position="first")
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return path
+    return table
 
 
 def _check_run(table: pd.DataFrame, complaints: list[str]) -> None:
