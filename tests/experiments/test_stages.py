@@ -184,6 +184,9 @@ FROM_MANIFEST = ("store", "folds", "lesions", "characterization", "results")
     ("experiments/README.md", ()),
     ("r_analysis/R/size.R", ("report",)),
     ("r_analysis/schema.csv", ("results",)),
+    ("r_analysis/segmentation_variants.Rmd", ("report",)),
+    ("r_analysis/yardsticks.csv", ("report",)),
+    ("r_analysis/yardsticks_schema.csv", ("report",)),
     ("r_analysis/tests/testthat/test-size.R", ()),
     ("r_analysis/reference/lesions.csv", ()),
     # The virtual cohort is described beside the paper's numbers.
