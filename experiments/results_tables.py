@@ -57,10 +57,15 @@ def _name_table(row: Mapping[str, str]) -> str:
     return row["file"].removesuffix(".csv")
 
 
+def read_columns(schema: Path) -> dict[str, tuple[Column, ...]]:
+    """The tables of a schema by their names without ".csv", each with its columns in order."""
+    rows = _read_schema(schema)
+    return {name: tuple(_read_column(row) for row in rows if _name_table(row) == name and not row["run_key"]) for name in dict.fromkeys(map(_name_table, rows))}
+
+
 _ROWS = _read_schema(SCHEMA)
 
-TABLES: dict[str, tuple[Column, ...]] = {
-    name: tuple(_read_column(row) for row in _ROWS if _name_table(row) == name and not row["run_key"]) for name in dict.fromkeys(map(_name_table, _ROWS))}
+TABLES = read_columns(SCHEMA)
 """Every table of `results/` by its name without ".csv"."""
 
 RUN_KEYS = {row["run_key"]: _read_column(row) for row in _ROWS if row["run_key"]}
@@ -107,7 +112,24 @@ def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
     """
     if name not in TABLES:
         raise ValueError(f"no results table {name!r}; there are {', '.join(TABLES)}")
-    columns = TABLES[name]
+    return write_table(folder / f"{name}.csv", TABLES[name], frame, keep_order=ORDERS[name] != "sorted")
+
+
+def write_table(path: Path, columns: tuple[Column, ...], frame: pd.DataFrame, *, keep_order: bool = False) -> Path:
+    """As `write_results_table`, of a table that has these columns, into any file; `keep_order`: rows stay as they come.
+
+    Raises:
+        ValueError: columns, types, values or uniqueness do not fit; all complaints at once.
+    """
+    table = check_table(path.stem, columns, frame)
+    if not keep_order:
+        table = table.sort_values([column.name for column in columns if column.identifies_row], kind="stable", na_position="first")
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+    return path
+
+
+def check_table(name: str, columns: tuple[Column, ...], frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with these columns in order and the types that are written, or a ValueError with all complaints about `name`.csv."""
     expected = [column.name for column in columns]
     if sorted(frame.columns) != sorted(expected):
         raise ValueError(f"{name}.csv: expected the columns {', '.join(expected)}, found {', '.join(map(str, frame.columns))}")
@@ -122,11 +144,7 @@ def write_results_table(folder: Path, name: str, frame: pd.DataFrame) -> Path:
         complaints.append(f"{', '.join(key)}: {int(doubled.sum())} rows come twice, first {', '.join(map(str, first))}")
     if complaints:
         raise ValueError("\n".join(f"{name}.csv, {complaint}" for complaint in complaints))
-    path = folder / f"{name}.csv"
-    if ORDERS[name] == "sorted":
-        table = table.sort_values(key, kind="stable", na_position="first")
-    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    return path
+    return table
 
 
 def _check_run(table: pd.DataFrame, complaints: list[str]) -> None:

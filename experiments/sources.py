@@ -38,8 +38,8 @@ RESOURCES = {
     "experiments/model_card.py": ("CITATION.cff",),
     "experiments/render_report.py": (
         "r_analysis/run.R", "r_analysis/R", "r_analysis/schema.csv", "r_analysis/report.Rmd", "r_analysis/virtual_cohort.Rmd",
-        "r_analysis/segmentation_variants.Rmd", "r_analysis/draws.Rmd", "r_analysis/report.css", "r_analysis/reader.png",
-        "data_manifests/paper_results.csv")}
+        "r_analysis/segmentation_variants.Rmd", "r_analysis/draws.Rmd", "r_analysis/yardsticks.Rmd", "r_analysis/report.css", "r_analysis/reader.png",
+        "r_analysis/yardsticks.csv", "r_analysis/yardsticks_schema.csv", "data_manifests/paper_results.csv")}
 """Files and folders of the checkout that a module reads when a stage runs; they count where the module does."""
 
 

@@ -30,10 +30,13 @@ main <- function() {
     out = function() stop_for_problems(check_output_folder(arguments$out)),
     paper = function() read_paper_results(arguments$paper),
     results = function() read_results(arguments$results, read_schema(file.path(folder, "schema.csv"))),
-    pictures = function() find_pictures(arguments$results, file.path(folder, "reader.png"))
+    pictures = function() find_pictures(arguments$results, file.path(folder, "reader.png")),
+    yardsticks = function() {
+      read_yardsticks(file.path(folder, "yardsticks.csv"), read_schema(file.path(folder, "yardsticks_schema.csv")))
+    }
   ))
   options(lirads.cores = arguments$cores)
-  analysis <- run_analysis(read$results, read$paper, read$pictures)
+  analysis <- run_analysis(read$results, read$paper, read$pictures, yardsticks = read$yardsticks)
   replace_folder(arguments$out, function(beside) {
     write_tables(analysis, beside)
     figures <- build_figures(analysis)

@@ -1,14 +1,18 @@
-"""Which segmentation network is better for the same minutes of one core? One network on a development run's cohort, folds 3 and up trained, 0 to 2 tested.
+"""Which segmentation network is better for the same minutes of one core? One network on a development run's cohort, some folds tested, all others trained.
 
-    python experiments/benchmarks/network_choice.py --run runs/dev --variant three-phase --minutes 5 \\
+    python experiments/benchmarks/network_choice.py --run runs/dev --variant three-phase --minutes 5 --test-folds 0,1,2 \\
         --set segmentation.stem=full_resolution --set 'segmentation.decoder_filters=[48, 32, 16, 16]'
 
 --network plain_unet is a plain U-Net with full-resolution skips (2.7 M parameters, AdamW), segmentation_models that package's U-Net on a ResNet-18:
-both are trained on the same samples with the same loss (Eq. 2 alone: Eq. 3 joins between epochs, and this is one), as yardsticks.
+both are trained on the same samples with the same loss, as yardsticks (`yardstick_networks.py`). On seed 2023 the plain U-Net has to reach a mean Dice of
+0.54 ± 0.03 with three phases, folds 0 to 2 tested and 5 minutes; else it is no yardstick.
 RUN is a run of a development cohort (seeds 9000 to 9009, and 2023) whose store is finished. The steps are what fits into the minutes at the time that
 a sample takes to be drawn and trained on here; on a machine that others use, give --steps instead. The schedule falls to 0 at the last step, and the last
-weights are tested. Test patients: those with lesions of the folds 0 to 2, and as many without as --negatives says. Nothing is written into the run; a line
-of JSON is printed. At which threshold and volume lesions are counted is chosen on these very patients: that compares, and estimates nothing.
+weights are tested. With --pretrained the minutes hold a share of the pre-training on CT as well: its core-minutes, over the number of networks of the run
+that start from it (one a fold and variant), are taken off, and `pretraining_core_s` says how many seconds that was.
+Test patients: those with lesions of the test folds, and as many without as --negatives says; three turns of three folds test all patients of nine folds.
+Nothing is written into the run; a line of JSON is printed. At which threshold and volume lesions are counted is chosen on these very patients: that
+compares, and estimates nothing.
 """
 from __future__ import annotations
 
@@ -19,7 +23,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,9 @@ import numpy as np
 import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from stages import Plan, read_plan  # noqa: E402
+from yardstick_networks import STREAM, YARDSTICKS, draw_samples, time_step, train_yardstick  # noqa: E402
 
 from lirads_keras.config import Profile, read_profile  # noqa: E402
 from lirads_keras.errors import InputError, Problem, raise_if_any  # noqa: E402
@@ -37,15 +43,25 @@ if TYPE_CHECKING:
 
     from lirads_keras.evaluation.lesion_choice import Cut, CutScore
     from lirads_keras.inference.predictors import Predictor
-    from lirads_keras.preprocessing.slices import SliceDataset
     from lirads_keras.preprocessing.store import StoredStudy
 
-TEST_FOLDS = range(3)
+OURS = "unet_plus_plus"
+TEST_FOLDS = (0, 1, 2)
 SIZES_MM, SIZES = (10, 20), ("under 10 mm", "10 to 19 mm", "from 20 mm")
 MINIMUM_IOU = 0.1
 HALF = 0.5
-STREAM = 500
-"""Random stream of these trainings, which no fold has."""
+
+
+def parse_folds(text: str) -> tuple[int, ...]:
+    """"0,1,2" as numbers, each once and in order.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    folds = tuple(int(number) for number in text.split(","))
+    if not folds or folds != tuple(sorted(set(folds))) or folds[0] < 0:
+        raise ValueError(text)
+    return folds
 
 
 def change_settings(profile: Profile, changes: list[str]) -> Profile:
@@ -66,71 +82,20 @@ def change_settings(profile: Profile, changes: list[str]) -> Profile:
         return read_profile(file)
 
 
-def time_step(model: keras.Model, drawn: SliceDataset) -> float:
-    """Median seconds in which a batch is drawn and trained on, one after the other; the weights of the compiled model change."""
-    model.train_on_batch(*drawn[0])
-    seconds = []
-    for number in range(1, 9):
-        started = time.perf_counter()
-        model.train_on_batch(*drawn[number])
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds))
+def share_pretraining(plan: Plan) -> float:
+    """Core-seconds of the run's pre-training on CT for each of the networks that start from it, one a fold and segmentation variant.
 
+    Its own time from start to end, each thread with a core of its own, whatever ran beside it. Of a pre-training that was stopped the last start alone is
+    known.
 
-def draw_samples(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], steps: int) -> SliceDataset:
-    """The batches of all networks that are compared, drawn by one thread."""
-    from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
-
-    settings, stage = profile.segmentation, profile.segmentation.finetune
-    timed = stage.model_copy(update={"samples_per_epoch": steps * stage.batch_size})
-    return SliceDataset(training, SliceDraw.of_stage(settings, timed, phases=variant.phases, classes=2, seed=settings.seeds[0], stream=STREAM), workers=1)
-
-
-def build_plain_unet(channels: int, filters: tuple[int, ...] = (16, 32, 64, 128, 160, 160)) -> keras.Model:
-    """Images (n, y, x, channels), y and x multiples of 32 -> softmax (n, y, x, 2): two convolutions a level, strided ones down, transposed ones up."""
-    import keras
-    from keras import layers
-
-    def convolve(x: Any, width: int, strides: int = 1) -> Any:
-        x = layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False, kernel_initializer="he_uniform")(x)
-        return layers.LeakyReLU(negative_slope=0.01)(layers.BatchNormalization(momentum=0.9)(x))
-
-    image = keras.Input((None, None, channels))
-    x, skips = image, []
-    for level, width in enumerate(filters):
-        x = convolve(convolve(x, width, 1 if level == 0 else 2), width)
-        skips.append(x)
-    for width, skip in zip(filters[-2::-1], skips[-2::-1], strict=True):
-        x = layers.Concatenate()([layers.Conv2DTranspose(width, 2, strides=2)(x), skip])
-        x = convolve(convolve(x, width), width)
-    return keras.Model(image, layers.Softmax()(layers.Conv2D(2, 1)(x)), name="plain_unet")
-
-
-def build_library_unet(channels: int) -> keras.Model:
-    """The U-Net of the package segmentation-models on its ResNet-18."""
-    os.environ.setdefault("SM_FRAMEWORK", "tf.keras")
-    import segmentation_models
-
-    return segmentation_models.Unet("resnet18", input_shape=(None, None, channels), classes=2, activation="softmax", encoder_weights=None)
-
-
-class WholeSlices:
-    """A network without halves as a `Predictor`."""
-
-    window_px = 32
-
-    def __init__(self, model: keras.Model) -> None:
-        import tensorflow as tf
-
-        self._predict = tf.function(lambda stacks: model(stacks, training=False)[..., 1],
-                                    input_signature=[tf.TensorSpec((None, None, None, model.input.shape[-1]), tf.float32)])
-
-    def __call__(self, stacks: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-        rows, columns = window
-        return np.asarray(self._predict(stacks))[:, rows, columns]
-
-    def take_weights(self) -> None:
-        pass
+    Raises:
+        InputError: the run has no finished pre-training.
+    """
+    record = plan.done("pretrain")
+    if not plan.is_done("pretrain"):
+        raise InputError(Problem(str(record.path), "a finished pre-training, as --pretrained asks for", "none"))
+    networks = plan.profile.segmentation.folds * len(plan.segmentations)
+    return record.number("seconds", "how long the pre-training took") * plan.profile.workflow.threads / networks
 
 
 def train_ours(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], minutes: float, steps: int | None,
@@ -157,34 +122,9 @@ def train_ours(profile: Profile, variant: SegmentationVariant, training: list[St
     return trainer.model, predictor, steps
 
 
-def train_yardstick(profile: Profile, variant: SegmentationVariant, training: list[StoredStudy], minutes: float, steps: int | None,
-                    build: Callable[[int], keras.Model]) -> tuple[keras.Model, Predictor, int]:
-    """As `train_ours`, of another network, with AdamW."""
-    import keras
-
-    from lirads_keras.losses.segmentation import HybridSegmentationLoss
-    from lirads_keras.training.feed import feed_training
-
-    settings, stage = profile.segmentation, profile.segmentation.finetune
-
-    def compiled(count: int) -> keras.Model:
-        keras.utils.set_random_seed(settings.seeds[0])
-        model = build(variant.channels)
-        model.compile(keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(stage.learning_rate, count)),
-                      loss=HybridSegmentationLoss.from_settings(settings.loss))
-        return model
-
-    if steps is None:
-        steps = max(int(60 * minutes / time_step(compiled(1), draw_samples(profile, variant, training, 1))), 1)
-    model = compiled(steps)
-    model.fit(feed_training(draw_samples(profile, variant, training, steps), 0), steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
-    return model, WholeSlices(model), steps
-
-
 def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
     """What was trained, for how long, and what it found."""
     from stage_data import fold_of_patients
-    from stages import read_plan
 
     from lirads_keras.evaluation.lesion_choice import choose_cut
     from lirads_keras.preprocessing.store import read_stored_study
@@ -192,33 +132,48 @@ def train_and_test(parsed: argparse.Namespace) -> dict[str, Any]:
 
     plan = read_plan(parsed.run)
     profile, chosen = change_settings(plan.profile, parsed.changes), SEGMENTATION_VARIANTS[parsed.variant]
+    folds, pretraining_s = parsed.test_folds, share_pretraining(plan) if parsed.pretrained else 0.0
+    check_request(parsed, profile.segmentation.folds, pretraining_s)
     configure_tensorflow(threads=1, precision=profile.segmentation.precision)
     positives, fold_of = fold_of_patients(plan)
     studies = {name: read_stored_study(plan.run.store(name)) for name in fold_of}
     raise_if_any([Problem(f"--set, {study.folder}", "settings of the preprocessing under which the store was made", "others") for study in studies.values()
                   if study.preprocessing_digest != profile.preprocessing.digest()][:1])
-    training = [studies[name] for name in positives if fold_of[name] not in TEST_FOLDS]
+    training, minutes = [studies[name] for name in positives if fold_of[name] not in folds], parsed.minutes - pretraining_s / 60
     started, used = time.perf_counter(), time.process_time()
-    if parsed.network == "unet_plus_plus":
+    if parsed.network == OURS:
         start = plan.run.pretraining.weights if parsed.pretrained else None
-        model, predictor, steps = train_ours(profile, chosen, training, parsed.minutes, parsed.steps, start)
+        model, predictor, steps = train_ours(profile, chosen, training, minutes, parsed.steps, start)
     else:
-        build = {"plain_unet": build_plain_unet, "segmentation_models": build_library_unet}[parsed.network]
-        model, predictor, steps = train_yardstick(profile, chosen, training, parsed.minutes, parsed.steps, build)
+        model, predictor, steps = train_yardstick(profile, chosen, training, minutes, parsed.steps, YARDSTICKS[parsed.network])
     seconds, core_seconds = time.perf_counter() - started, time.process_time() - used
-    tested = [name for name in positives if fold_of[name] in TEST_FOLDS]
-    without = [name for name in fold_of if name not in set(positives) and fold_of[name] in TEST_FOLDS][:parsed.negatives]
+    tested = [name for name in positives if fold_of[name] in folds]
+    without = [name for name in fold_of if name not in set(positives) and fold_of[name] in folds][:parsed.negatives]
     found = [test_patient(studies[name], chosen, predictor, profile) for name in (*tested, *without)]
     scores = {cut: sum((of_patient[1][cut] for of_patient in found[1:]), found[0][1][cut]) for cut in found[0][1]}
     best = choose_cut(scores)
     uncut = {threshold: [round(float(np.mean(scores[threshold, 0.0].dice)), 3), round(float(np.median(scores[threshold, 0.0].dice)), 3)]
              for threshold in profile.lesions.thresholds}
-    return {"network": parsed.network, "variant": parsed.variant, "set": parsed.changes, "pretrained": parsed.pretrained, "parameters": model.count_params(),
-            "steps": steps, "training_s": round(seconds), "training_core_s": round(core_seconds), "patients": len(tested), "negatives": len(without),
+    return {"network": parsed.network, "variant": parsed.variant, "set": parsed.changes, "test_folds": list(folds),
+            "minutes": None if parsed.steps else parsed.minutes, "pretrained": parsed.pretrained, "pretraining_core_s": round(pretraining_s, 1),
+            "parameters": model.count_params(), "steps": steps, "training_s": round(seconds), "training_core_s": round(core_seconds),
+            "patients": len(tested), "negatives": len(without),
             "dice": {f"{threshold:g}": values for threshold, values in uncut.items()},
             "dice_at_half": {name: round(of_patient[1][HALF, 0.0].dice[0], 4) for name, of_patient in zip(tested, found, strict=False)},
             "detection": {"threshold": best[0], "minimum_volume_mm3": best[1], "f1": round(scores[best].f1, 3)}
             | describe_detection([(studies[name], of_patient[0]) for name, of_patient in zip((*tested, *without), found, strict=True)], best)}
+
+
+def check_request(parsed: argparse.Namespace, folds: int, pretraining_s: float) -> None:
+    """Refuses what cannot be trained: --pretrained of a yardstick, folds that the run does not have or none to train on, and minutes without training."""
+    numbers, problems = ",".join(map(str, parsed.test_folds)), []
+    if parsed.pretrained and parsed.network != OURS:
+        problems.append(Problem("--pretrained", f"the network {OURS}, which alone is pre-trained", parsed.network))
+    if parsed.test_folds[-1] >= folds or len(parsed.test_folds) >= folds:
+        problems.append(Problem("--test-folds", f"some of the folds 0 to {folds - 1}, with others left to train on", numbers))
+    if parsed.steps is None and 60 * parsed.minutes <= pretraining_s:
+        problems.append(Problem("--minutes", f"more than {pretraining_s / 60:.2f}, the network's share of the pre-training", f"{parsed.minutes:g}"))
+    raise_if_any(problems)
 
 
 def test_patient(study: StoredStudy, variant: SegmentationVariant, predictor: Predictor, profile: Profile) -> tuple[np.ndarray, dict[Cut, CutScore]]:
@@ -263,10 +218,11 @@ def describe_detection(patients: list[tuple[StoredStudy, np.ndarray]], cut: Cut)
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--network", choices=("unet_plus_plus", "plain_unet", "segmentation_models"), default="unet_plus_plus")
+    parser.add_argument("--network", choices=(OURS, *YARDSTICKS), default=OURS)
     parser.add_argument("--variant", choices=tuple(SEGMENTATION_VARIANTS), default=next(iter(SEGMENTATION_VARIANTS)))
-    parser.add_argument("--minutes", type=float, default=5.0, help="of training on one core")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of one core, for the training and its share of the pre-training")
     parser.add_argument("--steps", type=int, help="instead of minutes")
+    parser.add_argument("--test-folds", type=parse_folds, default=TEST_FOLDS, metavar="0,1,2", help="folds to test; all others are trained")
     parser.add_argument("--pretrained", action="store_true", help="start from the run's pre-training on CT, which has to have this network")
     parser.add_argument("--negatives", type=int, default=30)
     parser.add_argument("--set", action="append", default=[], dest="changes", metavar="KEY=VALUE", help="a setting of the profile; may be given again")

@@ -4,18 +4,19 @@
 #' @param paper Data frame as of [read_paper_results()].
 #' @param pictures Named character vector as of [find_pictures()].
 #' @param outputs Registry as of [list_outputs()].
-#' @return List of `paper`, `pictures`, `outputs`, `label` (cohort), `weights` as of [draw_patient_weights()],
-#'   `by_segmentation` (the results as of [select_segmentation()], by the name of the segmentation variant), `results`
-#'   (those of the article's own variant, which alone stand beside its numbers and decide its claims), and `estimates`:
-#'   what each output's estimator gave, by the name of the output.
-run_analysis <- function(results, paper, pictures = character(), outputs = list_outputs()) {
+#' @param yardsticks Data frame as of [read_yardsticks()], which is of no run; NULL for none.
+#' @return List of `paper`, `pictures`, `yardsticks`, `outputs`, `label` (cohort), `weights` as of
+#'   [draw_patient_weights()], `by_segmentation` (the results as of [select_segmentation()], by the name of the
+#'   segmentation variant), `results` (those of the article's own variant, which alone stand beside its numbers and
+#'   decide its claims), and `estimates`: what each output's estimator gave, by the name of the output.
+run_analysis <- function(results, paper, pictures = character(), outputs = list_outputs(), yardsticks = NULL) {
   segmentations <- list_segmentations(results)
   by_segmentation <- lapply(segmentations, function(name) select_segmentation(results, name))
   names(by_segmentation) <- segmentations
   analysis <- list(
     label = cohort_label(results$run), results = by_segmentation[[find_paper_segmentation(results$variants)]],
     by_segmentation = by_segmentation, paper = paper, pictures = pictures, outputs = outputs,
-    weights = draw_patient_weights(results$patients), estimates = list()
+    yardsticks = yardsticks, weights = draw_patient_weights(results$patients), estimates = list()
   )
   for (output in outputs) {
     # NULL is an estimate, too: the results do not give this output.

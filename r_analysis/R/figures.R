@@ -2,12 +2,16 @@
 #'
 #' @param analysis List as of [run_analysis()].
 #' @return Named list; names are file names. Each is a list of `plot`, `caption` (for the report, without the cohort),
-#'   `alt` (text for those who do not see it), `width`, `height` (inches) and `data` (what is drawn, as a table), or of
-#'   `picture` (path of a PNG), `caption`, `alt` and `width`, or, where the results lack what the figure needs, of `gap`
-#'   (a sentence).
+#'   `alt` (text for those who do not see it), `width`, `height` (inches), `data` (what is drawn, as a table) and, where
+#'   the cohort is not the run's, its `label`; or of `picture` (path of a PNG), `caption`, `alt` and `width`, or, where
+#'   the results lack what the figure needs, of `gap` (a sentence).
 build_figures <- function(analysis) {
   drawn <- analysis$outputs[!vapply(analysis$outputs, function(output) is.null(output$figure), logical(1))]
-  figures <- lapply(drawn, function(output) output$plot(get_estimate(analysis, output$name), analysis))
+  figures <- lapply(drawn, function(output) {
+    figure <- output$plot(get_estimate(analysis, output$name), analysis)
+    if (!is.null(figure) && !is.null(output$label)) figure$label <- get_label(output, analysis)
+    figure
+  })
   names(figures) <- vapply(drawn, `[[`, "", "figure")
   figures[!vapply(figures, is.null, logical(1))]
 }
@@ -48,7 +52,7 @@ embed <- function(pictures, name, caption, alt, width) {
 #'
 #' @param figures List as of [build_figures()].
 #' @param folder Folder to write to; made if absent.
-#' @param label Cohort label, the first column of every CSV.
+#' @param label Cohort label of the run, the first column of every CSV but those of a figure with a label of its own.
 write_figures <- function(figures, folder, label) {
   dir.create(folder, showWarnings = FALSE, recursive = TRUE)
   compute_in_parallel(names(figures), function(name) {
@@ -67,7 +71,8 @@ write_figures <- function(figures, folder, label) {
     }
     save(".png", ragg::agg_png, dpi = 180)
     save(".svg", svglite::svglite)
-    write_table(cbind(cohort = label, as.data.frame(figure$data)), file.path(folder, paste0(name, ".csv")))
+    cohort <- if (is.null(figure$label)) label else figure$label
+    write_table(cbind(cohort = cohort, as.data.frame(figure$data)), file.path(folder, paste0(name, ".csv")))
     NULL
   })
   invisible(NULL)

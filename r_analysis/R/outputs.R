@@ -10,8 +10,8 @@ list_outputs <- function() {
     c(
       list_cohort_outputs(), list_segmentation_outputs(), list_detection_outputs(), list_feature_outputs(),
       list_category_outputs(), list_baseline_outputs(), list_end_to_end_outputs(), list_by_segmentation_outputs(),
-      list_draw_outputs(), list_training_outputs(), list_diagram_outputs(), list_claim_outputs(),
-      list_comparison_outputs()
+      list_draw_outputs(), list_yardstick_outputs(), list_training_outputs(), list_diagram_outputs(),
+      list_claim_outputs(), list_comparison_outputs()
     )
   )
 }
@@ -31,15 +31,23 @@ list_outputs <- function() {
 #' @param plot Function of the estimate and the analysis that gives the figure, as of [draw()], [draw_if()] or
 #'   [embed()]; NULL where it is to be passed over in silence.
 #' @param figure_first Whether the report shows the figure above the table.
+#' @param label Function of the analysis that gives the label of the output's cohort; NULL if it is of the run's.
 #' @param chapter Chapter of the report that shows it; NULL if the report does not.
 #' @return List of the arguments.
 new_output <- function(name, estimate, paper_item = "", csv = NULL, csv_folder = "tables", table = NULL,
-                       figure = NULL, plot = NULL, figure_first = FALSE, chapter = NULL) {
+                       figure = NULL, plot = NULL, figure_first = FALSE, label = NULL, chapter = NULL) {
   stopifnot(is.null(figure) == is.null(plot))
   list(
     name = name, estimate = estimate, paper_item = paper_item, csv = csv, csv_folder = csv_folder, table = table,
-    figure = figure, plot = plot, figure_first = figure_first, chapter = chapter
+    figure = figure, plot = plot, figure_first = figure_first, label = label, chapter = chapter
   )
+}
+
+#' The label of an output's cohort.
+#' @param output As of [new_output()].
+#' @param analysis List with `label`, the run's.
+get_label <- function(output, analysis) {
+  if (is.null(output$label)) analysis$label else output$label(analysis)
 }
 
 #' Names the outputs of a list; no two may share a name or a file.

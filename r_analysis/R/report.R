@@ -12,7 +12,9 @@ render_report <- function(analysis, figures, figure_folder, source, path) {
   work <- tempfile("report-")
   dir.create(work)
   on.exit(unlink(work, recursive = TRUE))
-  pages <- c("report.Rmd", "virtual_cohort.Rmd", "segmentation_variants.Rmd", "draws.Rmd", "report.css")
+  pages <- c(
+    "report.Rmd", "virtual_cohort.Rmd", "segmentation_variants.Rmd", "draws.Rmd", "yardsticks.Rmd", "report.css"
+  )
   file.copy(file.path(source, pages), work)
   # The mode of a read-only checkout is copied too.
   Sys.chmod(list.files(work, full.names = TRUE), "0644")

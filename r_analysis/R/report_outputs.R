@@ -20,9 +20,11 @@ new_presenter <- function(analysis, figures) {
     shown <<- c(shown, name)
     parts <- list(
       if (!is.null(output$table)) {
-        format_table(output$table(get_estimate(analysis, name), analysis), analysis$label)
+        format_table(output$table(get_estimate(analysis, name), analysis), get_label(output, analysis))
       },
-      if (!is.null(output$figure)) format_figure(figures[[output$figure]], output$figure, analysis$label)
+      if (!is.null(output$figure)) {
+        format_figure(figures[[output$figure]], output$figure, get_label(output, analysis))
+      }
     )
     knitr::asis_output(paste(unlist(if (output$figure_first) rev(parts) else parts), collapse = ""))
   }

@@ -11,7 +11,7 @@ write_table <- function(table, path) {
   readr::write_csv(table, path, na = "", eol = "\n", progress = FALSE)
 }
 
-#' Writes the estimate of every output that has a file; each begins with the cohort.
+#' Writes the estimate of every output that has a file; each begins with its cohort.
 #'
 #' @param analysis List as of [run_analysis()].
 #' @param folder Folder of the report; the files lie in it, or in a folder of it, as the outputs say.
@@ -21,7 +21,7 @@ write_tables <- function(analysis, folder) {
     if (!is.null(output$csv) && NROW(table) > 0) {
       within <- file.path(folder, output$csv_folder)
       dir.create(within, showWarnings = FALSE, recursive = TRUE)
-      write_table(cbind(cohort = analysis$label, table), file.path(within, paste0(output$csv, ".csv")))
+      write_table(cbind(cohort = get_label(output, analysis), table), file.path(within, paste0(output$csv, ".csv")))
     }
   }
 }
