@@ -3,7 +3,8 @@ test_that("the schema has the files and columns of the results", {
   expect_identical(unique(schema$file), c(
     "run.csv", "variants.csv", "patients.csv", "lesions.csv", "dice_by_threshold.csv", "fold_thresholds.csv",
     "pixel_counts.csv", "lesion_detection.csv", "patient_detection.csv", "features.csv", "categories.csv",
-    "training_history.csv", "fold_choices.csv", "predicted_lesions.csv", "baseline_segmentation.csv", "surface.csv", "pretrain_dice.csv",
+    "training_history.csv", "fold_choices.csv", "predicted_lesions.csv", "baseline_segmentation.csv", "surface.csv",
+    "pretrain_dice.csv",
     "cohort_summary.csv", "cohort_realism.csv", "contrast_curves.csv", "reader_ceiling.csv", "seed_accuracy.csv",
     "half_split.csv", "durations.csv", "diagram_nodes.csv", "diagram_edges.csv", "draws.csv"
   ))
