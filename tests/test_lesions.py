@@ -4,7 +4,7 @@ from math import hypot
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -156,7 +156,6 @@ def test_measure_refuses_what_is_no_label_map() -> None:
         measure_lesions(np.zeros((2, 4, 4)), grid)
 
 
-@settings(deadline=None)
 @given(hnp.arrays(bool, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)))
 def test_components_equal_a_flood_fill(mask: np.ndarray) -> None:
     labels, count = label_components(mask)
@@ -175,7 +174,6 @@ def test_components_equal_a_flood_fill(mask: np.ndarray) -> None:
     assert count == found
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.uint8, (3, 6, 6), elements=st.integers(0, 2)), st.floats(0.5, 3), st.floats(0.5, 3))
 def test_diameter_is_the_largest_over_the_slices(labels: np.ndarray, dy: float, dx: float) -> None:
     for lesion in measure_lesions(labels, make_grid(labels, (4.0, dy, dx))):

@@ -42,7 +42,7 @@ def patients() -> pd.DataFrame:
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.8, 0.95, 0.99]))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_wilson_equals_scipy(counts, level):
     successes, trials = counts
     found = stats.compute_wilson_interval([successes / trials], [trials], level=level).iloc[0]
@@ -51,14 +51,14 @@ def test_wilson_equals_scipy(counts, level):
 
 
 @given(st.integers(0, 80), st.integers(0, 80))
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_mcnemar_equals_scipy(only_first, only_second):
     expected = binomtest(only_first, only_first + only_second).pvalue if only_first + only_second else 1.0
     assert stats.compute_mcnemar(only_first, only_second) == pytest.approx(expected, abs=1e-8)
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 1]), st.integers(0, 5)), min_size=2, max_size=40).filter(lambda rows: len({row[0] for row in rows}) == 2))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_auc_of_one_fold_equals_scikit_learn(rows):
     reference, score = (list(column) for column in zip(*rows, strict=True))
     table = pd.DataFrame({"patient_id": range(len(rows)), "fold": 0, "reference": reference, "probability": np.array(score) / 7})
@@ -82,7 +82,7 @@ def test_auc_compares_lesions_of_the_same_fold_only(lesions, patients):
 @pytest.mark.parametrize("weighting", ["linear", "quadratic"])
 @given(st.lists(st.tuples(st.sampled_from(CATEGORIES), st.sampled_from(CATEGORIES)), min_size=2, max_size=40).filter(
     lambda rows: len({row[0] for row in rows}) > 1))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_kappa_equals_scikit_learn(weighting, rows):
     reference, predicted = (list(column) for column in zip(*rows, strict=True))
     table = pd.DataFrame({"patient_id": range(len(rows)), "reference": reference, "predicted": predicted})

@@ -166,7 +166,7 @@ def test_files_that_are_no_tables(tmp_path):
 FLAG_TEXTS = {True: ("yes", "1", "TRUE", " True"), False: ("no", "0", "FALSE", "No "), None: ("", " ")}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(0.01, 500).map(lambda value: f"{value:.4f}").filter(lambda text: float(text) > 0),
                           *[st.sampled_from([True, False, None])] * 3, st.sampled_from(["", "LR-M", "LR-NC LR-2", "LR-1|LR-2"])), max_size=9),
        st.sampled_from(["paper", "v2018"]), st.integers(1, 4), st.randoms(use_true_random=False))

@@ -41,7 +41,7 @@ def dice(mask: np.ndarray, reference: np.ndarray) -> float:
     return 2 * (mask & reference).sum() / (mask.sum() + reference.sum())
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10 ** 6))
 def test_the_choice_against_brute_force(seed: int) -> None:
     patients = draw_patients(seed, 5)

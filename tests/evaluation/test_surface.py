@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
@@ -40,7 +40,6 @@ def test_the_surface_of_a_block_is_all_but_its_inside():
 
 
 @given(MASKS, MASKS, SPACINGS)
-@settings(deadline=None)
 def test_distances_equal_those_of_every_pair(prediction, reference, spacing_mm):
     found = compute_surface_distances(prediction, reference, spacing_mm)
     a, b = (list_surface(mask) * np.array(spacing_mm) for mask in (prediction, reference))

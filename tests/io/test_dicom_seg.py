@@ -65,7 +65,7 @@ def message_of(call: Callable[[], object]) -> str:
     return str(caught.value)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     shape=st.tuples(st.integers(2, 5), st.integers(3, 6), st.integers(3, 7)),
     spacing_mm=st.tuples(st.floats(0.5, 12), st.floats(0.3, 3), st.floats(0.3, 3)),

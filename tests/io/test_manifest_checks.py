@@ -157,7 +157,7 @@ def test_what_the_files_are_changes_with_tables_masks_and_image_sizes(folder: Pa
     assert len({str(one) for one in seen}) == 5
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["patients", "series", "lesions", "labels"]), st.data())
 def test_whatever_happens_to_a_table_is_told_and_never_raised(folder: Path, name: str, data: st.DataObject) -> None:
     """Bytes that are cut, doubled, replaced or put in: a manifest with problems or without, nothing else."""

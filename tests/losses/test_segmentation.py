@@ -116,7 +116,7 @@ def brute_force_lovasz(y: np.ndarray, p: np.ndarray, classes: str = "all") -> fl
     return float(np.mean([brute_force_extension(np.abs(y[:, c] - p[:, c]), y[:, c] > 0.5) for c in chosen]))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 10 ** 6), n=st.integers(1, 3), side=st.integers(1, 6), channels=st.sampled_from([2, 3]), classes=st.sampled_from(["all", "present"]),
        steps=st.sampled_from([0, 4]), lesions=st.sampled_from(["random", "none", "only"]))
 def test_lovasz_equals_the_brute_force_extension(seed: int, n: int, side: int, channels: int, classes: Any, steps: int, lesions: str) -> None:
@@ -130,7 +130,7 @@ def test_lovasz_equals_the_brute_force_extension(seed: int, n: int, side: int, c
     np.testing.assert_allclose(found, brute_force_lovasz(y, p, classes), rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10 ** 6))
 def test_lovasz_of_a_hard_prediction_is_the_jaccard_loss(seed: int) -> None:
     y, _ = random_batch((2, 4, 4, 2), seed)

@@ -77,7 +77,7 @@ def test_groups_are_mixed_along_the_numbers(table: tuple[PatientPlan, ...]) -> N
     assert 40 <= sum(plan.group == "positive" for plan in table[:111]) <= 80
 
 
-@hypothesis_settings(deadline=None, max_examples=30)
+@hypothesis_settings(max_examples=30)
 @given(st.integers(1, 203))
 def test_some_patients_are_as_mixed_as_all(table: tuple[PatientPlan, ...], count: int) -> None:
     chosen = choose_patients(table, count)

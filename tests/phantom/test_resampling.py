@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -21,7 +21,6 @@ def test_statistics_by_hand() -> None:
     assert mean_of(values)(np.array([[0, 0, 0, 0, 1, 2.0]]))[0] == pytest.approx(23 / 3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=3, max_size=30))
 def test_kappa_against_sklearn(pairs: list[tuple[str, str]]) -> None:
     first, second = zip(*pairs, strict=True)

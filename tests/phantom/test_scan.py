@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from lirads_keras.config import CohortSettings
@@ -12,7 +11,6 @@ from lirads_keras.phantom.grid import Grid
 from lirads_keras.phantom.scan import build_scan, interpolate_slices
 
 
-@hypothesis_settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 20))
 def test_interpolation_against_numpy(slices: int, more: int) -> None:
     count = slices + more

@@ -25,7 +25,7 @@ def test_depends_on_ids_and_seed_alone():
     assert split_half(COHORT, 1) != split_half(COHORT, 2)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=7), st.integers(0, 2**32))
 def test_few_patients_are_split_as_near_as_can_be(counts, seed):
     lesions_of = {f"P{number}": count for number, count in enumerate(counts)}

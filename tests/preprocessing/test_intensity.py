@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rayleigh
@@ -45,7 +45,6 @@ def test_equals_the_plain_expression(array: np.ndarray, percentile: float) -> No
     assert abs(float(scaled.mean(dtype=np.float64))) < 1e-6 and abs(float(scaled.std(dtype=np.float64)) - 1) < 1e-6
 
 
-@settings(deadline=None)
 @given(hnp.arrays(np.int16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=st.integers(-50, 600)), st.floats(51, 100), st.floats(0, 200))
 def test_scalars_equal_numpys(array: np.ndarray, percentile: float, cutoff: float) -> None:
     upper = float(np.percentile(array.astype(np.float64), percentile))

@@ -136,7 +136,7 @@ def test_labels_stay_labels() -> None:
     assert area == pytest.approx(30 * 22, rel=0.1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(8, 40), st.integers(8, 40), st.floats(0.8, 1.6), st.floats(0.8, 1.6))
 def test_there_and_back_is_on_the_grid_and_close(rows: int, columns: int, row_mm: float, column_mm: float) -> None:
     volume = make_volume(np.zeros((2, rows, columns), np.float32), (4.0, row_mm, column_mm))

@@ -164,7 +164,7 @@ EDITS = st.one_of(
     st.tuples(st.just("next")), st.tuples(st.just("run")), st.tuples(st.just("undo")))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(EDITS, max_size=25))
 def test_undo_is_the_exact_opposite_of_any_steps(steps):
     story, live = Story(), Case()

@@ -132,7 +132,7 @@ def test_anything_else(tmp_path, content):
         read(tmp_path, content, make_grid())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=12))
 def test_whatever_is_changed_in_a_file_gives_a_mask_or_a_refusal(tmp_path, changes):
     grid = make_grid(True)

@@ -493,7 +493,7 @@ def test_bodies_that_are_no_forms(idle: TestClient, content_type: str) -> None:
             assert 400 <= answer.status_code < 500, (method, path, body, answer.status_code)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(max_size=30), st.text(max_size=30), st.binary(max_size=200), st.text(max_size=40))
 def test_no_request_is_more_than_refused(idle: TestClient, image: str, session_id: str, content: bytes, params: str) -> None:
     files = {"file": ("x.nii", content), "label": ("l", content), "files": ("f", content)}
