@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from stages import find_lits
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import ENHANCED_PHASES
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, TRUNK_FORWARD_TFLOP_224

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.evaluation.lesion_choice import Cut, CutScore, choose_cut, score_cuts
 from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.inference.predictors import Predictor, build_predictor

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.evaluation.conditions import Condition
 from lirads_keras.evaluation.patient_score import score_levels
 from lirads_keras.inference.predictors import build_predictor

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.records import Record
 from lirads_keras.variants import SEGMENTATION_VARIANTS

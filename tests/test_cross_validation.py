@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from lirads_keras import cross_validation, full_network
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.cross_validation import CrossValidation, train_folds
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError

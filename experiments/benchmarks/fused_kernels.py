@@ -19,7 +19,7 @@ NETWORKS = ("unet++", "resnet50", "vgg16")
 def serve_network(network: str, kernels: str, threads: int) -> None:
     import keras
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.models.batch_norm import BatchNormalization
     from lirads_keras.training.adam import FusedAdam
     from lirads_keras.training.runtime import configure_tensorflow

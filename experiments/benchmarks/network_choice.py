@@ -28,7 +28,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from lirads_keras.config import Profile, read_profile  # noqa: E402
+from lirads_keras.config.profile import Profile, read_profile  # noqa: E402
 from lirads_keras.errors import InputError, Problem, raise_if_any  # noqa: E402
 from lirads_keras.variants import SEGMENTATION_VARIANTS, SegmentationVariant  # noqa: E402
 

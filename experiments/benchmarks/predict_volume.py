@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from turns import format_table, median_ratio
 
-from lirads_keras.config import Engine, InferenceSettings, read_profile
+from lirads_keras.config.profile import read_profile
+from lirads_keras.config.segmentation import Engine, InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.evaluation.overlap import compute_dice, compute_level

@@ -13,7 +13,7 @@ from lirads_keras.commands.progress import follow
 from lirads_keras.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from lirads_keras.config import Profile
+    from lirads_keras.config.profile import Profile
     from lirads_keras.io.manifests import Manifest
     from lirads_keras.preprocessing.store import StoredStudy
 
@@ -109,7 +109,7 @@ def _score(out: Path, studies: dict[str, StoredStudy], fold_of: dict[str, int], 
 
 def _read_profile(parsed: argparse.Namespace, manifest: Manifest) -> Profile:
     """The profile with the folds and the cut-off that are asked for."""
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.preprocessing.manifest_folds import count_folds
 
     profile = read_profile(parsed.profile)

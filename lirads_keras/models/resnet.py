@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
-from lirads_keras.config import Stem
+from lirads_keras.config.segmentation import Stem
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.cbam import CBAM

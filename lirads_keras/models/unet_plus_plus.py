@@ -11,7 +11,7 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
-from lirads_keras.config import DECODER_STRIDES, Stem
+from lirads_keras.config.segmentation import DECODER_STRIDES, Stem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.input_channels import copy_weights
 from lirads_keras.models.resnet import ResNetDepth, build_resnet

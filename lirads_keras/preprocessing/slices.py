@@ -9,7 +9,8 @@ import cv2
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, SegmentationSettings, TrainingSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
+from lirads_keras.config.segmentation import SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.augmentation import Augmenter
 from lirads_keras.preprocessing.endless import EndlessDataset

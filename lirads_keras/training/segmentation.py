@@ -7,7 +7,7 @@ from typing import Literal
 
 import keras
 
-from lirads_keras.config import SegmentationSettings, TrainingSettings
+from lirads_keras.config.segmentation import SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights

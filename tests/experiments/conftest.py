@@ -10,7 +10,7 @@ import pytest
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 sys.path.insert(0, str(EXPERIMENTS))
 
-from lirads_keras.config import Profile, read_profile  # noqa: E402
+from lirads_keras.config.profile import Profile, read_profile  # noqa: E402
 from lirads_keras.entities import Volume  # noqa: E402
 from lirads_keras.preprocessing.store import write_stored_study  # noqa: E402
 

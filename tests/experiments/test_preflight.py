@@ -9,7 +9,8 @@ import preflight
 import pytest
 from preflight import check_paper_profile, estimate_cost, gpu_memory_gb, list_weight_files
 
-from lirads_keras.config import DECODER_STRIDES, Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
+from lirads_keras.config.segmentation import DECODER_STRIDES
 from lirads_keras.errors import InputError
 from lirads_keras.models import resnet, vgg
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus

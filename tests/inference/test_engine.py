@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference import engine

@@ -13,7 +13,9 @@ import keras
 import numpy as np
 import yaml
 
-from lirads_keras.config import AugmentationSettings, CohortSettings, Profile, read_profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.io.dicom import read_study
 from lirads_keras.io.nifti import read_mask_on_grid

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.run_files import find_run_files

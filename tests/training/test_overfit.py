@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import AugmentationSettings, CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.entities import Phase
 from lirads_keras.evaluation.overlap import compute_dice, compute_pixel_counts
 from lirads_keras.inference.segmentation import to_levels

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lirads_keras.config import DECODER_STRIDES, Profile, SegmentationSettings
+from lirads_keras.config.profile import Profile
+from lirads_keras.config.segmentation import DECODER_STRIDES, SegmentationSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
