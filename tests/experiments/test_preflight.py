@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import preflight
 import pytest
 from preflight import check_paper_profile, estimate_cost, gpu_memory_gb, list_weight_files
+from stage_changes import with_setting
 
 from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.config.segmentation import DECODER_STRIDES
@@ -32,11 +33,6 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight.psutil, "virtual_memory", lambda: SimpleNamespace(total=machine.memory_gb * 1e9))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return machine
-
-
-def with_setting(profile: Profile, dotted: str, value) -> Profile:
-    name, _, rest = dotted.partition(".")
-    return profile.model_copy(update={name: with_setting(getattr(profile, name), rest, value) if rest else value})
 
 
 @pytest.mark.parametrize("setting, value, what", [
