@@ -44,8 +44,9 @@ def _build(network: str, profile: Any) -> tuple[Any, Any, tuple[Any, Any]]:
 
     from lirads_keras.entities import HEAD_FEATURES
     from lirads_keras.losses.segmentation import HybridSegmentationLoss
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.training.characterization import build_characterization_network
-    from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+    from lirads_keras.training.segmentation import build_segmentation_network
 
     generator = np.random.default_rng(0)
     if network == "unet++":

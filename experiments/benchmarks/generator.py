@@ -51,8 +51,9 @@ def serve_step() -> None:
     import numpy as np
 
     from lirads_keras.config.profile import read_profile
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.training.runtime import configure_tensorflow
-    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.training.segmentation import SegmentationTrainer
 
     profile = read_profile(PROFILES / "cpu.yaml")
     settings, side = profile.segmentation, profile.segmentation.training_crop_px

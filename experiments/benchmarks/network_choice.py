@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from lirads_keras.evaluation.lesion_choice import Cut, CutScore
     from lirads_keras.inference.predictors import Predictor
-    from lirads_keras.preprocessing.slices import SliceDataset
+    from lirads_keras.preprocessing.slices import MR_CLASSES, SliceDataset
     from lirads_keras.preprocessing.store import StoredStudy
 
 TEST_FOLDS = range(3)
@@ -138,7 +138,7 @@ def train_ours(profile: Profile, variant: SegmentationVariant, training: list[St
     """The profile's network after its last step, ready to predict, and the number of steps."""
     from lirads_keras.inference.predictors import build_predictor
     from lirads_keras.run import NetworkFolder
-    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.training.segmentation import SegmentationTrainer
 
     settings, stage = profile.segmentation, profile.segmentation.finetune
 

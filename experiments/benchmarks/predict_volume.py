@@ -107,8 +107,9 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
     """Dice between the masks of plain prediction and of each engine with the body box, at the fold's own threshold."""
     from lirads_keras.inference.predictors import KerasPredictor, Predictor, build_predictor
     from lirads_keras.inference.segmentation import predict_levels
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.preprocessing.store import read_stored_study
-    from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+    from lirads_keras.training.segmentation import build_segmentation_network
 
     folder = RunFolder(run)
     profile = folder.read_profile()

@@ -13,8 +13,9 @@ from diagrams.steps import describe_pipeline, describe_workflow
 from lirads_keras.config.profile import Profile
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.direct import build_direct
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
 
