@@ -8,7 +8,7 @@ import numpy as np
 from stage import run_stage
 from stages import Plan, compute_code_digest
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti

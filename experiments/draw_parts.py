@@ -9,7 +9,8 @@ from pathlib import Path
 
 from stages import Plan, compute_code_digest
 
-from lirads_keras.config import CohortSettings, Profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.profile import Profile
 from lirads_keras.evaluation.conditions import AS_ACQUIRED, Condition, acquire_arterial_later
 from lirads_keras.io.manifests import read_manifest
 from lirads_keras.phantom.cohort import build_cohort_table, choose_patients

@@ -26,7 +26,7 @@ from stage_data import REGIONS, fold_of_patients, read_table
 from stages import STAGES, Plan
 from trainings import list_trainings
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.evaluation.detection import detect_patient, match_lesions
 from lirads_keras.evaluation.overlap import compute_pixel_counts

@@ -14,7 +14,7 @@ from stage import run_stage
 from stage_data import PREDICTED, REGIONS, fold_of_patients, fresh_folder, read_table
 from stages import Plan
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import HEAD_FEATURES, Lesion, Phase
 from lirads_keras.evaluation.detection import match_lesions
 from lirads_keras.evaluation.findings import Finding, find_kind

@@ -7,23 +7,25 @@ import subprocess
 from pathlib import Path
 
 import psutil
+from network_cost import NetworkCost, count_cost
 from stages import find_lits
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
+from lirads_keras.config.segmentation import SegmentationSettings
 from lirads_keras.entities import ENHANCED_PHASES
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, SEGMENTATION_VARIANTS, TRUNK_FORWARD_TFLOP_224
 
+PAPER_COST = count_cost("resnet34", stem="paper", width_factor=1.0, decoder_filters=(256, 128, 64, 32, 16))
+"""Of the network that the next three numbers are of."""
 FORWARD_TFLOP_512 = 0.147
 """One 512 × 512 slice through the ResNet-34 UNet++ with CBAM (counted, 26 M parameters)."""
-STEM_FACTOR = {"paper": 1.0, "full_resolution": 3.8}
-"""Cost by the stem: at full resolution each row of nodes has four times the pixels, and the one at full size is the last row itself. Of the paper profile's
-network 3.8 times the operations of all convolutions (counted), of the narrow one of `cpu` 3.3 times."""
+PAPER_GPU_GB, PAPER_BATCH = 20.0, 6
+"""What trains it in half precision on so many windows of 512 × 512 at a time: an assumption that fits a 24 GB card."""
 GPU_TFLOP_PER_S = 20.0
 """Sustained by a 24 GB card of the paper's generation in mixed precision: an assumption, good to a factor of two."""
 CPU_TFLOP_PER_S = 0.16
 """Sustained by two AVX-512 cores in float32."""
-PAPER_GPU_GB = 20.0
 RESNET_FILE = "{}_imagenet_1000_no_top.h5"
 TRUNK_FILES = {"vgg16": "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5", "resnet50": RESNET_FILE.format("resnet50")}
 """Names of lirads_keras.models, which are not imported from there: TensorFlow takes seconds."""
@@ -42,7 +44,7 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     """Hours, disk_gb and memory_gb of a run; training counts three forward passes."""
     segmentation, cohort = profile.segmentation, profile.cohort
     patients = cohort.patients_positive + cohort.patients_negative
-    per_image = FORWARD_TFLOP_512 * STEM_FACTOR[segmentation.stem] * segmentation.width_factor ** 2
+    per_image = FORWARD_TFLOP_512 * _count(segmentation).multiplications / PAPER_COST.multiplications
     per_slice = per_image * (profile.preprocessing.matrix_px / 512) ** 2
     per_window = per_image * (segmentation.training_crop_px / 512) ** 2
     variants = len(segmentation.variants)
@@ -72,6 +74,18 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     return {"hours": tflop / device_tflop_per_s / 3600, "disk_gb": disk / 1e9, "memory_gb": memory / 1e9 + 6}
 
 
+def estimate_gpu_gb(profile: Profile) -> float:
+    """Memory of the GPU that trains the segmentation network; it rises with the values that training keeps, and their bytes."""
+    segmentation = profile.segmentation
+    batch = max(segmentation.pretrain.batch_size, segmentation.finetune.batch_size)
+    size = batch / PAPER_BATCH * (segmentation.training_crop_px / 512) ** 2 * (2 if segmentation.precision == "float32" else 1)
+    return PAPER_GPU_GB * size * _count(segmentation).values / PAPER_COST.values
+
+
+def _count(settings: SegmentationSettings) -> NetworkCost:
+    return count_cost(settings.encoder, stem=settings.stem, width_factor=settings.width_factor, decoder_filters=settings.decoder_filters)
+
+
 def list_weight_files(profile: Profile) -> list[Path]:
     """ImageNet weights that the profile asks for, where Keras looks for them."""
     names = set()
@@ -89,10 +103,10 @@ def check_paper_profile(profile: Profile, data: Path, run: Path, *, force: bool)
     Raises:
         InputError: the machine has too little GPU memory, disk or memory, and `force` is not set.
     """
-    gpu_gb = gpu_memory_gb()
-    cost = estimate_cost(profile, GPU_TFLOP_PER_S if gpu_gb >= PAPER_GPU_GB else CPU_TFLOP_PER_S)
+    gpu_gb, needed_gb = gpu_memory_gb(), estimate_gpu_gb(profile)
+    cost = estimate_cost(profile, GPU_TFLOP_PER_S if gpu_gb >= needed_gb else CPU_TFLOP_PER_S)
     disk_free, memory = shutil.disk_usage(next(folder for folder in (run, *run.parents) if folder.exists())).free / 1e9, psutil.virtual_memory().total / 1e9
-    print(f"The profile paper will take about {cost['hours']:,.0f} hours on {'this GPU' if gpu_gb >= PAPER_GPU_GB else 'this CPU'}, "
+    print(f"The profile paper will take about {cost['hours']:,.0f} hours on {'this GPU' if gpu_gb >= needed_gb else 'this CPU'}, "
           f"{cost['disk_gb']:,.0f} GB of disk ({disk_free:,.0f} GB free) and {cost['memory_gb']:,.0f} GB of memory ({memory:,.0f} GB here).")
     if find_lits(profile, data):
         print(f"LiTS: found in {data / 'lits'}.")
@@ -103,8 +117,8 @@ def check_paper_profile(profile: Profile, data: Path, run: Path, *, force: bool)
               + (f"found in {path.parent}." if path.exists() else f"not in {path.parent}; Keras downloads them. Where it cannot, put the file there, or copy "
                  "the profile and set weights and encoder_weights: random (He initialisation instead of ImageNet)."))
     problems = []
-    if gpu_gb < PAPER_GPU_GB:
-        problems.append(Problem("PROFILE=paper", f"a GPU with {PAPER_GPU_GB:.0f} GB of memory or more", f"{gpu_gb:.0f} GB"))
+    if gpu_gb < needed_gb:
+        problems.append(Problem("PROFILE=paper", f"a GPU with {needed_gb:.0f} GB of memory or more", f"{gpu_gb:.0f} GB"))
     if disk_free < cost["disk_gb"]:
         problems.append(Problem(f"disk of {run}", f"{cost['disk_gb']:,.0f} GB free", f"{disk_free:,.0f} GB"))
     if memory < cost["memory_gb"]:

@@ -8,11 +8,12 @@ from stages import Plan
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_text
+from lirads_keras.preprocessing.slices import CT_CLASSES
 from lirads_keras.preprocessing.splits import validation_patients
 from lirads_keras.preprocessing.store import CT, read_stored_study
 from lirads_keras.progress import Progress
 from lirads_keras.training.runtime import configure_tensorflow
-from lirads_keras.training.segmentation import CT_CLASSES, PRETRAIN_STREAM, SegmentationTrainer
+from lirads_keras.training.segmentation import PRETRAIN_STREAM, SegmentationTrainer
 
 
 def work(plan: Plan, progress: Progress, part: str) -> None:

@@ -19,7 +19,7 @@ from preflight import check_paper_profile, gpu_memory_gb
 from progress_bar import ProgressBar, format_duration
 from stages import CHECKOUT, EXPERIMENTS, STAGES, Plan, was_made_by_an_older_rule, write_plan
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.io.atomic import write_json

@@ -10,7 +10,7 @@ from stage_data import PREDICTED, REGION_KEY, REGIONS, read_table
 from stages import Plan
 from trainings import Training, list_trainings
 
-from lirads_keras.config import CharacterizationSettings
+from lirads_keras.config.characterization import CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, FeatureProbabilities
 from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, CharacterizationVariant

@@ -14,12 +14,12 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lirads_keras.errors import InputError, Problem
 
 NO_RESULT = {
-    "lirads_keras/config.py": "says which settings there are and checks them; their values count, as the sections of the profile",
+    "lirads_keras/config": "says which settings there are and checks them; their values count, as the sections of the profile",
     "lirads_keras/errors.py": "words of an error, and a stage that ends with one has no result",
     "lirads_keras/provenance.py": "describes a run for people, and a checksum is SHA-256 or wrong",
     "experiments/stage.py": "how a stage is started, tells how far it is and says that it is done",
@@ -27,7 +27,7 @@ NO_RESULT = {
     "lirads_keras/progress.py": "tells of work and does none",
     "lirads_keras/training/queue.py": "who trains what and when; what a training gives is a function of its own seed and data",
     "experiments/user_manifest.py": "looks at a user's manifest and refuses it, or leaves everything as it is"}
-"""Modules that stages import and that change no result, and why. They count for nothing, nor does what is reached through them alone."""
+"""Modules, or folders of them, that stages import and that change no result, and why. They count for nothing, nor does what is reached through them alone."""
 
 RESOURCES = {
     "lirads_keras/io/phases.py": ("lirads_keras/io/phase_rules.yaml",),
@@ -57,7 +57,7 @@ def list_sources(script: str, checkout: Path) -> list[str]:
     modules, left = set(), [script]
     while left:
         name = left.pop()
-        if name not in modules and name not in NO_RESULT:
+        if name not in modules and not NO_RESULT.keys() & {name, *(folder.as_posix() for folder in PurePosixPath(name).parents)}:
             modules.add(name)
             left += find_imported(name, checkout)
     resources = {path.relative_to(checkout).as_posix() for module in modules for name in RESOURCES.get(module, ()) for path in _files(checkout / name)}

@@ -13,7 +13,7 @@ from typing import Any
 
 from sources import compute_sources_digest
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import write_json
 from lirads_keras.io.manifests import describe_files, read_manifest

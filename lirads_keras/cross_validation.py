@@ -8,20 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.evaluation.lesion_choice import Cut, CutScore, choose_cut, score_cuts
 from lirads_keras.inference.openvino_predictor import check_engine
 from lirads_keras.inference.predictors import Predictor, build_predictor
 from lirads_keras.inference.segmentation import predict_levels
 from lirads_keras.io.atomic import write_array, write_text
 from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.preprocessing.splits import hold_out
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.progress import Progress, part_of, tell_count
 from lirads_keras.run import NetworkFolder, RunFolder
 from lirads_keras.training.queue import take_in_turn
 from lirads_keras.training.runtime import configure_tensorflow
-from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.training.segmentation import SegmentationTrainer
 from lirads_keras.variants import SegmentationVariant
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 import statistics
 
 from lirads_keras.cross_validation import CrossValidation
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.progress import Progress
 from lirads_keras.training.runtime import configure_tensorflow
-from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.training.segmentation import SegmentationTrainer
 
 STREAM = 900
 """Random stream of the training on all patients; fold k has stream k."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.evaluation.conditions import Condition
 from lirads_keras.evaluation.patient_score import score_levels
 from lirads_keras.inference.predictors import build_predictor
 from lirads_keras.inference.segmentation import predict_levels
 from lirads_keras.inference.weights import load_weights
 from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.run import NetworkFolder
 from lirads_keras.training.runtime import configure_tensorflow
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import SegmentationVariant
 
 

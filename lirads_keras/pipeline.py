@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from lirads_keras.config import CharacterizationSettings, Profile
+from lirads_keras.config.characterization import CharacterizationSettings
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels

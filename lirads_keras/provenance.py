@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 
 PACKAGES = ("lirads-keras", "tensorflow-cpu", "tensorflow", "keras", "segmentation-models", "SimpleITK", "pydicom", "numpy", "scipy", "pandas",
             "albumentations", "scikit-learn", "snakemake")

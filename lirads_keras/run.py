@@ -13,14 +13,27 @@
 """
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.records import Record
 from lirads_keras.variants import SEGMENTATION_VARIANTS
+
+T = TypeVar("T")
+
+
+class _Place(Generic[T]):
+    """An attribute of a folder: what lies below it under this name, as a path, a record or a folder again."""
+
+    def __init__(self, name: str, kind: Callable[[Path], T]) -> None:
+        self._name, self._kind = name, kind
+
+    def __get__(self, folder: NetworkFolder | CropsFolder | DrawFolder | RunFolder, owner: object) -> T:
+        return self._kind(folder.path / self._name)
 
 
 @dataclass(frozen=True)
@@ -29,36 +42,18 @@ class NetworkFolder:
 
     path: Path
 
-    @property
-    def weights(self) -> Path:
-        return self.path / "model.keras"
-
-    @property
-    def history(self) -> Path:
-        """A row an epoch, a column a metric."""
-        return self.path / "history.csv"
-
-    @property
-    def state(self) -> Path:
-        """What a training that was stopped goes on from."""
-        return self.path / "state.npz"
-
-    @property
-    def tensorboard(self) -> Path:
-        return self.path / "tensorboard"
-
-    @property
-    def trained(self) -> Record:
-        return Record(self.path / "training.json")
-
-    @property
-    def tested(self) -> Record:
-        return Record(self.path / "fold.json")
-
-    @property
-    def scores(self) -> Path:
-        """A row a test lesion: what a characterisation network says of it."""
-        return self.path / "scores.csv"
+    weights = _Place("model.keras", Path)
+    history = _Place("history.csv", Path)
+    """A row an epoch, a column a metric."""
+    state = _Place("state.npz", Path)
+    """What a training that was stopped goes on from."""
+    tensorboard = _Place("tensorboard", Path)
+    trained = _Place("training.json", Record)
+    tested = _Place("fold.json", Record)
+    scores = _Place("scores.csv", Path)
+    """A row a test lesion: what a characterisation network says of it."""
+    choices = _Place("choices.csv", Path)
+    """What a fold chose its threshold and minimum volume from: a row a pair, with the lesions that it found."""
 
     @property
     def threshold(self) -> float:
@@ -82,11 +77,6 @@ class NetworkFolder:
     def cut(self) -> tuple[float, float]:
         """Threshold and minimum volume in mm³ together."""
         return self.threshold, self.minimum_volume_mm3
-
-    @property
-    def choices(self) -> Path:
-        """What a fold chose its threshold and minimum volume from: a row a pair, with the lesions that it found."""
-        return self.path / "choices.csv"
 
     @property
     def validation_dice(self) -> float | None:
@@ -114,21 +104,10 @@ class CropsFolder:
 
     path: Path
 
-    @property
-    def record(self) -> Record:
-        return Record(self.path / "identity.json")
-
-    @property
-    def index(self) -> Path:
-        return self.path / "index.csv"
-
-    @property
-    def images(self) -> Path:
-        return self.path / "images.npy"
-
-    @property
-    def present(self) -> Path:
-        return self.path / "present.npy"
+    record = _Place("identity.json", Record)
+    index = _Place("index.csv", Path)
+    images = _Place("images.npy", Path)
+    present = _Place("present.npy", Path)
 
 
 @dataclass(frozen=True)
@@ -137,9 +116,7 @@ class DrawFolder:
 
     path: Path
 
-    @property
-    def stores(self) -> Path:
-        return self.path / "store"
+    stores = _Place("store", Path)
 
     def store(self, patient_id: str) -> Path:
         """A patient's preprocessed volumes."""
@@ -156,13 +133,34 @@ class RunFolder:
 
     path: Path
 
+    profile_file = _Place("profile.yaml", Path)
+    inputs = _Place("inputs.json", Record)
+    """The run's patients and what its stages were made from."""
+    trained_studies = _Place("trained_studies.json", Record)
+    """The hashes of the studies that the networks were trained on, with their test folds; see `io.trained_studies`."""
+    lock = _Place(".lock", Path)
+    """Held by the one process that may work on the run."""
+    provenance = _Place("provenance.json", Path)
+    checksums = _Place("checksums.json", Path)
+    model_card = _Place("MODEL_CARD.md", Path)
+    stores = _Place("store", Path)
+    ct_stores = _Place("store-ct", Path)
+    pretraining = _Place("segmentation/pretrain", NetworkFolder)
+    crops = _Place("characterization/crops", CropsFolder)
+    results = _Place("results", Path)
+    report = _Place("report", Path)
+    reader = _Place("reader", Path)
+    """What the reading application saves, unless it is told another folder."""
+    progress_folder = _Place("progress", Path)
+    locks = _Place("locks", Path)
+    """Locks of the trainings that processes are at."""
+    problems = _Place("problems.json", Path)
+    """What was wrong with the input, for the wrapper to tell."""
+    workflow_log = _Place("workflow.log", Path)
+
     @property
     def name(self) -> str:
         return self.path.name
-
-    @property
-    def profile_file(self) -> Path:
-        return self.path / "profile.yaml"
 
     def read_profile(self) -> Profile:
         """The run's settings.
@@ -176,52 +174,13 @@ class RunFolder:
         return read_profile(self.profile_file)
 
     @property
-    def inputs(self) -> Record:
-        """The run's patients and what its stages were made from."""
-        return Record(self.path / "inputs.json")
-
-    @property
-    def trained_studies(self) -> Record:
-        """The hashes of the studies that the networks were trained on, with their test folds; see `io.trained_studies`."""
-        return Record(self.path / "trained_studies.json")
-
-    @property
     def is_virtual(self) -> bool:
         """Whether the run says that its patients are the virtual cohort; a folder that does not say is not."""
         return self.inputs.read().get("virtual") is True
 
-    @property
-    def lock(self) -> Path:
-        """Held by the one process that may work on the run."""
-        return self.path / ".lock"
-
-    @property
-    def provenance(self) -> Path:
-        return self.path / "provenance.json"
-
-    @property
-    def checksums(self) -> Path:
-        return self.path / "checksums.json"
-
-    @property
-    def model_card(self) -> Path:
-        return self.path / "MODEL_CARD.md"
-
-    @property
-    def stores(self) -> Path:
-        return self.path / "store"
-
-    @property
-    def ct_stores(self) -> Path:
-        return self.path / "store-ct"
-
     def store(self, patient_id: str) -> Path:
         """A patient's preprocessed volumes."""
         return self.stores / patient_id
-
-    @property
-    def pretraining(self) -> NetworkFolder:
-        return NetworkFolder(self.path / "segmentation" / "pretrain")
 
     @property
     def pretraining_dice(self) -> Path:
@@ -249,29 +208,12 @@ class RunFolder:
         return self.fold(variant, fold).prediction(patient_id)
 
     @property
-    def crops(self) -> CropsFolder:
-        return CropsFolder(self.path / "characterization" / "crops")
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report"
-
-    @property
     def report_page(self) -> Path:
         return self.report / "report.html"
 
     def report_table(self, name: str) -> Path:
         """A table that the report shows."""
         return self.report / "tables" / f"{name}.csv"
-
-    @property
-    def reader(self) -> Path:
-        """What the reading application saves, unless it is told another folder."""
-        return self.path / "reader"
 
     def done(self, stage: str, part: str) -> Record:
         """Says that a part of a stage is finished."""
@@ -280,24 +222,6 @@ class RunFolder:
     def progress(self, stage: str, part: str) -> Path:
         """How far a part of a stage is."""
         return self.progress_folder / f"{_of_part(stage, part)}.json"
-
-    @property
-    def progress_folder(self) -> Path:
-        return self.path / "progress"
-
-    @property
-    def locks(self) -> Path:
-        """Locks of the trainings that processes are at."""
-        return self.path / "locks"
-
-    @property
-    def problems(self) -> Path:
-        """What was wrong with the input, for the wrapper to tell."""
-        return self.path / "problems.json"
-
-    @property
-    def workflow_log(self) -> Path:
-        return self.path / "workflow.log"
 
     def _of_variant(self, variant: str) -> Path:
         return self.path / ("segmentation" if variant in SEGMENTATION_VARIANTS else "characterization") / variant

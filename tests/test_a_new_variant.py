@@ -42,7 +42,7 @@ TRAIN = """
 import sys
 from pathlib import Path
 import pandas as pd
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.inference.run_files import find_run_files
 from lirads_keras.training.direct import DirectTrainer
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS
@@ -81,7 +81,7 @@ print(_describe_variant(name), "|", estimate_cost(profile, 1.0)["hours"] > 0, le
 CHECK = """
 import sys
 from pathlib import Path
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 
 profile = read_profile(Path(sys.argv[1])).model_dump()
 profile["characterization"]["variants"] = [sys.argv[2]]

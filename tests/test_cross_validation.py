@@ -10,17 +10,18 @@ import pandas as pd
 import pytest
 
 from lirads_keras import cross_validation, full_network
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.cross_validation import CrossValidation, train_folds
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.full_network import is_full_finished, train_full
 from lirads_keras.preprocessing import store
+from lirads_keras.preprocessing.slices import CT_CLASSES
 from lirads_keras.preprocessing.store import write_stored_study
 from lirads_keras.preprocessing.stored_studies import StoredStudies
 from lirads_keras.progress import ignore_progress
 from lirads_keras.run import RunFolder
-from lirads_keras.training.segmentation import CT_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml"

@@ -32,7 +32,7 @@ def see(folder: Path, script: str) -> Any:
 FEATURES_AND_PHASES = """
 import keras, numpy as np
 from keras import layers
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.entities import FeatureProbabilities, Phase
 from lirads_keras.inference.explanation import compute_activation_maps
 from lirads_keras.inference.features import predict_features
@@ -107,7 +107,7 @@ def test_a_phase_added_to_eq_4_arrives_in_masks_fusion_maps_reasons_and_diagrams
 INTENSITIES = """
 from pathlib import Path
 import numpy as np
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Lesion, Phase, Volume
 from lirads_keras.evaluation.intensity_baseline import find_range
 from lirads_keras.inference.body_box import find_body_box

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lirads_keras import network_scorer
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.evaluation.conditions import AS_ACQUIRED, list_changes

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lirads_keras import pipeline
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.provenance import code_version, compute_sha256, package_versions, run_record
 
 SMOKE = Path(__file__).parent.parent / "experiments" / "profiles" / "smoke.yaml"

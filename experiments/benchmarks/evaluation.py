@@ -20,7 +20,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve
 from turns import format_table
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.evaluation.detection import match_lesions
 from lirads_keras.evaluation.overlap import LEVELS, PixelCounts, compute_pixel_counts
 from lirads_keras.lesions import measure_lesions

@@ -23,7 +23,7 @@ def serve_fit(fed: bool, threads: int) -> None:
     import keras
     import numpy as np
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.entities import HEAD_FEATURES
     from lirads_keras.training.adam import FusedAdam
     from lirads_keras.training.characterization import CropDataset, LesionCrops, build_characterization_network

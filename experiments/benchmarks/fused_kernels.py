@@ -19,7 +19,7 @@ NETWORKS = ("unet++", "resnet50", "vgg16")
 def serve_network(network: str, kernels: str, threads: int) -> None:
     import keras
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.models.batch_norm import BatchNormalization
     from lirads_keras.training.adam import FusedAdam
     from lirads_keras.training.runtime import configure_tensorflow
@@ -44,8 +44,9 @@ def _build(network: str, profile: Any) -> tuple[Any, Any, tuple[Any, Any]]:
 
     from lirads_keras.entities import HEAD_FEATURES
     from lirads_keras.losses.segmentation import HybridSegmentationLoss
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.training.characterization import build_characterization_network
-    from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+    from lirads_keras.training.segmentation import build_segmentation_network
 
     generator = np.random.default_rng(0)
     if network == "unet++":

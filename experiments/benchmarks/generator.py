@@ -27,7 +27,7 @@ STUDIES, SLICES = 8, 44
 def serve_generator(profile_name: str, threads: int) -> None:
     import numpy as np
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.entities import Volume
     from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
     from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
@@ -50,9 +50,10 @@ def serve_generator(profile_name: str, threads: int) -> None:
 def serve_step() -> None:
     import numpy as np
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.training.runtime import configure_tensorflow
-    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.training.segmentation import SegmentationTrainer
 
     profile = read_profile(PROFILES / "cpu.yaml")
     settings, side = profile.segmentation, profile.segmentation.training_crop_px

@@ -34,7 +34,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from stages import Plan, read_plan  # noqa: E402
 from yardstick_networks import STREAM, YARDSTICKS, draw_samples, time_step, train_yardstick  # noqa: E402
 
-from lirads_keras.config import Profile, read_profile  # noqa: E402
+from lirads_keras.config.profile import Profile, read_profile  # noqa: E402
 from lirads_keras.errors import InputError, Problem, raise_if_any  # noqa: E402
 from lirads_keras.variants import SEGMENTATION_VARIANTS, SegmentationVariant  # noqa: E402
 
@@ -102,8 +102,9 @@ def train_ours(profile: Profile, variant: SegmentationVariant, training: list[St
                pretrained: Path | None) -> tuple[keras.Model, Predictor, int]:
     """The profile's network after its last step, ready to predict, and the number of steps."""
     from lirads_keras.inference.predictors import build_predictor
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.run import NetworkFolder
-    from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+    from lirads_keras.training.segmentation import SegmentationTrainer
 
     settings, stage = profile.segmentation, profile.segmentation.finetune
 

@@ -35,7 +35,7 @@ def normalize_plainly(volume: np.ndarray) -> np.ndarray:
 
 
 def normalize_by_package(volume: np.ndarray) -> np.ndarray:
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.preprocessing.intensity import compute_intensity_scale
 
     settings = read_profile(PROFILE).preprocessing

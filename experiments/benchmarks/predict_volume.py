@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from turns import format_table, median_ratio
 
-from lirads_keras.config import Engine, InferenceSettings, read_profile
+from lirads_keras.config.profile import read_profile
+from lirads_keras.config.segmentation import Engine, InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.evaluation.overlap import compute_dice, compute_level
@@ -106,8 +107,9 @@ def compare_masks(run: Path, patients: int, threads: int) -> str:
     """Dice between the masks of plain prediction and of each engine with the body box, at the fold's own threshold."""
     from lirads_keras.inference.predictors import KerasPredictor, Predictor, build_predictor
     from lirads_keras.inference.segmentation import predict_levels
+    from lirads_keras.preprocessing.slices import MR_CLASSES
     from lirads_keras.preprocessing.store import read_stored_study
-    from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+    from lirads_keras.training.segmentation import build_segmentation_network
 
     folder = RunFolder(run)
     profile = folder.read_profile()

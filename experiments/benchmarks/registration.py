@@ -20,7 +20,8 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from lirads_keras.config import CohortSettings, read_profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.io.dicom import read_study

@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import keras
 
-    from lirads_keras.config import Profile
+    from lirads_keras.config.profile import Profile
     from lirads_keras.inference.predictors import Predictor
     from lirads_keras.preprocessing.slices import SliceDataset
     from lirads_keras.preprocessing.store import StoredStudy

@@ -34,7 +34,7 @@ from results_tables import check_table, read_columns, write_table  # noqa: E402
 from stages import CHECKOUT, Plan, read_plan  # noqa: E402
 from yardstick_networks import YARDSTICKS  # noqa: E402
 
-from lirads_keras.config import Profile  # noqa: E402
+from lirads_keras.config.profile import Profile  # noqa: E402
 from lirads_keras.errors import InputError, Problem, raise_if_any  # noqa: E402
 from lirads_keras.variants import SEGMENTATION_VARIANTS  # noqa: E402
 

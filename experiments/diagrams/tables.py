@@ -10,11 +10,12 @@ from diagrams.networks import describe_cbam, describe_multitask, describe_unet_p
 from diagrams.reading import describe_features_step, describe_phases
 from diagrams.steps import describe_pipeline, describe_workflow
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.direct import build_direct
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS
 
 

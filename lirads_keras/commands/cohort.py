@@ -25,7 +25,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _build_cohort(parsed: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.phantom.build import build_cohort
     from lirads_keras.phantom.shift import SHIFTS
 

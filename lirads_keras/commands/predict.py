@@ -12,7 +12,7 @@ from lirads_keras.commands.arguments import add_network_arguments, check_out, ch
 from lirads_keras.commands.studies import claim_folder, describe_call, list_studies, predict_studies
 
 if TYPE_CHECKING:
-    from lirads_keras.config import Profile
+    from lirads_keras.config.profile import Profile
     from lirads_keras.entities import ScoredLesion, Study
     from lirads_keras.inference.engine import RunModels
     from lirads_keras.inference.run_files import RunFiles

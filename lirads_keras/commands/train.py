@@ -13,9 +13,12 @@ from lirads_keras.commands.progress import follow
 from lirads_keras.errors import InputError, Problem
 
 if TYPE_CHECKING:
-    from lirads_keras.config import Profile
+    from lirads_keras.config.profile import Profile
     from lirads_keras.io.manifests import Manifest
     from lirads_keras.preprocessing.store import StoredStudy
+
+_OF_NO_RESULT = {"preprocessing": {"registration"}, "segmentation": {"variants", "drop_phase", "pretrain"}, "lesions": {"minimum_overlap_iou"}}
+"""Settings that do nothing where one network reads one image a patient, begins from its encoder's weights and leaves the lesions uncharacterised."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -109,7 +112,7 @@ def _score(out: Path, studies: dict[str, StoredStudy], fold_of: dict[str, int], 
 
 def _read_profile(parsed: argparse.Namespace, manifest: Manifest) -> Profile:
     """The profile with the folds and the cut-off that are asked for."""
-    from lirads_keras.config import read_profile
+    from lirads_keras.config.profile import read_profile
     from lirads_keras.preprocessing.manifest_folds import count_folds
 
     profile = read_profile(parsed.profile)
@@ -126,9 +129,8 @@ def _identify(files: list[Any], labels: tuple[int, ...], profile: Profile) -> st
     """12 hex digits of all that the result depends on, but for this package's code."""
     from lirads_keras.provenance import package_versions
 
-    dump = profile.model_dump(mode="json")
-    parts = [files, labels, package_versions(), dump["seed"], dump["preprocessing"], dump["segmentation"], dump["inference"],
-             dump["lesions"], profile.workflow.cores]
+    settings = profile.model_dump(mode="json", include={"seed", "preprocessing", "segmentation", "inference", "lesions"}, exclude=_OF_NO_RESULT)
+    parts = [files, labels, package_versions(), settings, profile.workflow.cores]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -17,9 +17,10 @@ from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.inference.segmentation import predict_slices
 from lirads_keras.inference.weights import load_weights
 from lirads_keras.preprocessing.segmentation_input import SegmentationInput
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.provenance import compute_sha256, package_versions
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import Mode
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lirads_keras.config import Engine
+from lirads_keras.config.segmentation import Engine
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.halves import Window, split_network
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lirads_keras.config import Engine
+from lirads_keras.config.segmentation import Engine
 from lirads_keras.inference.halves import Window, split_network
 from lirads_keras.inference.openvino_predictor import OpenVinoPredictor, check_engine
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import Study
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.trained_studies import compute_study_hash, read_trained_studies

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lirads_keras.config import InferenceSettings
+from lirads_keras.config.segmentation import InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.evaluation.overlap import LEVELS
 from lirads_keras.inference.body_box import BodyBox, find_body_box

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from lirads_keras.config import SegmentationLossSettings
+from lirads_keras.config.segmentation import SegmentationLossSettings
 
 DICE_SMOOTHING_PX = 1.0
 """Added to both halves of the pooled ratio: a class that is neither present nor predicted scores 1, and the gradient there stays bounded (0 / 0 else)."""

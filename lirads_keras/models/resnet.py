@@ -11,20 +11,17 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
-from lirads_keras.config import Stem
+from lirads_keras.config.segmentation import Stem
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.models.batch_norm import build_batch_norm
 from lirads_keras.models.cbam import CBAM
+from lirads_keras.models.depths import BLOCKS_PER_STAGE, ResNetDepth
 from lirads_keras.models.input_channels import copy_weights
 from lirads_keras.models.pretrained import WeightFile, find_weight_file, load_layer_weights
 from lirads_keras.models.width import scale_channels
 
 EPSILON = 2e-5
 """Of batch normalisation, as in the library's networks."""
-
-ResNetDepth = Literal["resnet18", "resnet34", "resnet50"]
-
-BLOCKS_PER_STAGE: dict[str, tuple[int, int, int, int]] = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3)}
 
 _RELEASE = "https://github.com/qubvel/classification_models/releases/download/0.0.1/"
 IMAGENET_FILES = {

@@ -11,10 +11,11 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
-from lirads_keras.config import DECODER_STRIDES, Stem
+from lirads_keras.config.segmentation import DECODER_STRIDES, Stem
 from lirads_keras.models.batch_norm import build_batch_norm
+from lirads_keras.models.depths import ResNetDepth
 from lirads_keras.models.input_channels import copy_weights
-from lirads_keras.models.resnet import ResNetDepth, build_resnet
+from lirads_keras.models.resnet import build_resnet
 
 HEAD = "head"
 """Name of the 1 × 1 convolution, the one layer whose shape depends on the number of classes; `head_1` … are those of deep supervision."""

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from lirads_keras.config import CtSettings
+from lirads_keras.config.cohorts import CtSettings
 from lirads_keras.io.atomic import replacing, write_json
 from lirads_keras.phantom.anatomy import build_anatomy
 from lirads_keras.phantom.cohort import LesionPlan, PatientPlan, compute_diameters_mm

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lirads_keras.config import CtSettings
+from lirads_keras.config.cohorts import CtSettings
 from lirads_keras.phantom.ct import build_ct_volume
 from lirads_keras.phantom.parts import build_parts, claim_folder
 from lirads_keras.phantom.scan import check_field_of_view

@@ -10,7 +10,7 @@ from typing import Any
 
 import SimpleITK as sitk
 
-from lirads_keras.config import Settings
+from lirads_keras.config.base import Settings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.records import Record
 from lirads_keras.progress import Progress, tell_count

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import ENHANCED_PHASES, VIRTUAL_COHORT, Observation, Phase, Volume
 from lirads_keras.io.atomic import replacing, write_json
 from lirads_keras.lesions import measure_lesions

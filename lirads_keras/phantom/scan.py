@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from lirads_keras.config import CohortSettings, CtSettings
+from lirads_keras.config.cohorts import CohortSettings, CtSettings
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.phantom.cohort import PatientPlan
 from lirads_keras.phantom.grid import Grid

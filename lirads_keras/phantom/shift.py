@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lirads_keras.config import CohortShift
+from lirads_keras.config.cohorts import CohortShift
 from lirads_keras.phantom.kinetics import Tissue
 from lirads_keras.phantom.signal import LEFT_OUT_SCANNER, SCANNERS
 

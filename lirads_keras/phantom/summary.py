@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.cohort import DIAGNOSIS_NEGATIVE, DIAGNOSIS_POSITIVE
 from lirads_keras.phantom.shift import SHIFTS
 from lirads_keras.phantom.signal import SCANNERS

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 
 # On import the library asks the package index for a newer version of itself, which is another, differently licensed package.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")

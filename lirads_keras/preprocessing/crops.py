@@ -8,7 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from lirads_keras.config import CharacterizationSettings
+from lirads_keras.config.characterization import CharacterizationSettings
 from lirads_keras.entities import ENHANCED_PHASES, Lesion, Phase, Volume
 from lirads_keras.preprocessing.intensity import IntensityScale, of_slice
 

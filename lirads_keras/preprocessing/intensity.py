@@ -8,7 +8,7 @@ from math import ceil, floor
 import numpy as np
 from skimage.filters import threshold_otsu
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.errors import InputError, Problem, raise_if_any
 
 COUNTED_VALUES = 1 << 20

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale

@@ -9,7 +9,8 @@ import cv2
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, SegmentationSettings, TrainingSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
+from lirads_keras.config.segmentation import SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.preprocessing.augmentation import Augmenter
 from lirads_keras.preprocessing.endless import EndlessDataset
@@ -17,6 +18,11 @@ from lirads_keras.preprocessing.intensity import of_slice
 from lirads_keras.preprocessing.sampling import PHASE_DRAW, WINDOW_DRAW, Sampling, SliceOrder, SliceSample, list_centre_slices, list_lesion_slices
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput, read_segmentation_input
 from lirads_keras.preprocessing.store import CT_LABELS, StoredStudy
+
+CT_CLASSES = 1 + len(CT_LABELS)
+"""Background, liver, lesion: LiTS' labels 0, 1, 2."""
+MR_CLASSES = 2
+"""Background, lesion: "C is 2" (Eq. 2)."""
 
 
 def stack_slices(given: SegmentationInput, batch_size: int, centres: range | None = None) -> Iterator[tuple[int, np.ndarray]]:
@@ -48,7 +54,7 @@ def stack_slices(given: SegmentationInput, batch_size: int, centres: range | Non
 class SliceDraw:
     """How training samples are drawn.
 
-    `phases`: of the network, in its order. `classes`: 2 (lesion or not: label > 0) or 3 (LiTS: rest, liver, tumour). `crop_px`: side of the window, at most
+    `phases`: of the network, in its order. `classes`: MR_CLASSES (lesion or not: label > 0) or CT_CLASSES. `crop_px`: side of the window, at most
     the matrix. `samples_per_epoch` is rounded down to full batches, so that no second batch shape is traced. `seed` and `stream` name the random sequence;
     each fold has its own stream. `drop_phase`: share of the samples, among those with several phases, that lose any one of them. `sampling` and
     `lesion_fraction`: see `SliceOrder`. `augmentation`: ranges; None: none.
@@ -199,8 +205,8 @@ class FixedSlices(keras.utils.PyDataset):
 
 
 def _check_window(studies: Sequence[StoredStudy], crop_px: int, classes: int) -> None:
-    if classes not in (2, 3):
-        raise ValueError(f"2 or 3 classes, not {classes}")
+    if classes not in (MR_CLASSES, CT_CLASSES):
+        raise ValueError(f"{MR_CLASSES} or {CT_CLASSES} classes, not {classes}")
     for study in studies:
         if crop_px > min(study.segmentation.shape[1:]):
             raise ValueError(f"a window of {crop_px} pixels is larger than the slices of {study.patient_id}, {study.segmentation.shape[1:]}")
@@ -232,7 +238,7 @@ def _standardise(image: ScaledImage | None, low: int, high: int, shape: tuple[in
 
 def _find_lesion(labels: np.ndarray, classes: int) -> np.ndarray:
     """Indices (n, 2) of the lesion's pixels."""
-    return np.argwhere(labels == CT_LABELS["tumour"] if classes == 3 else labels > 0)
+    return np.argwhere(labels == CT_LABELS["tumour"] if classes == CT_CLASSES else labels > 0)
 
 
 def _draw_start(size: int, crop: int, point: int | None, generator: np.random.Generator) -> int:
@@ -248,7 +254,7 @@ def _cut(image: np.ndarray, labels: np.ndarray, start: list[int], crop_px: int) 
 
 def _to_batch(samples: list[tuple[np.ndarray, np.ndarray]], classes: int) -> tuple[np.ndarray, np.ndarray]:
     labels = np.stack([labels for _, labels in samples])
-    if classes == 2:
+    if classes == MR_CLASSES:
         labels = labels > 0
     return np.stack([image for image, _ in samples]), np.stack([labels == label for label in range(classes)], axis=-1).astype(np.float32)
 

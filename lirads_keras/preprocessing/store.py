@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_array, write_json

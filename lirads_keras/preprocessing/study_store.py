@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.records import Record

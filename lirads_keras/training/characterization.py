@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, CharacterizationSettings
+from lirads_keras.config.characterization import CharacterizationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.adaptive import phase_masks

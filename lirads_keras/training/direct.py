@@ -4,7 +4,8 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, CharacterizationSettings
+from lirads_keras.config.characterization import CharacterizationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.models.direct import build_direct, compute_log_diameter, stack_phases
 from lirads_keras.models.trunk import TrunkWeights
 from lirads_keras.preprocessing.augmentation import Augmenter

@@ -5,7 +5,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from lirads_keras.config import CharacterizationSettings, FormulaSettings
+from lirads_keras.config.characterization import CharacterizationSettings, FormulaSettings
 from lirads_keras.io.atomic import replacing
 from lirads_keras.models.trunk import build_trunk
 from lirads_keras.preprocessing.endless import ShuffledDataset

@@ -7,11 +7,11 @@ from typing import Literal
 
 import keras
 
-from lirads_keras.config import SegmentationSettings, TrainingSettings
+from lirads_keras.config.segmentation import SegmentationSettings, TrainingSettings
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
-from lirads_keras.preprocessing.slices import FixedSlices, SliceDataset, SliceDraw
+from lirads_keras.preprocessing.slices import CT_CLASSES, FixedSlices, SliceDataset, SliceDraw
 from lirads_keras.preprocessing.store import StoredStudy
 from lirads_keras.progress import Progress, ignore_progress
 from lirads_keras.run import NetworkFolder
@@ -21,10 +21,6 @@ from lirads_keras.training.resumable import fit_resumable
 from lirads_keras.training.runtime import build_optimizer, build_strategy
 from lirads_keras.variants import STACKED_SLICES
 
-CT_CLASSES = 3
-"""Background, liver, lesion: LiTS' labels 0, 1, 2."""
-MR_CLASSES = 2
-"""Background, lesion: "C is 2" (Eq. 2)."""
 PRETRAIN_STREAM = 1_000
 """Random stream of pre-training; fold k has stream k."""
 

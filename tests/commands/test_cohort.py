@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lirads_keras.cli import main
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"
 

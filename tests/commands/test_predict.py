@@ -16,7 +16,8 @@ from pydicom import dcmread
 from lirads_keras.cli import _parser, main
 from lirads_keras.commands import predict
 from lirads_keras.commands.predict import _report_study, _with_options
-from lirads_keras.config import CohortSettings, read_profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion
 from lirads_keras.errors import InputError
 from lirads_keras.inference.run_files import RunFiles

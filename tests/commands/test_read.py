@@ -12,7 +12,7 @@ import yaml
 
 from lirads_keras.cli import main
 from lirads_keras.commands import read
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.errors import InputError, Problem
 
 

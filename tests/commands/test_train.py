@@ -40,11 +40,13 @@ def write_snap_folder(folder: Path, patients: int = 6) -> Path:
     return folder
 
 
-def write_profile(path: Path, threads: int = 2) -> Path:
+def write_profile(path: Path, threads: int = 2, **sections: dict[str, object]) -> Path:
     profile = yaml.safe_load((CHECKOUT / "experiments" / "profiles" / "smoke.yaml").read_text())
     profile["preprocessing"]["matrix_px"] = profile["segmentation"]["training_crop_px"] = 32
     profile["segmentation"]["finetune"] |= {"epochs": 6, "patience_epochs": 6, "learning_rate": 3e-3}
     profile["workflow"]["threads"] = threads
+    for section, settings in sections.items():
+        profile[section] |= settings
     path.write_text(yaml.safe_dump(profile))
     return path
 
@@ -114,3 +116,27 @@ def test_a_run_that_another_process_works_on_is_left_alone(manifest: Path, tmp_p
         assert cli.main(["train", "segmentation", "--manifest", str(manifest), "--label", "liver", "--profile", str(profile), "--folds", "2",
                          "--out", str(tmp_path / "run")]) == 2
     assert "no other process at work on this run, found its lock held" in capsys.readouterr().err and len(list((tmp_path / "run").iterdir())) <= 1
+
+
+@pytest.mark.parametrize("section, settings, goes_on", [
+    ("segmentation", {"drop_phase": 0.75}, True),
+    ("segmentation", {"variants": ["delayed"]}, True),
+    ("segmentation", {"pretrain": {"epochs": 9, "samples_per_epoch": 8, "batch_size": 4, "learning_rate": 0.1, "validation_samples": 4,
+                                   "patience_epochs": 1}}, True),
+    ("preprocessing", {"registration": "rigid"}, True),
+    ("lesions", {"minimum_overlap_iou": 0.5}, True),
+    ("characterization", {"head_units": 9}, True),
+    ("preprocessing", {"upper_percentile": 98}, False),
+    ("segmentation", {"gradient_clip_norm": 2}, False),
+    ("lesions", {"choice_iou": 0.5}, False)])
+def test_a_run_goes_on_if_what_its_network_depends_on_is_as_it_was(manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture, section: str,
+                                                                   settings: dict[str, object], goes_on: bool) -> None:
+    command = ["train", "segmentation", "--manifest", str(manifest), "--profile", str(tmp_path / "tiny.yaml"), "--out", str(tmp_path / "run"),
+               "--label", "7", "--folds", "2"]
+    # No mask has the label, which is told once the folder is claimed for this run.
+    goes_on_words, refused_words = "a label that occurs in the masks", "a new folder, or a run of these images"
+    write_profile(tmp_path / "tiny.yaml", threads=1)
+    assert cli.main(command) == 2 and goes_on_words in capsys.readouterr().err
+    write_profile(tmp_path / "tiny.yaml", threads=1, **{section: settings})
+    assert cli.main(command) == 2
+    assert (goes_on_words if goes_on else refused_words) in capsys.readouterr().err

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
 from lirads_keras.evaluation.conditions import list_changes
 from lirads_keras.evaluation.patient_score import score_levels

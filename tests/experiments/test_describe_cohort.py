@@ -6,7 +6,7 @@ import pytest
 from describe_cohort import describe_cohort
 from results_tables import COHORT_TABLES, TABLES
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import Phase
 from lirads_keras.io.dicom import read_volume
 from lirads_keras.io.manifests import read_manifest, series_of

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,11 +7,11 @@ from types import SimpleNamespace
 import preflight
 import pytest
 from preflight import check_paper_profile, estimate_cost, gpu_memory_gb, list_weight_files
+from stage_changes import with_setting
 
-from lirads_keras.config import DECODER_STRIDES, Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.errors import InputError
 from lirads_keras.models import resnet, vgg
-from lirads_keras.models.unet_plus_plus import build_unet_plus_plus
 
 PROFILES = Path(__file__).parents[2] / "experiments" / "profiles"
 
@@ -31,11 +30,6 @@ def machine(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight.psutil, "virtual_memory", lambda: SimpleNamespace(total=machine.memory_gb * 1e9))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return machine
-
-
-def with_setting(profile: Profile, dotted: str, value) -> Profile:
-    name, _, rest = dotted.partition(".")
-    return profile.model_copy(update={name: with_setting(getattr(profile, name), rest, value) if rest else value})
 
 
 @pytest.mark.parametrize("setting, value, what", [
@@ -108,21 +102,21 @@ def test_training_alone_is_the_counted_operations(paper):
     assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 2 * 5) + 44 * (1 + 2 * 0.5 + 2)))
 
 
-def count_multiplications(stem) -> int:
-    """Of all convolutions of the paper profile's network, for an image of 512 × 512."""
-    import keras
-
-    filters = (256, 128, 64, 32, 16)[:len(DECODER_STRIDES[stem])]
-    model = build_unet_plus_plus("resnet34", classes=2, width_factor=1.0, decoder_filters=filters, stem=stem)
-    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-    shapes = keras.Model(model.input, [layer.output for layer in convolutions]).compute_output_shape((1, 512, 512, 3))
-    return sum(rows * columns * math.prod(layer.kernel.shape) for layer, (_, rows, columns, _) in zip(convolutions, shapes, strict=True))
-
-
-def test_the_factor_of_the_stem_is_that_of_the_operations():
-    ratio = count_multiplications("full_resolution") / count_multiplications("paper")
-    assert preflight.STEM_FACTOR["full_resolution"] == pytest.approx(ratio, abs=0.05)
-    assert preflight.STEM_FACTOR.keys() == DECODER_STRIDES.keys()
+@pytest.mark.parametrize("settings, gpu_gb", [
+    ({}, 20.0),
+    ({"segmentation.stem": "full_resolution", "segmentation.decoder_filters": (256, 128, 64, 32)}, 20.0 * 706 / 208.5),
+    ({"segmentation.training_crop_px": 256}, 5.0),
+    ({"segmentation.precision": "float32"}, 40.0),
+    ({"segmentation.finetune.batch_size": 12}, 40.0),
+    ({"segmentation.finetune.batch_size": 3}, 20.0),
+])
+def test_the_gpus_memory_rises_with_the_values_that_training_keeps(paper, machine, tmp_path, settings, gpu_gb):
+    for setting, value in settings.items():
+        paper = with_setting(paper, setting, value)
+    assert preflight.estimate_gpu_gb(paper) == pytest.approx(gpu_gb)
+    machine.gpu_gb = gpu_gb - 0.1
+    with pytest.raises(InputError, match=f"a GPU with {gpu_gb:.0f} GB of memory or more"):
+        check_paper_profile(paper, tmp_path, tmp_path / "run", force=False)
 
 
 def test_lits_and_weights_that_are_there_are_found(paper, machine, tmp_path, capsys):

@@ -188,11 +188,14 @@ def test_a_moved_module_counts(tmp_path):
     assert len(digests) == 2
 
 
-def test_what_changes_no_result_is_not_walked_through(tmp_path, monkeypatch):
+@pytest.mark.parametrize("place, reached", [
+    ("package/deep/leaf.py", "package/deep/__init__ package/late"), ("package/deep", ""),
+    ("package/de", "package/deep/__init__ package/deep/leaf package/late package/other")])
+def test_what_changes_no_result_is_not_walked_through(tmp_path, monkeypatch, place, reached):
     write(tmp_path, TREE | {"experiments/main.py": "import package.near\n"})
-    monkeypatch.setattr(sources, "NO_RESULT", {"package/deep/leaf.py": "of a test"})
-    found = list_sources("experiments/main.py", tmp_path)
-    assert "package/late.py" in found and "package/deep/leaf.py" not in found and "package/other.py" not in found
+    monkeypatch.setattr(sources, "NO_RESULT", {place: "of a test"})
+    names = ("experiments/main", "package/__init__", "package/near", "package/plain", *reached.split())
+    assert list_sources("experiments/main.py", tmp_path) == sorted(f"{name}.py" for name in names)
 
 
 def test_resources_count_byte_by_byte_where_their_module_does(tmp_path, monkeypatch):

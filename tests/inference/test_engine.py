@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import yaml
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, FeatureProbabilities, Phase, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference import engine
@@ -22,9 +22,10 @@ from lirads_keras.io.trained_studies import compute_study_hash
 from lirads_keras.models.unet_plus_plus import HEAD
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.provenance import compute_sha256
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"

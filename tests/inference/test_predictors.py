@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from lirads_keras.config import DECODER_STRIDES, Engine, InferenceSettings, Stem
+from lirads_keras.config.segmentation import DECODER_STRIDES, Engine, InferenceSettings, Stem
 from lirads_keras.errors import InputError
 from lirads_keras.inference.halves import Window, split_network
 from lirads_keras.inference.openvino_predictor import check_engine

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lirads_keras.config import InferenceSettings
+from lirads_keras.config.segmentation import InferenceSettings
 from lirads_keras.entities import Volume
 from lirads_keras.evaluation.overlap import LEVELS, compute_level
 from lirads_keras.inference.segmentation import predict_levels, predict_slices, resample_slices, to_levels

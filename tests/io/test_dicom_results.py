@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import Feature, Phase, ScoredLesion, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_series, read_study, read_volume

@@ -13,7 +13,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lirads_keras.config import SegmentationLossSettings
+from lirads_keras.config.segmentation import SegmentationLossSettings
 from lirads_keras.losses import segmentation
 from lirads_keras.losses.segmentation import HybridSegmentationLoss, compute_dice, compute_focal, compute_lovasz_softmax
 

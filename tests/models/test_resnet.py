@@ -15,7 +15,8 @@ import pytest
 from lirads_keras.errors import InputError
 from lirads_keras.models import resnet
 from lirads_keras.models.cbam import CBAM
-from lirads_keras.models.resnet import ResNetDepth, build_resnet
+from lirads_keras.models.depths import ResNetDepth
+from lirads_keras.models.resnet import build_resnet
 
 SKIPS = ("relu0", "stage2_unit1_relu1", "stage3_unit1_relu1", "stage4_unit1_relu1", "relu1")
 IMAGES = np.random.default_rng(0).normal(size=(2, 64, 96, 3)).astype("float32")

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from lirads_keras.config import DECODER_STRIDES, Stem
+from lirads_keras.config.segmentation import DECODER_STRIDES, Stem
 from lirads_keras.losses.segmentation import HybridSegmentationLoss
 from lirads_keras.models.unet_plus_plus import build_unet_plus_plus, expose_branches, transfer_weights
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.build import build_cohort
 from lirads_keras.progress import ignore_progress
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import Volume
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.phantom.anatomy import Anatomy, build_anatomy

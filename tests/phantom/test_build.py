@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from lirads_keras.config import CohortSettings, CtSettings
+from lirads_keras.config.cohorts import CohortSettings, CtSettings
 from lirads_keras.entities import Observation
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.categorize import categorize

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom import confounders
 from lirads_keras.phantom.anatomy import Anatomy, build_anatomy
 from lirads_keras.phantom.cohort import PatientPlan, build_cohort_table

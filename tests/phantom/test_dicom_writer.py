@@ -15,7 +15,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.io.phases import find_phase
 from lirads_keras.phantom.cohort import PatientPlan, build_cohort_table

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.anatomy import Anatomy, build_anatomy
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.confounders import FAT_FRACTION

@@ -9,7 +9,7 @@ import pydicom
 import pytest
 from scipy import ndimage
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
 from lirads_keras.io.dicom import read_study, read_volume
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.anatomy import build_anatomy
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.grid import Grid

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.grid import Grid
 from lirads_keras.phantom.scan import build_scan, interpolate_slices

@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from lirads_keras.config import CohortSettings, CohortShift
+from lirads_keras.config.cohorts import CohortSettings, CohortShift
 from lirads_keras.phantom.anatomy import build_anatomy
 from lirads_keras.phantom.build import build_cohort
 from lirads_keras.phantom.cohort import build_cohort_table

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom import summary
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.summary import build_summary_table

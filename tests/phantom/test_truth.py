@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.phantom.anatomy import Anatomy, build_anatomy
 from lirads_keras.phantom.cohort import LesionPlan, PatientPlan, build_cohort_table
 from lirads_keras.phantom.grid import Grid

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lirads_keras.config import AugmentationSettings, PreprocessingSettings
+from lirads_keras.config.preprocessing import AugmentationSettings, PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.segmentation_input import SegmentationInput

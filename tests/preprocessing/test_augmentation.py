@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.preprocessing.augmentation import Augmenter
 
 FLIPS_ONLY = AugmentationSettings(rotation_deg=0, shift_fraction=0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rayleigh
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_ct_scale, compute_intensity_scale, of_slice
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Phase, Series, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.manifests import read_manifest

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from slice_studies import MATRIX, SCALE, make_dataset, make_input, make_study, standardise
 
-from lirads_keras.config import AugmentationSettings, PreprocessingSettings
+from lirads_keras.config.preprocessing import AugmentationSettings, PreprocessingSettings
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, read_segmentation_input

@@ -78,7 +78,7 @@ REPLICAS = """
 import sys
 from pathlib import Path
 import numpy as np, tensorflow as tf, keras
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.preprocessing.segmentation_input import ScaledImage, SegmentationInput, read_segmentation_input
 from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
 from lirads_keras.preprocessing.store import read_stored_study

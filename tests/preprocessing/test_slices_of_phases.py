@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from slice_studies import MATRIX, SCALE, make_dataset, make_input, make_study
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.intensity import IntensityScale
 from lirads_keras.preprocessing.segmentation_input import ScaledImage

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.preprocessing.store import write_stored_study

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lirads_keras.config import PreprocessingSettings
+from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.records import Record

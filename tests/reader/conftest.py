@@ -14,7 +14,7 @@ import httpx
 import pytest
 from filelock import FileLock
 
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 
 HERE = Path(__file__).parent
 # The helpers stand beside the tests, which are no package.

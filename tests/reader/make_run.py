@@ -13,18 +13,21 @@ import keras
 import numpy as np
 import yaml
 
-from lirads_keras.config import AugmentationSettings, CohortSettings, Profile, read_profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.io.dicom import read_study
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.patient import build_patient
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.preprocessing.store import read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.run import RunFolder
 from lirads_keras.training.characterization import build_characterization_network
 from lirads_keras.training.runtime import configure_tensorflow
-from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.training.segmentation import SegmentationTrainer
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"

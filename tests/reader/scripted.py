@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import uvicorn
 
-from lirads_keras.config import Profile
+from lirads_keras.config.profile import Profile
 from lirads_keras.entities import ENHANCED_PHASES, FeatureProbabilities, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.nifti import read_nifti, write_nifti

@@ -21,7 +21,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 from pydicom.uid import generate_uid
 
-from lirads_keras.config import CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, ScoredLesion
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_study, read_volume

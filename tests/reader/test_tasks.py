@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 import yaml
 
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.run_files import find_run_files
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.models.unet_plus_plus import HEAD
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.progress import ignore_progress
 from lirads_keras.reader import tasks as tasks_module
 from lirads_keras.reader.masks import unpack_mask
 from lirads_keras.reader.tasks import Tasks
 from lirads_keras.run import RunFolder
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 SMOKE = Path(__file__).parents[2] / "experiments" / "profiles" / "smoke.yaml"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lirads_keras.config import Profile, read_profile
+from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import Volume
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features

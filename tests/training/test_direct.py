@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import AugmentationSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.errors import InputError
 from lirads_keras.models.direct import compute_log_diameter
 from lirads_keras.run import NetworkFolder

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lirads_keras.config import AugmentationSettings, CohortSettings
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.preprocessing import AugmentationSettings
 from lirads_keras.entities import Phase
 from lirads_keras.evaluation.overlap import compute_dice, compute_pixel_counts
 from lirads_keras.inference.segmentation import to_levels
@@ -12,12 +13,12 @@ from lirads_keras.io.manifests import read_manifest, series_of
 from lirads_keras.io.nifti import read_mask_on_grid
 from lirads_keras.phantom.build import build_cohort
 from lirads_keras.preprocessing.segmentation_input import read_segmentation_input
-from lirads_keras.preprocessing.slices import stack_slices
+from lirads_keras.preprocessing.slices import MR_CLASSES, stack_slices
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import ignore_progress
 from lirads_keras.run import NetworkFolder
-from lirads_keras.training.segmentation import MR_CLASSES, SegmentationTrainer
+from lirads_keras.training.segmentation import SegmentationTrainer
 
 COHORT = CohortSettings(patients_positive=5, patients_negative=0, matrix_px=64, pixel_spacing_mm=5.5, slices=20, slice_spacing_mm=9.0, seed=2023)
 

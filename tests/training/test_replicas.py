@@ -14,7 +14,7 @@ import keras, numpy as np, tensorflow as tf
 
 cpu, = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from lirads_keras.config import SegmentationSettings
+from lirads_keras.config.segmentation import SegmentationSettings
 from lirads_keras.models.batch_norm import BatchNormalization
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.progress import ignore_progress

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lirads_keras.config import DECODER_STRIDES, Profile, SegmentationSettings
+from lirads_keras.config.profile import Profile
+from lirads_keras.config.segmentation import DECODER_STRIDES, SegmentationSettings
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError
 from lirads_keras.models.unet_plus_plus import HEAD
-from lirads_keras.preprocessing.slices import SliceDataset, SliceDraw
+from lirads_keras.preprocessing.slices import CT_CLASSES, MR_CLASSES, SliceDataset, SliceDraw
 from lirads_keras.preprocessing.store import StoredStudy, read_stored_study, write_stored_study
 from lirads_keras.run import NetworkFolder
 from lirads_keras.training.callbacks import read_state
-from lirads_keras.training.segmentation import CT_CLASSES, MR_CLASSES, SegmentationTrainer, build_segmentation_network
+from lirads_keras.training.segmentation import SegmentationTrainer, build_segmentation_network
 from lirads_keras.variants import SEGMENTATION_VARIANTS
 
 NEVER = -1.999

@@ -5,7 +5,7 @@ import keras
 import pytest
 from diagrams.networks import describe_cbam, describe_multitask, describe_unet_plus_plus
 
-from lirads_keras.config import DECODER_STRIDES
+from lirads_keras.config.segmentation import DECODER_STRIDES
 from lirads_keras.entities import HEAD_FEATURES
 from lirads_keras.models.cbam import CBAM
 from lirads_keras.models.multitask import build_multitask

@@ -9,8 +9,9 @@ from results_tables import TABLES, build_results_table, write_results_table
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.models.direct import build_direct
+from lirads_keras.preprocessing.slices import MR_CLASSES
 from lirads_keras.training.characterization import build_characterization_network
-from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+from lirads_keras.training.segmentation import build_segmentation_network
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from scripted import ScriptedJobs
 
-from lirads_keras.config import CohortSettings, read_profile
+from lirads_keras.config.cohorts import CohortSettings
+from lirads_keras.config.profile import read_profile
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.phantom.cohort import build_cohort_table

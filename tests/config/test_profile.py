@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lirads_keras.config import read_profile
+from lirads_keras.config.profile import read_profile
 from lirads_keras.errors import InputError
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS
 
-PROFILES = Path(__file__).parent.parent / "experiments" / "profiles"
+PROFILES = Path(__file__).parents[2] / "experiments" / "profiles"
 
 
 def changed(tmp_path: Path, **sections: dict) -> Path:
