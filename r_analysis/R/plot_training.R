@@ -28,16 +28,21 @@ plot_training <- function(rows, axis, title, label) {
     theme_report()
 }
 
+#' Training stages that each segmentation variant has.
+SEGMENTATION_STAGES <- c("start", "finetune")
+
 #' Words for what was trained.
 #'
 #' @param stage,variant Columns of training_history.csv.
 #' @return Character vector: of a characterization the variant, else the stage; where several segmentation variants were
-#'   fine-tuned, which of them.
+#'   trained, which of them.
 name_training <- function(stage, variant) {
   variant <- as.character(variant)
   of_stage <- describe_code(stage)
-  several <- stage == "finetune" & count_variants(variant[stage == "finetune"]) > 1
-  ifelse(stage == "characterization", variant, ifelse(several, paste("fine-tuning,", variant), of_stage))
+  of_segmentation <- stage %in% SEGMENTATION_STAGES
+  several <- of_segmentation & count_variants(variant[of_segmentation]) > 1
+  words <- c(start = "shared start", finetune = "fine-tuning")[as.character(stage)]
+  ifelse(stage == "characterization", variant, ifelse(several, paste0(words, ", ", variant), of_stage))
 }
 
 #' The rows of a metric that have a value, on training and on early-stopping patients.
