@@ -117,7 +117,7 @@ def test_the_choice_is_the_best_of_its_table(make_job, monkeypatch):
     train_folds(job, ignore_progress)
     for fold in job.folds:
         folder, table = job.folder(fold), pd.read_csv(job.folder(fold).choices)
-        assert len(table) == 28 and (table["reference"] == 1).all() and table["f1"].between(0, 1).all()
+        assert len(table) == 7 * 2 and (table["reference"] == 1).all() and table["f1"].between(0, 1).all()
         chosen = table[(table["threshold"] == folder.threshold) & (table["minimum_volume_mm3"] == folder.minimum_volume_mm3)]
         assert len(chosen) == 1 and chosen["f1"].item() == table["f1"].max()
         said = folder.tested.read()
