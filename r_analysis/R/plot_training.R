@@ -23,7 +23,7 @@ plot_training <- function(rows, axis, title, label) {
     ggplot2::scale_x_continuous(breaks = function(limits) unique(round(pretty(limits, 4)))) +
     ggplot2::labs(
       title = title, x = "Epoch", y = axis,
-      caption = figure_caption(label, "Thin: a fold. Thick: mean of the folds that reached the epoch.")
+      caption = figure_caption(label, "Thin: a fold, or a group of folds. Thick: mean of those that reached the epoch.")
     ) +
     theme_report()
 }
