@@ -138,10 +138,10 @@ def _describe_call(parsed: argparse.Namespace, run: RunFolder, networks: dict[st
 def _describe_networks(cohort: str, run: RunFolder, profile: Profile, patients: int) -> str:
     from lirads_keras.entities import VIRTUAL_COHORT
 
-    trained = f"a {VIRTUAL_COHORT}, on no real patient" if run.is_virtual else "the run's own patients; whether some of them are in this set is not known"
+    trained = f"a {VIRTUAL_COHORT}, on no real patient" if run.is_virtual else "the run's own patients; whether this set has some of them is not known"
     return (f"{cohort}: {patients} real patients, external to the networks of {run.path} (profile {profile.name}), which were trained on {trained}.\n"
-            f"Eq. 1's cut-off: {profile.preprocessing.background_cutoff}. A lesion is a connected part of what the set calls tumour, found from an intersection "
-            f"over union of {profile.lesions.choice_iou:g} on. Research use only.")
+            f"Eq. 1's cut-off: {profile.preprocessing.background_cutoff}. A lesion is a connected part of what the set calls tumour, found from an "
+            f"intersection over union of {profile.lesions.choice_iou:g} on. Research use only.")
 
 
 @contextmanager

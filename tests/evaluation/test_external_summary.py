@@ -28,5 +28,6 @@ def test_what_cannot_be_computed_is_a_dash() -> None:
 
 def test_notes_are_told_once_for_all_patients() -> None:
     image = {Phase.DELAYED: Path("a.nii")}
-    readings = [*(Reading("delayed", f"P{number}", image, "odd") for number in range(4)), Reading("delayed", "P5", image), Reading("three-phase", "P0", {}, "odd")]
+    odd = [Reading("delayed", f"P{number}", image, "odd") for number in range(4)]
+    readings = [*odd, Reading("delayed", "P5", image), Reading("three-phase", "P0", {}, "odd")]
     assert describe_notes(readings) == ["delayed, 4 patients scored (P0, P1, P2 …): odd", "three-phase, 1 patient not scored (P0): odd"]
