@@ -82,8 +82,8 @@ def test_profiles_rise_in_cost(paper):
 
 def test_the_paper_profile_against_a_hand_count(paper):
     """40 × 4000 + 10 × 60 × 4000 windows of 512² are trained on, by nine folds and the network on all patients, 48 × (203 + 9 × 0.1 × 111) slices predicted,
-    and those of two draws of 203; 522 crops × 50 epochs × 9 folds × 3 seeds go through five VGG16 (two with heads, three direct) and two ResNet-50. 609 patients have three phases of 2 bytes twice and
-    2 bytes more, 203 of them a prediction of 1 byte, 131 CT volumes 6 bytes."""
+    and those of two draws of 203; 522 crops × 50 epochs × 9 folds × 3 seeds go through five VGG16 (two with heads, three direct) and two ResNet-50. 609
+    patients have three phases of 2 bytes twice and 2 bytes more, 203 of them a prediction of 1 byte, 131 CT volumes 6 bytes."""
     tflop = 3 * (40 + 10 * 60) * 4000 * 0.147 + 48 * (3 * 203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
     cost = estimate_cost(paper, 20.0)
     assert cost["hours"] == pytest.approx(tflop / 20 / 3600)
