@@ -18,7 +18,7 @@ def test_the_workflow_has_every_stage_with_its_needs_and_purpose():
     # Each stands right above the first stage that needs it: where nothing comes before it, too.
     assert all(places[name][1] == max(places[later][1] for later, stage in STAGES.items() if name in stage.needs) + 1 for name in STAGES if name != "report")
     assert places["ct"] == (0, 0) and places["cohort"] == (0, -1) and places["ct_store"] == (1, -1)
-    assert places["full"][1] == places["lesions"][1] and places["trunks"] == (2, places["lesions"][1])
+    assert places["full"][1] == places["lesions"][1] and places["trunks"] == (3, places["lesions"][1])
     assert read_purposes().keys() == STAGES.keys()
     assert all(node.detail and not node.detail.startswith("Stage") and not node.detail.endswith(".") for node in diagram.nodes)
 
