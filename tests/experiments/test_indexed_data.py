@@ -83,6 +83,9 @@ def test_a_heap_gives_the_results_that_the_cohort_gives(smoke_run, manifest, tmp
     results = [results_of(run) for run in (tmp_path / "runs" / "smoke", smoke_run)]
     # What the phantom alone knows of its patients does not come with their DICOM.
     assert results[1].keys() - results[0].keys() == {"cohort_montage.png", *(f"{name}.csv" for name in COHORT_TABLES)}
-    # Nor are there further draws of somebody's own patients.
-    assert [name for name in results[0] if results[0][name] != results[1][name]] == ["draws.csv"]
+    # Nor are there further draws of somebody's own patients, nor is it known what a false lesion of theirs lies on.
+    assert {name for name in results[0] if results[0][name] != results[1][name]} == {"draws.csv", "predicted_lesions.csv"}
+    own, virtual = (pd.read_csv(run / "results" / "predicted_lesions.csv", dtype=str) for run in (tmp_path / "runs" / "smoke", smoke_run))
+    assert own["finding"].isna().all() and virtual["finding"].notna().any()
+    pd.testing.assert_frame_equal(own.drop(columns="finding"), virtual.drop(columns="finding"))
     assert len(pd.read_csv(tmp_path / "runs" / "smoke" / "results" / "draws.csv")) == 0
