@@ -110,6 +110,7 @@ def list_histories(plan: Plan) -> list[tuple[str, str | None, int | None, Networ
     """Stage, variant, fold and folder of every network whose history is told: the half split and further seeds are not."""
     settings = plan.profile.characterization
     return [("pretrain", None, None, plan.run.pretraining),
+            *(("start", name, group, plan.run.start(name, group)) for name in plan.segmentations for group in range(plan.profile.segmentation.start_groups)),
             *(("finetune", name, fold, folder) for (name, fold), folder in list_folds(plan).items()),
             *(("characterization", variant, training.fold, training.folder) for variant in settings.variants
               for training in list_trainings(plan, variant) if training.fold is not None and training.seed == settings.seeds[0])]

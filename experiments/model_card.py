@@ -70,6 +70,8 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
     segmentation, characterization = profile.segmentation, profile.characterization
     measured = [seconds for stage, seconds in measure_durations(plan).items() if stage != "report"]
     commit = f"{records['commit']}{' with changes' if records['dirty'] else ''}"
+    shared = segmentation.shared_start
+    start = "" if shared is None else f"{shared.epochs} that {segmentation.start_groups} groups of folds share, on nobody of theirs, and "
     return _table(["", ""], [
         ["segmentation", f"2.5D UNet++, {segmentation.encoder} (stem: {segmentation.stem}) with CBAM at width {segmentation.width_factor:g}, "
                          f"{profile.preprocessing.matrix_px} × {profile.preprocessing.matrix_px} pixels; pre-trained on "
@@ -79,8 +81,8 @@ def _describe_model(plan: Plan, records: dict[str, Any], facts: Row) -> str:
         ["trunks of the characterisation", f"width {characterization.width_factor:g}, weights at the start: {characterization.weights}, "
                                            f"crops of {characterization.crop_px} × {characterization.crop_px} pixels"],
         ["category", f"LI-RADS table, rule set `{characterization.rules}`; a feature is present from probability {characterization.decision_threshold:g}"],
-        ["training", f"{segmentation.finetune.epochs} epochs a fold after {segmentation.pretrain.epochs} on CT, {characterization.epochs} epochs a variant "
-                     f"and fold; seeds: splits {profile.seed}, segmentation {_join(segmentation.seeds)}, "
+        ["training", f"{segmentation.finetune.epochs} epochs a fold after {start}{segmentation.pretrain.epochs} on CT, {characterization.epochs} epochs a "
+                     f"variant and fold; seeds: splits {profile.seed}, segmentation {_join(segmentation.seeds)}, "
                      f"characterisation {_join(characterization.seeds)}"],
         ["profile", f"{profile.name}, digest {records['profile_digest']}; all settings: `profile.yaml`"],
         ["code", commit],

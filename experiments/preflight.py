@@ -49,7 +49,10 @@ def estimate_cost(profile: Profile, device_tflop_per_s: float) -> dict[str, floa
     per_window = per_image * (segmentation.training_crop_px / 512) ** 2
     variants = len(segmentation.variants)
     trained = segmentation.pretrain.epochs * segmentation.pretrain.samples_per_epoch
-    trained += variants * segmentation.folds * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
+    # The networks on all patients, too.
+    trained += variants * (segmentation.folds + 1) * segmentation.finetune.epochs * segmentation.finetune.samples_per_epoch
+    if segmentation.shared_start:
+        trained += variants * (segmentation.start_groups + 1) * segmentation.shared_start.epochs * segmentation.shared_start.samples_per_epoch
     # Each patient is predicted by its test fold, each positive by one early-stopping set a fold.
     predicted = variants * cohort.slices_written * (patients + segmentation.folds * segmentation.validation_fraction * cohort.patients_positive)
     # Both draws, and for networks of several phases the curves.

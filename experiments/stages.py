@@ -41,9 +41,10 @@ STAGES = {
     "ct_store": Stage("build_ct_store.py", ("preprocessing",), ("ct",), without=("preprocessing.registration",)),
     "store": Stage("build_store.py", ("preprocessing",), ("cohort",)),
     "pretrain": Stage("pretrain.py", ("seed", "segmentation", "workflow.threads"), ("ct_store",),
-                      without=("segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase",
+                      without=("segmentation.shared_start", "segmentation.finetune", "segmentation.folds", "segmentation.variants", "segmentation.drop_phase",
                                "segmentation.validation_negatives")),
-    "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("store", "pretrain"),
+    "starts": Stage("train_starts.py", ("segmentation",), ("store", "pretrain"), without=("segmentation.variants", "segmentation.finetune")),
+    "folds": Stage("train_folds.py", ("segmentation", "inference", "lesions"), ("starts",),
                    without=("segmentation.variants", "lesions.minimum_overlap_iou")),
     "full": Stage("train_full.py", (), ("folds",)),
     "draw_store": Stage("store_draws.py", ("preprocessing", "draws"), ("cohort",), without=("draws.moved_mm",)),
@@ -65,7 +66,7 @@ UNORDERED = ("segmentation.variants",)
 DIGEST_RULE = 2
 """Of what digests are made, and how; it rises with each change of that. 1: of files and folders that were listed by hand, with their comments."""
 
-QUEUED_STAGES = ("folds", "full", "draws", "characterization")
+QUEUED_STAGES = ("starts", "folds", "full", "draws", "characterization")
 """Stages whose trainings or scorings several processes share out."""
 
 
@@ -140,7 +141,7 @@ class Plan:
         asked: tuple[Any, ...] = ()
         if stage == "trunks":
             asked = self.trunks
-        elif stage in ("folds", "full", "draws"):
+        elif stage in ("starts", "folds", "full", "draws"):
             asked = (*self.segmentations, self.profile.workflow.jobs)
         elif stage == "draw_store":
             asked = self.segmentations

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from segmentation_job import build_job
 from stage import run_stage
 from stage_data import fold_of_patients
 from stages import Plan
-from train_folds import build_job
 
 from lirads_keras.full_network import is_full_finished, train_full
 from lirads_keras.io.manifests import read_manifest, series_of

@@ -5,10 +5,10 @@ import argparse
 import os
 import sys
 
-from lirads_keras.commands import cohort, data, predict, read, score, train
+from lirads_keras.commands import cohort, data, external, predict, read, score, train
 from lirads_keras.errors import InputError
 
-COMMANDS = (predict, read, score, cohort, data, train)
+COMMANDS = (predict, read, score, cohort, data, train, external)
 
 
 def main(arguments: list[str] | None = None) -> int:

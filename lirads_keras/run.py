@@ -5,6 +5,7 @@
     draws/<part>/store/<patient>/                                  the same of further virtual cohorts
     draws/<part>/scores/<variant>/<patient>.json                   what the network on all patients finds in them
     segmentation/pretrain/                                         the network that was trained on CT
+    segmentation/<variant>/start-<group>/                          what the folds of a group begin from, and ("full") the network on all patients
     segmentation/<variant>/fold-<k>/                               one network a fold, and what it says of its test patients
     characterization/crops/                                        the regions and their crops
     characterization/<variant>/{fold-<k>,half,seed-<s>/fold-<k>}/  one network a fold, the half split's, and those of further seeds
@@ -191,6 +192,10 @@ class RunFolder:
         """The network of a variant that is tested on a fold's patients; `further_seed` where it is not the first of the profile's seeds."""
         folder = self._of_variant(variant)
         return NetworkFolder((folder if further_seed is None else folder / f"seed-{further_seed}") / f"fold-{fold}")
+
+    def start(self, variant: str, group: int | str) -> NetworkFolder:
+        """The network that the folds of a group begin from, or ("full") the one on all patients."""
+        return NetworkFolder(self._of_variant(variant) / f"start-{group}")
 
     def half(self, variant: str) -> NetworkFolder:
         """The network of a characterisation variant that is tested on half of the patients."""

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lirads_keras import cross_validation, full_network
+from lirads_keras import fold_training, full_network, shared_starts
 from lirads_keras.config.profile import read_profile
-from lirads_keras.cross_validation import CrossValidation, train_folds
+from lirads_keras.cross_validation import CrossValidation
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
+from lirads_keras.fold_training import train_folds
 from lirads_keras.full_network import is_full_finished, train_full
 from lirads_keras.preprocessing import store
 from lirads_keras.preprocessing.slices import CT_CLASSES
@@ -38,7 +39,7 @@ def make_job(tmp_path_factory):
     profile = smoke.model_copy(update={
         "preprocessing": smoke.preprocessing.model_copy(update={"matrix_px": 32}),
         "segmentation": smoke.segmentation.model_copy(update={
-            "training_crop_px": 32, "decoder_filters": (8, 8, 8, 8, 8), "finetune": stage, "folds": 2, "drop_phase": 0.5})})
+            "training_crop_px": 32, "decoder_filters": (8, 8, 8, 8, 8), "finetune": stage, "shared_start": None, "folds": 2, "drop_phase": 0.5})})
     run, names = RunFolder(folder), [*(f"P{number}" for number in range(4)), "N0", "N1"]
     mask = np.zeros(SHAPE, np.uint8)
     mask[1:4, 10:20, 10:20] = 1
@@ -64,10 +65,10 @@ def read_files(job: CrossValidation) -> dict[Path, tuple[bytes, int]]:
 
 def test_each_variant_leaves_its_own_folds_and_none_is_made_again(make_job, monkeypatch):
     # TensorFlow has begun in this process.
-    monkeypatch.setattr(cross_validation, "configure_tensorflow", lambda **options: None)
+    monkeypatch.setattr(fold_training, "configure_tensorflow", lambda **options: None)
     inputs = []
-    predict_levels = cross_validation.predict_levels
-    monkeypatch.setattr(cross_validation, "predict_levels", lambda predictor, given, *rest, **options: inputs.append(given) or predict_levels(
+    predict_levels = fold_training.predict_levels
+    monkeypatch.setattr(fold_training, "predict_levels", lambda predictor, given, *rest, **options: inputs.append(given) or predict_levels(
         predictor, given, *rest, **options))
     jobs = [make_job("delayed"), make_job("three-phase")]
     for job in jobs:
@@ -83,14 +84,14 @@ def test_each_variant_leaves_its_own_folds_and_none_is_made_again(make_job, monk
             assert keras.saving.load_model(job.folder(fold).weights).input.shape[-1] == job.variant.channels
     assert [job.folder(1).path.relative_to(job.run.path).as_posix() for job in jobs] == ["segmentation/delayed/fold-1", "segmentation/three-phase/fold-1"]
     before = [read_files(job) for job in jobs]
-    monkeypatch.setattr(cross_validation, "SegmentationTrainer", None)
+    monkeypatch.setattr(fold_training, "SegmentationTrainer", None)
     for job in jobs:
         train_folds(job, ignore_progress)
     assert [read_files(job) for job in jobs] == before
 
 
 def test_no_file_of_a_test_patient_is_opened_before_the_choice_is_written(make_job, monkeypatch):
-    monkeypatch.setattr(cross_validation, "configure_tensorflow", lambda **options: None)
+    monkeypatch.setattr(fold_training, "configure_tensorflow", lambda **options: None)
     store._map_version.cache_clear()
     job, opened, listening = make_job("delayed", "listened to"), [], [True]
 
@@ -111,7 +112,7 @@ def test_no_file_of_a_test_patient_is_opened_before_the_choice_is_written(make_j
 
 
 def test_the_choice_is_the_best_of_its_table(make_job, monkeypatch):
-    monkeypatch.setattr(cross_validation, "configure_tensorflow", lambda **options: None)
+    monkeypatch.setattr(fold_training, "configure_tensorflow", lambda **options: None)
     job = make_job("delayed", "listened to")
     train_folds(job, ignore_progress)
     for fold in job.folds:
@@ -124,7 +125,7 @@ def test_the_choice_is_the_best_of_its_table(make_job, monkeypatch):
 
 
 def test_the_network_on_all_patients_has_the_medians_of_the_folds(make_job, monkeypatch):
-    for module in (cross_validation, full_network):
+    for module in (fold_training, full_network, shared_starts):
         monkeypatch.setattr(module, "configure_tensorflow", lambda **options: None)
     job = make_job("three-phase", "a full network")
     with pytest.raises(InputError, match="fold-1/fold.json: expected the fold's threshold"):

@@ -72,7 +72,7 @@ def claim_folder(out: Path, call: dict[str, str]) -> None:
     path = out / CALL_FILE
     if not path.exists():
         if out.exists() and any(out.iterdir()):
-            raise InputError(Problem(f"--out {out}", "a new or an empty folder, or that of an earlier call with several studies", "something else"))
+            raise InputError(Problem(f"--out {out}", "a new or an empty folder, or that of an earlier call", "something else"))
         write_json(path, call)
         return
     try:

@@ -77,7 +77,9 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
     patients = manifest.patients.assign(group=["positive" if studies[str(name)].lesion_slices else "negative" for name in manifest.patients["patient_id"]])
     positives, fold_of = read_folds(patients, profile.segmentation.folds, profile.seed)
     print("loading TensorFlow", file=sys.stderr)
-    from lirads_keras.cross_validation import CrossValidation, train_folds
+    from lirads_keras.cross_validation import CrossValidation
+    from lirads_keras.fold_training import train_folds
+    from lirads_keras.shared_starts import train_starts
 
     job = CrossValidation(RunFolder(parsed.out), profile, SEGMENTATION_VARIANTS[PAPER_SEGMENTATION], studies, positives, fold_of, pretrained=None,
                           identity=identity, threads=profile.workflow.cores)
@@ -86,6 +88,7 @@ def _run(parsed: argparse.Namespace, manifest: Manifest, labels: tuple[int, ...]
             bar.update((fraction or 0.0) * profile.segmentation.folds - bar.n)
             bar.set_postfix_str(message)
 
+        train_starts(job, lambda fraction, message: tell(0, message))
         train_folds(job, tell)
         tell(1, "done")
     cohort = " + ".join(sorted({text for text in manifest.patients["cohort"] if text})) or "not named"

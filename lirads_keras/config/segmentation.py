@@ -54,6 +54,12 @@ class TrainingSettings(Settings):
         return self
 
 
+class SharedStartSettings(TrainingSettings):
+    """A training that several folds begin from: on patients of the other folds, so that none of theirs is seen. The paper has none."""
+
+    groups: Annotated[int, Field(ge=2)] = Field(description="of folds; each group shares one such training")
+
+
 class SegmentationSettings(Settings):
     """§2.5.1: UNet++ with a ResNet + CBAM encoder, pre-trained on CT, fine-tuned on the phases of each variant."""
 
@@ -81,7 +87,13 @@ class SegmentationSettings(Settings):
     loss: SegmentationLossSettings
     augmentation: AugmentationSettings
     pretrain: TrainingSettings
+    shared_start: SharedStartSettings | None = Field(None, description="between the pre-training and the folds; none: the folds begin from the pre-training")
     finetune: TrainingSettings
+
+    @property
+    def start_groups(self) -> int:
+        """Groups of folds that share a start; 0 where the folds begin from the pre-training."""
+        return 0 if self.shared_start is None else min(self.shared_start.groups, self.folds)
 
     @model_validator(mode="after")
     def _check(self) -> SegmentationSettings:
@@ -89,6 +101,8 @@ class SegmentationSettings(Settings):
             raise ValueError(f"variants must include {PAPER_SEGMENTATION}, which stands beside the paper's numbers, not {', '.join(self.variants)} alone")
         if len(self.seeds) > 1:
             raise ValueError(f"seeds needs exactly one (runs with different seeds tell how far they move), not {', '.join(map(str, self.seeds))}")
+        if self.shared_start and self.shared_start.groups > self.folds:
+            raise ValueError(f"shared_start.groups needs a fold in each, so {self.folds} at most, not {self.shared_start.groups}")
         if self.training_crop_px % 32:
             raise ValueError(f"training_crop_px must be a multiple of 32, not {self.training_crop_px}")
         strides = DECODER_STRIDES[self.stem]

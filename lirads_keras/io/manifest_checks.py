@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import GRID_PHASES, Phase
 from lirads_keras.errors import Problem
 from lirads_keras.io.nifti import is_nifti
 from lirads_keras.io.tables import Table
@@ -52,6 +52,16 @@ def check_single_images(patients: Table, series: Table, problems: list[Problem])
                 f"{len(phases.get(patient_id, []))} for {patient_id}")
         for row, patient_id in enumerate(patients.frame["patient_id"])
         if patient_id and Phase.DELAYED not in phases.get(patient_id, []) and len(phases.get(patient_id, [])) != 1]
+
+
+def check_grid_phases(patients: Table, series: Table, problems: list[Problem]) -> None:
+    """Every patient has a phase on whose grid a trained network reads a study, or one image of which no phase is said."""
+    phases = _phases_of(series)
+    problems += [
+        Problem(patients.where(row, "patient_id"), f"a row of series.csv with the phase {' or '.join(GRID_PHASES)}, or one whose phase is empty",
+                f"{', '.join(phases.get(patient_id, [])) or 'no row'} for {patient_id}")
+        for row, patient_id in enumerate(patients.frame["patient_id"])
+        if patient_id and phases.get(patient_id) != [""] and not set(GRID_PHASES) & set(phases.get(patient_id, []))]
 
 
 def check_groups(patients: Table, lesions: Table, problems: list[Problem]) -> None:

@@ -16,6 +16,7 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series, read_series
 from lirads_keras.io.file_index import read_file_index
 from lirads_keras.io.manifest_checks import (
+    check_grid_phases,
     check_groups,
     check_modality,
     check_nifti_rows,
@@ -108,13 +109,14 @@ class Manifest:
         return self.folder / text
 
 
-def read_manifest(folder: Path, *, segmentation_only: bool = False) -> Manifest:
+def read_manifest(folder: Path, *, segmentation_only: bool = False, for_training: bool = True) -> Manifest:
     """Reads and checks a manifest.
 
     Args:
         folder: with the tables.
         segmentation_only: images and label maps are all that is asked for (`SEGMENTATION_COLUMNS`); lesions.csv is not read, a missing group
             is told from mask_path, and a patient's only image stands in for the delayed phase.
+        for_training: with `segmentation_only`; False: a portal venous phase will do in the place of the delayed one, as trained networks read such a study.
 
     Raises:
         InputError: everything that is wrong, each with file, line, column, what was expected and what was found: missing files or
@@ -122,13 +124,13 @@ def read_manifest(folder: Path, *, segmentation_only: bool = False) -> Manifest:
             outside of the folder, patients without a delayed phase, images or masks of two patients, lesions that do not go with their
             patient's group or mask.
     """
-    manifest, problems = check_manifest(folder, segmentation_only=segmentation_only)
+    manifest, problems = check_manifest(folder, segmentation_only=segmentation_only, for_training=for_training)
     raise_if_any(problems)
     assert manifest is not None
     return manifest
 
 
-def check_manifest(folder: Path, *, segmentation_only: bool = False) -> tuple[Manifest | None, list[Problem]]:
+def check_manifest(folder: Path, *, segmentation_only: bool = False, for_training: bool = True) -> tuple[Manifest | None, list[Problem]]:
     """As `read_manifest`, but returns the problems, and the manifest of those patients in whose rows there is none.
 
     Returns:
@@ -164,7 +166,7 @@ def check_manifest(folder: Path, *, segmentation_only: bool = False) -> tuple[Ma
     check_nifti_rows(series, problems)
     checked = {"patients": patients, "series": series}
     if segmentation_only:
-        check_single_images(patients, series, problems)
+        (check_single_images if for_training else check_grid_phases)(patients, series, problems)
     else:
         checked["lesions"] = lesions = _without_patients(tables["lesions"], excluded)
         check_cells(lesions, columns["lesions"], problems)

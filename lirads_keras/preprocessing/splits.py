@@ -1,7 +1,7 @@
 """Folds and early-stopping patients: the patient is the unit of every split (§2.4, ledger items 18 and 21)."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +64,13 @@ def validation_patients(train_ids: Sequence[str], fraction: float, seed: int, fo
     return sorted(_shuffle(train_ids, (seed, _VALIDATION, fold + 1))[:count])
 
 
-def hold_out(positives: Sequence[str], fold_of: Mapping[str, int], fold: int, *, fraction: float, negatives: int, seed: int) -> HeldOut:
-    """Who stops the training of a fold, and on whom it chooses its threshold and minimum volume; nobody of the fold itself.
+def hold_out(positives: Sequence[str], fold_of: Mapping[str, int], tested: Collection[int], *, fraction: float, negatives: int, seed: int) -> HeldOut:
+    """Who stops the training of some folds, and on whom they choose their thresholds and minimum volumes; nobody of these folds themselves.
 
     Args:
         positives: patients with lesions.
         fold_of: test fold of every patient.
-        fold: that is trained.
+        tested: folds that are trained with the same patients held out: one, or a group with a shared start.
         fraction: share of the positives of other folds that is held out, half and half, the odd one for stopping; a single one serves for both.
         negatives: so many patients without a lesion join them, half and half; fewer where the other folds have fewer.
         seed: of the draw.
@@ -78,10 +78,11 @@ def hold_out(positives: Sequence[str], fold_of: Mapping[str, int], fold: int, *,
     Raises:
         InputError: the other folds have fewer than two positives.
     """
-    others = [name for name in positives if fold_of[name] != fold]
+    fold = min(tested)
+    others = [name for name in positives if fold_of[name] not in tested]
     with_lesion = validation_patients(others, fraction, seed, fold)
     clean = sorted(set(fold_of) - set(positives))
-    without = _shuffle([name for name in clean if fold_of[name] != fold], (seed, _VALIDATION_NEGATIVE, fold))[:negatives]
+    without = _shuffle([name for name in clean if fold_of[name] not in tested], (seed, _VALIDATION_NEGATIVE, fold))[:negatives]
     mixed = _shuffle(with_lesion, (seed, _HALVES, fold))
     half, clean_half = (len(mixed) + 1) // 2, len(without) // 2
     return HeldOut(sorted(mixed[:half] + without[:clean_half]), sorted((mixed[half:] or mixed) + without[clean_half:]))

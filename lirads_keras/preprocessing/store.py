@@ -1,8 +1,9 @@
 """Preprocessed studies on disk, memory-mapped: written once, read by training, inference and cropping.
 
-A folder `store/<patient_id>/` holds one raw `.npy` a phase on the delayed grid (scanner units, rounded to integers), `mask.npy`, all of
-these once more on the segmentation network's own grid where it differs, and `geometry.json`, which is written last: a folder without it is
-not complete. Eq. 1 and the standardisation are not applied here; their few numbers are, so that voxels stay as small as they came.
+A folder `store/<patient_id>/` holds one raw `.npy` a phase on one grid (scanner units, rounded to integers), `mask.npy`, all of these once
+more on the segmentation network's own grid where it differs, and `geometry.json`, which is written last: a folder without it is not complete.
+The grid is the delayed phase's, of a study without one the portal venous phase's (`find_grid_phase`); here both are called the delayed grid.
+Eq. 1 and the standardisation are not applied here; their few numbers are, so that voxels stay as small as they came.
 """
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from lirads_keras.config.preprocessing import PreprocessingSettings
-from lirads_keras.entities import ENHANCED_PHASES, Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_array, write_json
 from lirads_keras.io.grids import same_grid
@@ -124,7 +125,7 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
 
     Args:
         folder: `store/<patient_id>`, made if absent; a study that is there already is replaced.
-        volumes: raw volumes (z, y, x) of one grid, keyed "delayed" (needed), "arterial", "portal_venous"; or "ct" alone, in HU.
+        volumes: raw volumes (z, y, x) of one grid, keyed "arterial", "portal_venous", "delayed", one of the latter two among them; or "ct" alone, in HU.
         mask: labels (z, y, x) of that grid, 0 … 255 (CT: 0, liver 1, tumour 2); None: no lesion.
         settings: Eq. 1, and the matrix of the segmentation grid.
 
@@ -134,7 +135,7 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
         ValueError: phases are unknown or lie on different grids.
     """
     # Its grid is that of all phases.
-    main = CT if CT in volumes else str(Phase.DELAYED)
+    main = _find_main(volumes)
     _check_grids(volumes, mask, main)
     patient_id = folder.name
     highest_label = max(CT_LABELS.values()) if main == CT else 255
@@ -221,10 +222,17 @@ def read_stored_study(folder: Path) -> StoredStudy:
     return study
 
 
+def _find_main(volumes: Mapping[str, Volume]) -> str:
+    """The image on whose grid all lie."""
+    phases = [phase for phase in ENHANCED_PHASES if phase in volumes]
+    if set(volumes) == {CT}:
+        return CT
+    if len(phases) < len(volumes) or not any(phase in volumes for phase in GRID_PHASES):
+        raise ValueError(f"a stored study has 'delayed' or 'portal_venous', perhaps other enhanced phases, or 'ct' alone, not {sorted(volumes)}")
+    return str(find_grid_phase(phases))
+
+
 def _check_grids(volumes: Mapping[str, Volume], mask: np.ndarray | None, main: str) -> None:
-    allowed = {CT} if main == CT else {str(phase) for phase in ENHANCED_PHASES}
-    if main not in volumes or not set(volumes) <= allowed:
-        raise ValueError(f"a stored study has 'delayed' and perhaps 'arterial' and 'portal_venous', or 'ct' alone, not {sorted(volumes)}")
     grid = volumes[main]
     for phase, volume in volumes.items():
         if not same_grid(volume, grid):

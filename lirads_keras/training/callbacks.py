@@ -80,6 +80,12 @@ class ModelVariables:
     def reset(self) -> None:
         self.assign(self._initial)
 
+    def begin_from(self, weights: Path) -> None:
+        """Makes the weights of a saved `network` the start, with the optimiser and all else as they were at the start before."""
+        self.reset()
+        self.network.load_weights(weights)
+        self._initial = self.values()
+
     def weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self.model.variables]
 

@@ -66,6 +66,11 @@ class SegmentationTrainer:
         # Under a strategy `predict_on_batch` gives every device the whole batch and strings their results together.
         self.model = network if replicas == 1 else build_segmentation_network(settings, classes, "random", channels)
 
+    def begin_from(self, weights: Path) -> None:
+        """From here on each training starts from the weights of a saved network of the same kind."""
+        with self._strategy.scope():
+            self._variables.begin_from(weights)
+
     def train(self, training: Sequence[StoredStudy], validation: Sequence[StoredStudy], folder: NetworkFolder, identity: str, *, stream: int,
               epochs: int | None = None, progress: Progress = ignore_progress) -> None:
         """Trains on `training`, stops early by the Dice on `validation`, and leaves the best weights in `self.model` and in `folder`.

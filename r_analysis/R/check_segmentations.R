@@ -36,7 +36,7 @@ check_table_segmentations <- function(name, table, variants, of_run) {
   }
   found <- as.character(table[[column]])
   if (name == "training_history") {
-    has_one <- table$stage == "finetune"
+    has_one <- table$stage %in% SEGMENTATION_STAGES
     bad <- ifelse(has_one, !found %in% of_run, found %in% variants$variant[variants$kind == "segmentation"])
   } else {
     has_one <- if ("roi" %in% names(table)) table$roi != "reference_roi" else rep(TRUE, nrow(table))

@@ -23,21 +23,26 @@ plot_training <- function(rows, axis, title, label) {
     ggplot2::scale_x_continuous(breaks = function(limits) unique(round(pretty(limits, 4)))) +
     ggplot2::labs(
       title = title, x = "Epoch", y = axis,
-      caption = figure_caption(label, "Thin: a fold. Thick: mean of the folds that reached the epoch.")
+      caption = figure_caption(label, "Thin: a fold, or a group of folds. Thick: mean of those that reached the epoch.")
     ) +
     theme_report()
 }
+
+#' Training stages that each segmentation variant has.
+SEGMENTATION_STAGES <- c("start", "finetune")
 
 #' Words for what was trained.
 #'
 #' @param stage,variant Columns of training_history.csv.
 #' @return Character vector: of a characterization the variant, else the stage; where several segmentation variants were
-#'   fine-tuned, which of them.
+#'   trained, which of them.
 name_training <- function(stage, variant) {
   variant <- as.character(variant)
   of_stage <- describe_code(stage)
-  several <- stage == "finetune" & count_variants(variant[stage == "finetune"]) > 1
-  ifelse(stage == "characterization", variant, ifelse(several, paste("fine-tuning,", variant), of_stage))
+  of_segmentation <- stage %in% SEGMENTATION_STAGES
+  several <- of_segmentation & count_variants(variant[of_segmentation]) > 1
+  words <- c(start = "shared start", finetune = "fine-tuning")[as.character(stage)]
+  ifelse(stage == "characterization", variant, ifelse(several, paste0(words, ", ", variant), of_stage))
 }
 
 #' The rows of a metric that have a value, on training and on early-stopping patients.

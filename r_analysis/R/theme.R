@@ -89,7 +89,8 @@ describe_code <- function(code) {
     rules_on_truth = "rules on the simulated truth (ceiling)", threshold = "intensity window",
     network = "network, threshold of each fold", readers = "between the two simulated readers (ceiling)",
     network_minus_threshold = "network minus intensity window", readers_minus_network = "readers minus network",
-    pretrain = "segmentation, pre-training", finetune = "segmentation, fine-tuning", vgg16 = "VGG16",
+    pretrain = "segmentation, pre-training", start = "segmentation, shared start",
+    finetune = "segmentation, fine-tuning", vgg16 = "VGG16",
     resnet50 = "ResNet-50", cross_validation = "cross-validation", fresh = "fresh draw", shifted = "shifted draw",
     recall = "lesion recall", precision = "lesion precision", false_per_patient = "false lesions a patient",
     sensitivity = "patient sensitivity", specificity = "patient specificity"

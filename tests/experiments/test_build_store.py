@@ -13,6 +13,7 @@ from lirads_keras.entities import Phase, Series, Volume
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.manifests import Manifest
 from lirads_keras.io.nifti import write_nifti
+from lirads_keras.preprocessing import patient_store
 from lirads_keras.preprocessing.store import read_stored_study
 from lirads_keras.progress import ignore_progress
 
@@ -42,8 +43,8 @@ def make_manifest(folder: Path, labels, mask_path: str = "P1.nii.gz") -> Manifes
 
 def test_a_patient_is_stored_with_phases_and_mask(profile, tmp_path, monkeypatch):
     volumes = {Phase.PORTAL_VENOUS: make_noise(1), Phase.DELAYED: make_noise(2)}
-    monkeypatch.setattr(build_store, "series_of", lambda manifest, patient_id: {})
-    monkeypatch.setattr(build_store, "read_aligned_phases", lambda series, registration: volumes)
+    monkeypatch.setattr(patient_store, "series_of", lambda manifest, patient_id: {})
+    monkeypatch.setattr(patient_store, "read_aligned_phases", lambda series, registration: volumes)
     write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1, 2)))
     store_patient(tmp_path / "store" / "P1", make_manifest(tmp_path, (1, 2)), "P1", profile.preprocessing)
     study = read_stored_study(tmp_path / "store" / "P1")
@@ -92,8 +93,8 @@ def test_a_study_is_stored_again_only_when_what_went_in_has_changed(profile, tmp
         return {Phase.DELAYED: make_noise(2)}
 
     files = [image]
-    monkeypatch.setattr(build_store, "series_of", lambda manifest, patient_id: {Phase.DELAYED: Series("1", tuple(files), Phase.DELAYED, "manifest")})
-    monkeypatch.setattr(build_store, "read_aligned_phases", read_phases)
+    monkeypatch.setattr(patient_store, "series_of", lambda manifest, patient_id: {Phase.DELAYED: Series("1", tuple(files), Phase.DELAYED, "manifest")})
+    monkeypatch.setattr(patient_store, "read_aligned_phases", read_phases)
     write_nifti(tmp_path / "P1.nii.gz", make_volume(make_mask(1)))
     folder = tmp_path / "store" / "P1"
 

@@ -141,11 +141,11 @@ def trained(plan):
 
 def test_every_training_has_its_history(trained, tmp_path):
     rows = read_history(trained)
-    # Pre-training, two folds, and two variants in two folds of the first seed; two epochs of two metrics.
-    assert len(rows) == 7 * 4
+    # Pre-training, two shared starts, two folds, and two variants in two folds of the first seed; two epochs of two metrics.
+    assert len(rows) == 9 * 4
     assert rows[0] == {"stage": "pretrain", "variant": None, "fold": None, "epoch": 0, "metric": "loss", "value": 0.5}
     assert {(row["stage"], row["variant"], row["fold"]) for row in rows} == {
-        ("pretrain", None, None), *(("finetune", "delayed", fold) for fold in (0, 1)),
+        ("pretrain", None, None), *((stage, "delayed", fold) for stage in ("start", "finetune") for fold in (0, 1)),
         *(("characterization", variant, fold) for variant in ("vgg16-adaptive", "vgg16-plain") for fold in (0, 1))}
     lines = write_results_table(tmp_path, "training_history", build_results_table("training_history", rows)).read_text().splitlines()
     assert lines[1:4] == ["pretrain,,,0,loss,0.5", "pretrain,,,0,val_dice,", "pretrain,,,1,loss,0"]
@@ -155,7 +155,7 @@ def test_checksums_name_manifest_and_weights(trained):
     checksums = compute_checksums(trained)
     assert checksums["manifest"] == {f"{name}.csv": compute_sha256(trained.manifest / f"{name}.csv") for name in ("patients", "series", "lesions")}
     # And the half split and two folds of the second seed for each of the two variants, and what was trained on all patients: two networks.
-    assert len(checksums["weights"]) == 7 + 2 * 3 + 2
+    assert len(checksums["weights"]) == 9 + 2 * 3 + 2
     assert {"segmentation/delayed/full/model.keras", "characterization/vgg16-adaptive/full/model.keras"} < set(checksums["weights"])
     assert {"characterization/vgg16-plain/half/model.keras", "characterization/vgg16-plain/seed-7/fold-1/model.keras"} < set(checksums["weights"])
     assert checksums["weights"]["segmentation/delayed/fold-1/model.keras"] == compute_sha256(trained.run.fold("delayed", 1).weights)

@@ -10,6 +10,7 @@ from preflight import check_paper_profile, estimate_cost, gpu_memory_gb, list_we
 from stage_changes import with_setting
 
 from lirads_keras.config.profile import Profile, read_profile
+from lirads_keras.config.segmentation import SharedStartSettings
 from lirads_keras.errors import InputError
 from lirads_keras.models import resnet, vgg
 
@@ -80,18 +81,18 @@ def test_profiles_rise_in_cost(paper):
 
 
 def test_the_paper_profile_against_a_hand_count(paper):
-    """40 × 4000 + 9 × 60 × 4000 windows of 512² are trained on, 48 × (203 + 9 × 0.1 × 111) slices predicted, and those of two draws of 203; 522 crops ×
-    50 epochs × 9 folds × 3 seeds go through five VGG16 (two with heads, three direct) and two ResNet-50. 609 patients have three phases of 2 bytes twice and
-    2 bytes more, 203 of them a prediction of 1 byte, 131 CT volumes 6 bytes."""
-    tflop = 3 * (40 + 9 * 60) * 4000 * 0.147 + 48 * (3 * 203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
+    """40 × 4000 + 10 × 60 × 4000 windows of 512² are trained on, by nine folds and the network on all patients, 48 × (203 + 9 × 0.1 × 111) slices predicted,
+    and those of two draws of 203; 522 crops × 50 epochs × 9 folds × 3 seeds go through five VGG16 (two with heads, three direct) and two ResNet-50. 609
+    patients have three phases of 2 bytes twice and 2 bytes more, 203 of them a prediction of 1 byte, 131 CT volumes 6 bytes."""
+    tflop = 3 * (40 + 10 * 60) * 4000 * 0.147 + 48 * (3 * 203 + 99.9) * 0.147 + 3 * 522 * 50 * 9 * 3 * (5 * 0.031 + 2 * 0.008)
     cost = estimate_cost(paper, 20.0)
     assert cost["hours"] == pytest.approx(tflop / 20 / 3600)
     assert cost["disk_gb"] == pytest.approx((609 * 14 + 203 + 131 * 6) * 512 * 512 * 48 / 1e9)
 
 
 def test_training_alone_is_the_counted_operations(paper):
-    """One patient, one window a step and no crops to speak of: three forward passes of 0.147 TFLOP each, and prediction of 44 slices in one of two folds,
-    and of a patient of either draw."""
+    """One patient, one window a step and no crops to speak of: three forward passes of 0.147 TFLOP each, in two folds, on all patients, in two shared starts
+    and on all patients again, and prediction of 44 slices in one of two folds, and of a patient of either draw."""
     profile = paper
     for setting, value in {
             "cohort.patients_positive": 1, "cohort.patients_negative": 0, "cohort.slices": 44, "segmentation.folds": 2, "segmentation.validation_fraction": 0.5,
@@ -99,7 +100,10 @@ def test_training_alone_is_the_counted_operations(paper):
             "segmentation.finetune.samples_per_epoch": 5, "characterization.variants": (),
             "draws.patients_positive": 1, "draws.patients_negative": 0, "draws.curve_patients": 1}.items():
         profile = with_setting(profile, setting, value)
-    assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 2 * 5) + 44 * (1 + 2 * 0.5 + 2)))
+    assert estimate_cost(profile, 1.0)["hours"] * 3600 == pytest.approx(0.147 * (3 * (10 + 3 * 5) + 44 * (1 + 2 * 0.5 + 2)))
+    stage = SharedStartSettings(groups=2, epochs=2, samples_per_epoch=7, batch_size=1, learning_rate=1e-3, validation_samples=1, patience_epochs=1)
+    more = estimate_cost(with_setting(profile, "segmentation.shared_start", stage), 1.0)["hours"] - estimate_cost(profile, 1.0)["hours"]
+    assert more * 3600 == pytest.approx(0.147 * 3 * 3 * 2 * 7)
 
 
 @pytest.mark.parametrize("settings, gpu_gb", [

@@ -58,7 +58,7 @@ def test_a_folder_without_a_plan_is_told(tmp_path, content):
 @pytest.mark.parametrize("jobs", [1, 2, 5])
 def test_as_many_processes_share_a_queue_as_there_are_jobs(plan, jobs):
     parted = dataclasses.replace(plan, profile=with_setting(plan.profile, "workflow.jobs", jobs))
-    assert parted.parts("folds") == parted.parts("full") == parted.parts("draws") == parted.parts("characterization") == [str(worker) for worker in range(jobs)]
+    assert all(parted.parts(stage) == [str(worker) for worker in range(jobs)] for stage in ("starts", "folds", "full", "draws", "characterization"))
     assert all(parted.parts(stage) == [""] for stage in STAGES if stage not in stages.QUEUED_STAGES)
 
 
@@ -96,7 +96,8 @@ def test_a_virtual_cohort_is_done_for_all_runs_that_share_it(plan, profile, tmp_
 
 
 @pytest.mark.parametrize("stage, setting, value", [
-    ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3), ("folds", "segmentation.variants", ("delayed", "three-phase")),
+    ("starts", "segmentation.variants", ("delayed", "three-phase")), ("folds", "workflow.jobs", 1), ("characterization", "workflow.jobs", 3),
+    ("folds", "segmentation.variants", ("delayed", "three-phase")),
     ("draws", "segmentation.variants", ("delayed", "three-phase")), ("draws", "workflow.jobs", 3),
     ("characterization", "characterization.variants", ("vgg16-adaptive", "resnet50-plain")),
     ("characterization", "characterization.seeds", (2023, 7)), ("characterization", "characterization.half_split", False)])

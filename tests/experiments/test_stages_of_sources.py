@@ -9,7 +9,7 @@ from stage_changes import after, changed
 from stages import CHECKOUT, write_plan
 
 FROM_STORES = ("ct_store", "store", "draw_store")
-FROM_MANIFEST = ("store", "draw_store", "folds", "lesions", "characterization", "results")
+FROM_MANIFEST = ("store", "draw_store", "starts", "folds", "lesions", "characterization", "results")
 """Stages that read a manifest of DICOM series, of whichever cohort."""
 
 
@@ -21,7 +21,10 @@ FROM_MANIFEST = ("store", "draw_store", "folds", "lesions", "characterization", 
     ("lirads_keras/io/nifti.py", FROM_STORES),
     ("lirads_keras/preprocessing/intensity.py", FROM_STORES),
     ("lirads_keras/preprocessing/study.py", ("store", "draw_store")),
-    ("lirads_keras/preprocessing/manifest_folds.py", ("folds",)),
+    ("lirads_keras/preprocessing/manifest_folds.py", ("starts",)),
+    ("lirads_keras/shared_starts.py", ("starts",)),
+    ("lirads_keras/cross_validation.py", ("starts",)),
+    ("lirads_keras/fold_training.py", ("folds",)),
     ("lirads_keras/preprocessing/splits.py", ("pretrain",)),
     ("lirads_keras/models/cbam.py", ("pretrain", "trunks")),
     ("lirads_keras/models/vgg.py", ("trunks",)),
@@ -56,7 +59,7 @@ FROM_MANIFEST = ("store", "draw_store", "folds", "lesions", "characterization", 
     ("lirads_keras/phantom/new.py", ()),
     ("experiments/build_cohort.py", ("cohort",)),
     ("lirads_keras/preprocessing/study_store.py", FROM_STORES),
-    ("experiments/stage_data.py", ("folds",)),
+    ("experiments/stage_data.py", ("starts",)),
     ("experiments/score_pretraining.py", ("pretrain",)),
     ("experiments/extract_lesions.py", ("lesions",)),
     ("experiments/score_variants.py", ("results",)),

@@ -118,6 +118,20 @@ def test_each_fault_is_one_clear_line(manifest_folder: Path, name: str, old: str
     assert any(message in line for line in found), found
 
 
+def test_who_tests_a_network_needs_no_delayed_phase_but_a_phase_with_a_grid(manifest_folder: Path) -> None:
+    for name in ("portal_venous", "precontrast"):
+        (manifest_folder / "dicom" / "A" / name).mkdir()
+    rows = "A,arterial,dicom/A/art,,\nA,{},dicom/A/{},,\n007,,dicom/B,,\n"
+    write(manifest_folder, "series", SERIES + rows.replace("{}", "portal_venous"))
+    manifest = read_manifest(manifest_folder, segmentation_only=True, for_training=False)
+    assert manifest.series["phase"].tolist() == ["arterial", "portal_venous", "delayed"]
+    with pytest.raises(InputError, match="one row of series.csv, or one with the phase delayed, found 2 for A"):
+        read_manifest(manifest_folder, segmentation_only=True)
+    write(manifest_folder, "series", SERIES + rows.replace("{}", "precontrast"))
+    with pytest.raises(InputError, match="the phase delayed or portal_venous, or one whose phase is empty, found arterial, precontrast for A"):
+        read_manifest(manifest_folder, segmentation_only=True, for_training=False)
+
+
 def test_files_that_are_no_tables(manifest_folder: Path) -> None:
     (manifest_folder / "patients.csv").write_bytes(PATIENTS.encode() + "Müller".encode("latin-1"))
     (manifest_folder / "series.csv").unlink()

@@ -81,7 +81,7 @@ def test_one_training_patient_cannot_be_split():
 def test_nobody_of_the_fold_is_held_out_and_the_halves_share_nobody(positives, negatives, fraction, count, seed):
     with_lesion, without = [f"P{number}" for number in range(positives)], [f"N{number}" for number in range(negatives)]
     fold_of = split_folds(with_lesion, without, 2, seed)
-    held_out = hold_out(with_lesion, fold_of, 1, fraction=fraction, negatives=count, seed=seed)
+    held_out = hold_out(with_lesion, fold_of, (1,), fraction=fraction, negatives=count, seed=seed)
     for part in (held_out.stopping, held_out.choice):
         assert part == sorted(set(part)) and all(fold_of[name] == 0 for name in part) and any(name in with_lesion for name in part)
     other = [name for name in with_lesion if fold_of[name] == 0]
@@ -94,9 +94,20 @@ def test_nobody_of_the_fold_is_held_out_and_the_halves_share_nobody(positives, n
         assert sum(name in with_lesion for name in held_out.stopping) == (len(held) + 1) // 2
 
 
+def test_folds_with_a_shared_start_hold_the_same_patients_out_and_none_of_their_own():
+    positives, negatives = [f"P{k:03d}" for k in range(111)], [f"N{k:03d}" for k in range(92)]
+    fold_of = split_folds(positives, negatives, 9, 1)
+    held_out = hold_out(positives, fold_of, (1, 4, 7), fraction=0.15, negatives=20, seed=1)
+    assert {fold_of[name] for name in (*held_out.stopping, *held_out.choice)} <= {0, 2, 3, 5, 6, 8}
+    # 15 % of the 74 or so of the other six folds.
+    others = sum(fold_of[name] not in (1, 4, 7) for name in positives)
+    assert sum(name in positives for name in (*held_out.stopping, *held_out.choice)) == round(0.15 * others) == 11
+    assert hold_out(positives, fold_of, (7, 4, 1), fraction=0.15, negatives=20, seed=1) == held_out
+
+
 def test_a_tenth_of_99_and_twenty_negatives_are_halved():
     positives, negatives = [f"P{k:03d}" for k in range(111)], [f"N{k:03d}" for k in range(92)]
-    held_out = hold_out(positives, split_folds(positives, negatives, 9, 1), 8, fraction=0.1, negatives=20, seed=1)
+    held_out = hold_out(positives, split_folds(positives, negatives, 9, 1), (8,), fraction=0.1, negatives=20, seed=1)
     assert [sum(name[0] == kind for name in part) for part in (held_out.stopping, held_out.choice) for kind in "PN"] == [5, 10, 5, 10]
-    assert hold_out(list(reversed(positives)), split_folds(positives, negatives, 9, 1), 8, fraction=0.1, negatives=20, seed=1) == held_out
-    assert hold_out(positives, split_folds(positives, negatives, 9, 1), 7, fraction=0.1, negatives=20, seed=1) != held_out
+    assert hold_out(list(reversed(positives)), split_folds(positives, negatives, 9, 1), (8,), fraction=0.1, negatives=20, seed=1) == held_out
+    assert hold_out(positives, split_folds(positives, negatives, 9, 1), (7,), fraction=0.1, negatives=20, seed=1) != held_out

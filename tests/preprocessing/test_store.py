@@ -189,6 +189,15 @@ def test_an_image_without_signal_is_refused_by_name(tmp_path):
         write_stored_study(tmp_path / "P", {"delayed": volume.with_array(np.full(volume.shape, 20, np.float32))}, None, SETTINGS)
 
 
+def test_without_a_delayed_phase_the_grid_is_the_portal_venous_phases(tmp_path):
+    volumes = {"arterial": make_volume(), "portal_venous": make_volume()}
+    write_stored_study(tmp_path / "P", volumes, None, SETTINGS)
+    study = read_stored_study(tmp_path / "P")
+    assert study.phases == ("arterial", "portal_venous") and study.shape == volumes["portal_venous"].shape
+    with pytest.raises(KeyError, match="no phase delayed"):
+        study.image("delayed")
+
+
 def test_phases_of_other_grids_are_refused(tmp_path):
     with pytest.raises(ValueError, match="align the phases first"):
         write_stored_study(tmp_path / "P", {"delayed": make_volume(), "arterial": make_volume(spacing=(4.4, 2.5, 2.5))}, None, SETTINGS)

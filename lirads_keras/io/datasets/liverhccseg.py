@@ -4,7 +4,7 @@ To be had at https://doi.org/10.5281/zenodo.8179129 (`nifti_and_segms.zip`, vers
 `nifti_and_segms/TCGA-…/MM-DD-YYYY/` with `pre`, `art`, `pv`, `del` as acquired, `art_pre`, `art_pv`, `art_del` registered to the arterial phase,
 on which two radiologists drew `rater1_liver`, `rater1_tumorK` and `rater2_…` (all .nii.gz). Here the registered phases and the first rater are
 taken, and the masks are joined to one label map: 1 liver, 2 tumour. An exam whose masks lie on another grid than its images is listed with that
-reason and not used.
+reason and not used. An exam without delayed phase has its grid from the portal venous one; what is to be trained needs the delayed phase.
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import GRID_PHASES, Phase, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, natural_order, nifti_files
 from lirads_keras.io.datasets.lits import LABELS
@@ -27,17 +27,23 @@ def read_liverhccseg(folder: Path, out: Path, progress: Progress) -> ImportedSet
     """LiverHccSeg's registered phases; writes the joined label maps to `out/masks`.
 
     Raises:
-        InputError: another layout, or exams without delayed phase or liver mask; all of them.
+        InputError: another layout, exams without liver mask or without a phase on whose grid a study is read, or such a phase that cannot be read; all of
+            them.
     """
     exams = _find_exams(folder)
     problems: list[Problem] = []
     cases = []
     for done, (patient_id, exam) in enumerate(exams.items(), start=1):
         files = nifti_files(exam)
-        lacking = [name for name in (PHASES[Phase.DELAYED], "rater1_liver") if name not in files]
-        problems += [Problem(str(exam), f"{name}.nii.gz", ", ".join(sorted(files)) or "no NIfTI file") for name in lacking]
+        grids = [f"{PHASES[phase]}.nii.gz" for phase in GRID_PHASES]
+        lacking = [] if any(PHASES[phase] in files for phase in GRID_PHASES) else [" or ".join(grids)]
+        lacking += [] if "rater1_liver" in files else ["rater1_liver.nii.gz"]
+        problems += [Problem(str(exam), name, ", ".join(sorted(files)) or "no NIfTI file") for name in lacking]
         if not lacking:
-            cases.append(_read_case(patient_id, files, out))
+            try:
+                cases.append(_read_case(patient_id, files, out))
+            except InputError as error:
+                problems += error.problems
         tell_count(progress, "case", done, len(exams))
     raise_if_any(problems)
     return ImportedSet("LiverHccSeg", "MR", tuple(cases), LABELS)
@@ -57,9 +63,10 @@ def _find_exams(folder: Path) -> dict[str, Path]:
 
 
 def _read_case(patient_id: str, files: dict[str, Path], out: Path) -> ImportedCase:
-    images = {str(phase): files[name] for phase, name in PHASES.items() if name in files}
+    phases = [phase for phase, name in PHASES.items() if name in files]
+    images = {str(phase): files[PHASES[phase]] for phase in phases}
     further = {"exam_date": files["rater1_liver"].parent.name}
-    grid = read_nifti(files[PHASES[Phase.DELAYED]])
+    grid = read_nifti(images[find_grid_phase(phases)])
     labels = np.zeros(grid.shape, np.uint8)
     try:
         labels[read_mask_on_grid(files["rater1_liver"], grid) > 0] = LIVER

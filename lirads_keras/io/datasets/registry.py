@@ -16,3 +16,6 @@ from lirads_keras.progress import Progress
 ADAPTERS: dict[str, Callable[[Path, Path, Progress], ImportedSet]] = {
     "lits": read_lits, "atlas": read_atlas, "liverhccseg": read_liverhccseg, "lld-mmri": read_lld_mmri, "nnunet": read_nnunet, "itksnap": read_itksnap}
 """Name → adapter: reads a folder in the set's own layout; files that have to be made go to the second folder."""
+
+EXTERNAL_SETS = ("liverhccseg", "atlas")
+"""Those on which a run's segmentation can be tested: contrast-enhanced MR with outlined lesions, which the label `tumour` names."""

@@ -40,6 +40,13 @@ test_that("what was trained is named by its variant where there are several", {
     name_training(stage[c(1, 2, 2, 3)], c(NA, "x", "y", "z")),
     c("segmentation, pre-training", "fine-tuning, x", "fine-tuning, y", "z")
   )
+  expect_identical(
+    name_training(c("start", "start", "finetune", "finetune"), c("x", "y", "x", "y")),
+    c("shared start, x", "shared start, y", "fine-tuning, x", "fine-tuning, y")
+  )
+  expect_identical(
+    name_training(c("start", "finetune"), c("x", "x")), c("segmentation, shared start", "segmentation, fine-tuning")
+  )
 })
 
 test_that("a variant is direct by its kind, not by its name", {

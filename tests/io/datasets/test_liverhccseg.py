@@ -54,12 +54,29 @@ def test_an_exam_whose_mask_lies_elsewhere_is_left_out_with_the_reason(tmp_path:
     assert case.mask is None and not case.images and "rater1_liver.nii.gz, the grid: expected 3 × 4 × 5 voxels" in case.exclusion_reason
 
 
+def test_an_exam_without_delayed_phase_is_listed_with_those_that_it_has(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    exam = tmp_path / "TCGA-1" / "01-01-2000"
+    write_exam(nifti, exam, 1)
+    (exam / "art_del.nii.gz").unlink()
+    case, = read_liverhccseg(tmp_path, tmp_path / "out", ignore_progress).cases
+    assert list(case.images) == ["precontrast", "arterial", "portal_venous"] and case.mask and read_nifti(case.mask).array[1, 0, 1] == 2
+
+
+def test_images_that_cannot_be_read_are_told_of_all_exams(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    for patient in ("TCGA-1", "TCGA-2"):
+        write_exam(nifti, tmp_path / patient / "01-01-2000", 0)
+        (tmp_path / patient / "01-01-2000" / "art_del.nii.gz").write_bytes(b"no image")
+    with pytest.raises(InputError) as caught:
+        read_liverhccseg(tmp_path, tmp_path / "out", ignore_progress)
+    assert [Path(problem.where).parts[-3] for problem in caught.value.problems] == ["TCGA-1", "TCGA-2"]
+
+
 def test_all_that_is_missing_is_told(tmp_path: Path, nifti: Callable[..., Path]) -> None:
     nifti(tmp_path / "TCGA-1" / "01-01-2000" / "art_del.nii.gz")
     nifti(tmp_path / "TCGA-2" / "01-01-2000" / "rater1_liver.nii.gz")
     with pytest.raises(InputError) as caught:
         read_liverhccseg(tmp_path, tmp_path / "out", ignore_progress)
-    assert [problem.expected for problem in caught.value.problems] == ["rater1_liver.nii.gz", "art_del.nii.gz"]
+    assert [problem.expected for problem in caught.value.problems] == ["rater1_liver.nii.gz", "art_del.nii.gz or art_pv.nii.gz"]
     (tmp_path / "TCGA-1" / "02-01-2000").mkdir()
     with pytest.raises(InputError, match="TCGA-1: expected one exam, found 2"):
         read_liverhccseg(tmp_path, tmp_path / "out", ignore_progress)
