@@ -28,7 +28,8 @@ test: setup  ## fast tests, Python and R, with the smoke workflow
 	Rscript r_analysis/tests/testthat.R
 
 test-slow: setup  ## the slow tests
-	$(PY) -m pytest -m slow
+	$(PY) -m pytest -m "slow and not alone" -n 2 --dist loadfile
+	$(PY) -m pytest -m "slow and alone"
 
 lint: setup  ## flake8, isort, mypy, lintr
 	$(PY) -m flake8 lirads_keras experiments tests

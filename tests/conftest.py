@@ -45,8 +45,12 @@ def start_reproduce(folder: Path, *arguments: str, profile: str = "smoke") -> su
 
 @pytest.fixture(scope="session")
 def smoke_run(tmp_path_factory, worker_id) -> Path:
-    """The run folder of a finished smoke workflow, made once for all tests that look at it, in whichever process; nobody may change it."""
-    shared = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    """The run folder of a finished smoke workflow, made once for all tests that look at it, in whichever process; nobody may change it.
+
+    Several commands share the one in the folder that LIRADS_TESTS_SHARE names.
+    """
+    own = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    shared = Path(os.environ.get("LIRADS_TESTS_SHARE", own))
     folder = shared / "smoke"
     with FileLock(shared / "smoke.lock"):
         if not (folder / "finished").exists():

@@ -183,6 +183,7 @@ def print_page() -> Iterator[Callable[[Path], tuple[int, list[str]]]]:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("lesions", [0, 1, 2, 3, 4, 5, 6, 7, 13, 20, 31])
 def test_the_page_prints_on_one_sheet(tmp_path: Path, print_page: Callable[[Path], tuple[int, list[str]]], lesions: int) -> None:
     """With the longest texts, too; about 15 s for all."""

@@ -376,6 +376,7 @@ def test_real_ct_and_real_frames(real_data: Path, score_labels: Score, validate_
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_eight_lesions_of_a_full_study_take_under_three_seconds(write_image, score_labels: Score, tmp_path: Path) -> None:
     """About 10 s, most of it for writing the study."""
     for index in range(48):

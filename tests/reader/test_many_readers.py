@@ -14,6 +14,7 @@ READERS, SECONDS = 50, 60
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_fifty_readers_for_a_minute(start_reader, tmp_path):
     server = start_reader(out=tmp_path / "out")
     studies = {label: server.find_study(label) for label in ("one-lesion", "oblique", "no-lesion")}

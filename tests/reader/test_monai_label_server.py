@@ -22,6 +22,7 @@ def read_mask(answer: httpx.Response, tmp_path: Path):
 
 
 @pytest.mark.slow  # 15 s beside the run that all tests of the reader share
+@pytest.mark.alone
 @pytest.mark.parametrize("label", ["one-lesion", "oblique"])
 def test_a_study_by_its_id_and_its_own_image_give_one_mask(reader_server, reader_studies, tmp_path: Path, label: str) -> None:
     study_id = reader_server.find_study(label)

@@ -24,7 +24,7 @@ from lirads_keras.evaluation.overlap import compute_dice
 from lirads_keras.io.grids import same_grid, to_itk
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def log_in(server, label: str = "one-lesion", name: str = "Reader One") -> Reader:

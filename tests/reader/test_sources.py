@@ -167,6 +167,7 @@ def test_results_stored_in_a_real_pacs_come_back_equal(orthanc: str, study_folde
 
 
 @pytest.mark.slow  # 20 s beside the run that all tests of the reader share
+@pytest.mark.alone
 def test_what_is_read_from_a_pacs_and_saved_is_stored_there(orthanc: str, reader_run: Path, reader_studies: Path, tmp_path: Path, wait_for) -> None:
     uid = send(orthanc, copy_under_new_uids(reader_studies / "oblique", tmp_path / "sent"))
     source = DicomWebSource(orthanc, tmp_path / "cache")

@@ -10,7 +10,7 @@ from matplotlib.image import imread
 
 from lirads_keras.io.nifti import read_nifti
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 LABELS = ("axial", "coronal", "oblique")
 

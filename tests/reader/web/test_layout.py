@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CONTRAST_AT_LEAST, CONTRAST_OF_LARGE_TEXT = 4.5, 3.0
 """WCAG 2.2, 1.4.3 (AA)."""

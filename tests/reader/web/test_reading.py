@@ -13,7 +13,7 @@ from lirads_keras.io.dicom_sr import read_structured_report
 from lirads_keras.lesions import measure_lesions
 from lirads_keras.preprocessing.study import read_aligned_phases
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 JOB_MS = 180_000
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lirads_keras.errors import InputError, Problem
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_a_reader_is_asked_for_a_name_before_the_first_change_and_not_again(page_server, open_page, reading) -> None:
