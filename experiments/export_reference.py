@@ -1,6 +1,6 @@
 """Copies a finished run's results into r_analysis/reference, so that the analysis can be made again without Python or training.
 
-python experiments/export_reference.py runs/cpu. Only a virtual cohort's run, of committed code; tables above 0.5 MB are packed, all together have at most 2 MB;
+python experiments/export_reference.py runs/cpu. Only a virtual cohort's run, of committed code; tables of 0.35 MB and more are packed, all together have at most 2 MB;
 its pictures come along; what is there already is replaced whole.
 """
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lirads_keras.io.atomic import write_bytes, write_json
 
 REFERENCE = CHECKOUT / "r_analysis" / "reference"
 MOST_BYTES = 2_000_000
-PACKED_FROM_BYTES = 500_000
+PACKED_FROM_BYTES = 350_000
 
 
 def export_reference(run: Path, out: Path = REFERENCE) -> list[Path]:
