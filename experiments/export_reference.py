@@ -1,7 +1,7 @@
 """Copies a finished run's results into r_analysis/reference, so that the analysis can be made again without Python or training.
 
-python experiments/export_reference.py runs/cpu. Only a virtual cohort's run, of committed code; tables of 0.35 MB and more are packed, all together have at most 2 MB;
-its pictures come along; what is there already is replaced whole.
+python experiments/export_reference.py runs/cpu. Only a virtual cohort's run, of committed code; tables of 0.35 MB and more are packed, all
+together have at most 2 MB; its pictures come along; what is there already is replaced whole.
 """
 from __future__ import annotations
 
