@@ -24,6 +24,7 @@ REAL_WORLD_MAPPING = 0x00409096
 
 _KEYWORDS = (
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
+    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices",
     "Manufacturer", "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
     "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber",
     "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows",
@@ -98,6 +99,13 @@ class Elements:
         if not isfinite(number):
             raise Unusable(f"{keyword} as a number", repr(text[:40]))
         return number
+
+    def positive(self, keyword: str) -> float | None:
+        """DS of one value, without its sign; None where it makes no sense, for what is of help only."""
+        try:
+            return abs(self.number(keyword) or 0.0) or None
+        except Unusable:
+            return None
 
     def numbers(self, keyword: str, length: int) -> tuple[float, ...]:
         """DS of so many values, all of them needed."""

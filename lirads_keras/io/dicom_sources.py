@@ -20,10 +20,11 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_frames import MULTI_FRAME_CLASSES
-from lirads_keras.io.dicom_geometry import compute_grid, compute_positions_mm
+from lirads_keras.io.dicom_geometry import compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_objects import CHARACTER_SET, NAME_COMPONENTS, UNREADABLE, build_named_uid
 from lirads_keras.io.dicom_scan import read_headers
+from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.dicom_walk import read_elements
 from lirads_keras.io.grids import same_grid
 
@@ -131,7 +132,7 @@ def _find_images(series: Series, headers: dict[Path, list[Header]], of_file: dic
             raise InputError(Problem(str(path), f"a frame {frame + 1}", f"{len(headers[path])} frames"))
         slices.append(header)
     slices = [slices[index] for index in np.argsort(compute_positions_mm(slices), kind="stable")]
-    stack = compute_grid(slices, describe_series(series))
+    stack = compute_volume_grid(slices, describe_series(series))
     as_read = Volume(np.broadcast_to(np.uint8(0), stack.shape), stack.spacing_mm, stack.affine)
     if stack.shifts_px is not None or stack.places is not None or any(header.tile for header in slices) or not same_grid(as_read, grid):
         return ()

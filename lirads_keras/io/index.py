@@ -12,9 +12,10 @@ import numpy as np
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
-from lirads_keras.io.dicom_geometry import StackGrid, compute_grid
+from lirads_keras.io.dicom_geometry import StackGrid
 from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
+from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.file_index import write_file_index
 from lirads_keras.io.index_masks import join_masks
 from lirads_keras.io.index_tables import check_tables, write_set_aside, write_tables
@@ -118,7 +119,7 @@ def _check_grids(points: Sequence[TimePoint]) -> tuple[set[Key], dict[Key, Stack
             readable.add(key_of(point))
             continue
         try:
-            grid = compute_grid(point.headers, describe_series(point.series))
+            grid = compute_volume_grid(point.headers, describe_series(point.series))
         except InputError as error:
             reason = "; ".join(f"expected {problem.expected}, found {problem.found}" for problem in error.problems[:3])
             refused.append(_leave_out(point, f"no regular volume: {reason}"))
