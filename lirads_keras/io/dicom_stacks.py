@@ -14,6 +14,7 @@ from lirads_keras.io.dicom_geometry import StackGrid, compute_grid, compute_posi
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.stack_groups import Groups, are_volumes_of_their_own, assign_slots, group_by, share_places
 from lirads_keras.io.stack_order import TIMES, divide_by_time, divide_without_repetition
+from lirads_keras.io.stack_purity import find_exchanged_slices
 
 ECHO_TOLERANCE_MS = 0.1
 """Echo times nearer than this are one: the echoes of a Dixon acquisition lie 0.5 ms apart or more (at 7 T, half a turn of fat against water)."""
@@ -49,7 +50,8 @@ def split_series(headers: Sequence[Header]) -> list[Stack]:
     Images of different planes are different stacks. Then they are divided by what names a series or a contrast (`LABELS`), and then by
     what tells time. An attribute divides by its values if each value's images are a stack, by its order if the images in that order
     fill the positions once, and once more, and so on. File names never count. Attributes that divide differently, or put the same stacks
-    in different orders, and repeated positions that nothing divides, are a problem of one stack that holds all images in question.
+    in different orders, repeated positions that nothing divides, and time points whose pixels show that slices are exchanged, are a problem of
+    one stack that holds all images in question.
     """
     planes: list[list[Header]] = []
     for header in headers:
@@ -132,11 +134,10 @@ def _split_by_time(headers: list[Header], slots: np.ndarray, divided_by: tuple[s
     if division.problem or not division.parts:
         stack = Stack(tuple(headers), divided_by, division.problem)
         return [_Placed(stack if stack.problem else replace(stack, problem=_find_mixture(stack.headers)), 0, labels)]
-    found = []
-    for time, part in enumerate(division.parts):
-        slices = tuple(headers[index] for index in part)
-        found.append(_Placed(Stack(slices, (*divided_by, division.name), _find_mixture(slices)), time, labels))
-    return found
+    parts = [tuple(headers[index] for index in part) for part in division.parts]
+    if exchanged := find_exchanged_slices(parts):
+        return [_Placed(Stack(tuple(headers), divided_by, f"{exchanged}; {division.name} divides them so"), 0, labels)]
+    return [_Placed(Stack(part, (*divided_by, division.name), _find_mixture(part)), time, labels) for time, part in enumerate(parts)]
 
 
 def _find_mixture(headers: Sequence[Header]) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom_headers import Header
-from lirads_keras.io.dicom_scan import read_headers
+from lirads_keras.io.dicom_scan import read_headers, scan_folder
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import Stack, compute_volume_grid, split_series
 
@@ -223,3 +223,21 @@ def test_equal_positions_are_told(one_image):
 def test_a_volume_of_two_descriptions_is_refused_where_they_are_no_volumes(one_image):
     stack, = split_series(build_series(one_image, lambda t, z: {"description": "delayed" if z else "arterial"}, times=1))
     assert "several values of SeriesDescription: 'arterial' in 1, 'delayed' in 5" in stack.problem
+
+
+# What attributes say is checked by the pixels.
+
+@pytest.mark.parametrize("exchanged, found", [([], ""), ([3, 4, 5], "exchanged between slices 3 and 4"), ([2], "exchanged between slices 2 and 3")])
+def test_slices_that_are_exchanged_between_time_points_are_found(tmp_path, write_image, exchanged, found):
+    # Everybody changes from slice to slice by more than by the contrast agent; noise differs in all.
+    y, x = np.mgrid[:32, :32]
+    generator = np.random.default_rng(3)
+    for t, z in product(range(2), range(SLICES)):
+        shows = 1 - t if z in exchanged else t
+        body = 300 * ((x - 16) ** 2 + (y - 16) ** 2 < (12 - z) ** 2) + 150 * shows * (np.abs(x - 14 - z) < 5) * (np.abs(y - 16) < 6)
+        write_image(
+            tmp_path / f"{t}-{z}", (100 + body + generator.normal(0, 10, body.shape)).astype(np.uint16), SeriesDescription="dyn", AcquisitionTime=f"10000{t}",
+            ImagePositionPatient=[0, 0, DISTANCE_MM * z], InstanceNumber=1 + z)
+    points, _ = gather_time_points(scan_folder(tmp_path).headers)
+    assert len(points) == (1 if found else 2) and found in points[0].finding.evidence
+    assert not found or "AcquisitionTime divides them so" in points[0].finding.evidence
