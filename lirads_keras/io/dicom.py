@@ -115,6 +115,17 @@ def read_volume(series: Series) -> Volume:
     return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine)
 
 
+def read_grid(series: Series) -> Volume:
+    """The grid of `read_volume`, from the headers alone; its voxels are 0, and take no memory.
+
+    Raises:
+        InputError: as `read_volume`, but for pixels.
+    """
+    headers = _read_slice_headers(series)
+    positions = compute_positions_mm(headers)
+    return compute_volume_grid([headers[index] for index in np.argsort(positions, kind="stable")], describe_series(series)).without_voxels()
+
+
 def describe_series(series: Series) -> str:
     """A series in words, for messages."""
     return f"series '{series.description}' ({series.series_uid}), time point {series.temporal_index}"
