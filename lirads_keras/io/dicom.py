@@ -112,7 +112,7 @@ def read_volume(series: Series) -> Volume:
     broken.raise_if_any()
     if grid.notice:
         _log.warning("%s: %s", name, grid.notice)
-    return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine)
+    return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine, headers[0].frame_of_reference_uid)
 
 
 def read_grid(series: Series) -> Volume:

@@ -24,7 +24,7 @@ REAL_WORLD_MAPPING = 0x00409096
 
 _KEYWORDS = (
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
-    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices",
+    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID",
     "Manufacturer", "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
     "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber",
     "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows",
@@ -100,10 +100,10 @@ class Elements:
             raise Unusable(f"{keyword} as a number", repr(text[:40]))
         return number
 
-    def positive(self, keyword: str) -> float | None:
-        """DS of one value, without its sign; None where it makes no sense, for what is of help only."""
+    def helpful(self, keyword: str) -> float | None:
+        """As `number`, for what is of help only: None also where it makes no sense."""
         try:
-            return abs(self.number(keyword) or 0.0) or None
+            return self.number(keyword)
         except Unusable:
             return None
 

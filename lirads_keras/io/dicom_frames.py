@@ -71,6 +71,8 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
         "series_number": elements.number("SeriesNumber"),
         "description": elements.text("SeriesDescription"),
         "protocol": elements.text("ProtocolName"),
+        "slice_location_mm": None,
+        "frame_of_reference_uid": elements.ascii("FrameOfReferenceUID"),
         "content_time": parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
         "contrast_time_of_day": parse_seconds("", start),
         "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}

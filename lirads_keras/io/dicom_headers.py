@@ -83,6 +83,8 @@ class Header:
     position_mm: tuple[float, ...]
     pixel_spacing_mm: tuple[float, ...]
     slice_distance_mm: float | None
+    slice_location_mm: float | None
+    frame_of_reference_uid: str
     temporal_position: float | None
     trigger_time: float | None
     acquisition_datetime: float | None
@@ -137,7 +139,9 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         orientation=orientation,
         position_mm=elements.numbers("ImagePositionPatient", 3),
         pixel_spacing_mm=spacing,
-        slice_distance_mm=elements.positive("SpacingBetweenSlices") or elements.positive("SliceThickness"),
+        slice_distance_mm=abs(elements.helpful("SpacingBetweenSlices") or elements.helpful("SliceThickness") or 0.0) or None,
+        slice_location_mm=elements.helpful("SliceLocation"),
+        frame_of_reference_uid=elements.ascii("FrameOfReferenceUID"),
         temporal_position=elements.number("TemporalPositionIdentifier"),
         trigger_time=_milliseconds(elements.number("TriggerTime")),
         acquisition_datetime=parse_moment(moment),

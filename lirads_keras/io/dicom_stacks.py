@@ -12,6 +12,7 @@ import numpy as np
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.dicom_geometry import StackGrid, compute_grid, compute_positions_mm, same_plane
 from lirads_keras.io.dicom_headers import Header
+from lirads_keras.io.slice_order import find_doubtful_positions
 from lirads_keras.io.stack_groups import Groups, are_volumes_of_their_own, assign_slots, group_by, share_places
 from lirads_keras.io.stack_order import TIMES, divide_by_time, divide_without_repetition
 from lirads_keras.io.stack_purity import find_exchanged_slices
@@ -72,7 +73,8 @@ def compute_volume_grid(headers: Sequence[Header], name: str) -> StackGrid:
     found = split_series(headers)
     if len(found) == 1 and found[0].problem:
         raise InputError(Problem(name, "the slices of one volume", found[0].problem))
-    return compute_grid(headers, name)
+    grid = compute_grid(headers, name)
+    return replace(grid, notice="; ".join(filter(None, (grid.notice, find_doubtful_positions(headers)))))
 
 
 @dataclass(frozen=True)

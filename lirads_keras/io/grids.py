@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -91,7 +92,7 @@ def _turn(volume: Volume, order: Sequence[int], reverse: Sequence[bool]) -> Volu
             affine[:, 3] += affine[:, axis] * (array.shape[axis] - 1)
             affine[:, axis] *= -1
     z_mm, y_mm, x_mm = (float(volume.spacing_mm[axis]) for axis in order)
-    return Volume(np.ascontiguousarray(array), (z_mm, y_mm, x_mm), affine)
+    return replace(volume, array=np.ascontiguousarray(array), spacing_mm=(z_mm, y_mm, x_mm), affine=affine)
 
 
 def _farthest_corner_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:

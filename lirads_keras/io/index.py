@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_geometry import StackGrid
@@ -104,7 +104,7 @@ def index_folder(
         _question_rows(patients, answers))
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
-    lines += mask_notices + _scan_notices(scan, refused) + _describe_unfinished(patients)
+    lines += mask_notices + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients)
     return IndexSummary(len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines))
 
 
@@ -225,6 +225,21 @@ def _scan_notices(scan: Scan, refused: Sequence[SetAside]) -> list[str]:
     lines = [f"{problem}: set aside" for problem in scan.problems]
     lines += [f"{aside.path}, series '{aside.description}' ({aside.series_uid}): {aside.reason}: set aside" for aside in refused]
     return lines + ([f"{len(archives)} archive(s) not looked into, the first is {archives[0]}"] if archives else [])
+
+
+def _describe_frames(patients: Sequence[Patient]) -> list[str]:
+    lines = []
+    for patient in patients:
+        frames: dict[str, list[str]] = {}
+        for phase in ENHANCED_PHASES:
+            point = patient.choices.chosen.get(phase)
+            if point is not None and (uid := point.headers[0].frame_of_reference_uid):
+                frames.setdefault(uid, []).append(str(phase))
+        if len(frames) > 1:
+            apart = "; ".join(", ".join(phases) for phases in frames.values())
+            lines.append(f"{patient.patient_id}: phases of {len(frames)} frames of reference (FrameOfReferenceUID): {apart}: to be registered "
+                         "(preprocessing.registration), or assumed to be aligned")
+    return lines
 
 
 def _describe_unfinished(patients: Sequence[Patient]) -> list[str]:

@@ -8,10 +8,11 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from lirads_keras.config.preprocessing import Registration
 from lirads_keras.entities import Phase, Series, Study, Volume, find_grid_phase
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.io.volumes import read_stored_grid
@@ -57,7 +58,7 @@ class OpenStudies:
         registration: of the phases, as the run's profile has it.
     """
 
-    def __init__(self, source: StudySource, cache: Path, registration: Literal["none", "rigid", "bspline"]) -> None:
+    def __init__(self, source: StudySource, cache: Path, registration: Registration) -> None:
         self._source, self._cache, self._registration = source, cache, registration
         self._entries: dict[str, StudyEntry] = {}
         self._open: OrderedDict[str, OpenStudy] = OrderedDict()

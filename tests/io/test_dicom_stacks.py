@@ -241,3 +241,30 @@ def test_slices_that_are_exchanged_between_time_points_are_found(tmp_path, write
     points, _ = gather_time_points(scan_folder(tmp_path).headers)
     assert len(points) == (1 if found else 2) and found in points[0].finding.evidence
     assert not found or "AcquisitionTime divides them so" in points[0].finding.evidence
+
+
+# Positions against the order in which the slices are numbered.
+
+def numbered(t: int, z: int) -> dict[str, Any]:
+    return {"instance_number": 1.0 + z, "slice_location_mm": 40.0 - DISTANCE_MM * z}
+
+
+def swap_positions(headers: list[Header]) -> list[Header]:
+    """The third and the fourth slice have each other's place."""
+    at = {int(header.sop_instance_uid.split()[1]): index for index, header in enumerate(headers)}
+    third, fourth = headers[at[2]], headers[at[3]]
+    headers[at[2]], headers[at[3]] = replace(third, position_mm=fourth.position_mm), replace(fourth, position_mm=third.position_mm)
+    return headers
+
+
+@pytest.mark.parametrize("change, told", [
+    (numbered, True),
+    # Nothing but positions, or numbers in the order of another acquisition, say no other order.
+    (lambda t, z: {"instance_number": 1.0 + z}, False),
+    (lambda t, z: {"instance_number": (1.0, 4.0, 2.0, 5.0, 3.0, 6.0)[z], "slice_location_mm": DISTANCE_MM * z}, False),
+    (lambda t, z: {"instance_number": 1.0 + z, "slice_location_mm": 7.0}, False)])
+def test_exchanged_positions_are_told_where_two_attributes_stand_against_them(one_image, change, told):
+    for headers, expected in ((build_series(one_image, change, times=1), False), (swap_positions(build_series(one_image, change, times=1)), told)):
+        stack, = split_series(headers)
+        notice = compute_volume_grid(stack.headers, "a series").notice
+        assert bool(notice) == expected and (not expected or "another order than SliceLocation and InstanceNumber of 2 slices" in notice)
