@@ -11,6 +11,7 @@ from stages import Plan, compute_code_digest
 from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Volume
 from lirads_keras.errors import Problem, raise_if_any
+from lirads_keras.io.grids import turn_upright
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti
 from lirads_keras.preprocessing.store import CT
 from lirads_keras.preprocessing.study_store import identify, store_studies, store_study
@@ -22,7 +23,7 @@ def store_ct(folder: Path, image: Path, segmentation: Path, settings: Preprocess
     identity = identify([compute_sha256(image), compute_sha256(segmentation), settings.digest(), code])
 
     def read() -> tuple[dict[str, Volume], np.ndarray]:
-        volume = read_nifti(image)
+        volume = turn_upright(read_nifti(image))
         return {CT: volume}, read_mask_on_grid(segmentation, volume)
 
     store_study(folder, identity, read, settings)

@@ -5,7 +5,7 @@ Arrays are (z, y, x). Patient coordinates are DICOM's LPS in mm (PS3.3 C.7.6.2.1
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -119,12 +119,14 @@ class Volume:
     """Voxels (z, y, x) with their place in the patient.
 
     `affine` (4 × 4, float64) takes the homogeneous voxel index (z, y, x, 1) of a voxel centre to LPS mm;
-    `spacing_mm` is (z, y, x) and equals the lengths of the affine's first three columns.
+    `spacing_mm` is (z, y, x) and equals the lengths of the affine's first three columns. `frame_of_reference_uid` says
+    which volumes' coordinates have a common meaning (DICOM PS3.3 C.7.4.1); empty where nothing is known of it.
     """
 
     array: np.ndarray
     spacing_mm: tuple[float, float, float]
     affine: np.ndarray
+    frame_of_reference_uid: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,7 +141,7 @@ class Volume:
         """The same grid with other voxels; `array` must have the grid's shape."""
         if array.shape != self.array.shape:
             raise ValueError(f"a grid of {self.array.shape} cannot carry voxels of {array.shape}")
-        return Volume(array, self.spacing_mm, self.affine)
+        return replace(self, array=array)
 
 
 @dataclass(frozen=True, eq=False)

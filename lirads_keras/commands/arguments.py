@@ -4,9 +4,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lirads_keras.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from lirads_keras.config.preprocessing import Registration
+    from lirads_keras.config.profile import Profile
 
 NETWORKS = "full|ensemble|fold-K"
 
@@ -44,6 +48,17 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
                         help="networks that were trained on all patients, the mean over those of all folds, or those of one fold (default: full)")
     parser.add_argument("--segmentation", metavar="VARIANT", help="segmentation variant (default: of the run's the one that reads most phases)")
     parser.add_argument("--fold", action=_Gone, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+
+
+def add_assumption_argument(parser: argparse.ArgumentParser) -> None:
+    """`--assume-aligned`, for studies whose phases have several frames of reference."""
+    parser.add_argument("--assume-aligned", action="store_true",
+                        help="phases lie in one place also where their frames of reference (FrameOfReferenceUID) differ, as the user knows")
+
+
+def choose_registration(profile: Profile, parsed: argparse.Namespace) -> Registration | None:
+    """The registration of phases that `--assume-aligned` leads to; None: the profile's. One that registers them needs no assumption."""
+    return "assumed" if parsed.assume_aligned and profile.preprocessing.registration == "none" else None
 
 
 class _Gone(argparse.Action):

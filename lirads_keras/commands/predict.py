@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lirads_keras.commands.arguments import add_network_arguments, check_out, check_out_is_new, parse_cutoff
+from lirads_keras.commands.arguments import add_assumption_argument, add_network_arguments, check_out, check_out_is_new, choose_registration, parse_cutoff
 from lirads_keras.commands.studies import claim_folder, describe_call, list_studies, predict_studies
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                          help="mean segmentation over the four flip states, at four times the time (default: the run's)")
     predict.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                          help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
+    add_assumption_argument(predict)
     predict.add_argument("--explain", action="store_true", help="for each lesion a picture of where its features were read (explanation-LESION.png)")
     predict.add_argument("--dicom-out", action="store_true",
                          help="write seg.dcm (segmentation) and sr.dcm (TID 1500 report), which carry the patient's identity as the images do, and report.html")
@@ -127,7 +128,7 @@ def _write_objects(out: Path, study: Study, result: StudyResult, models: RunMode
 def _with_options(profile: Profile, parsed: argparse.Namespace) -> Profile:
     """The run's settings with those that the command line gives."""
     chosen = {
-        "preprocessing": {"background_cutoff": parsed.background_cutoff},
+        "preprocessing": {"background_cutoff": parsed.background_cutoff, "registration": choose_registration(profile, parsed)},
         "inference": {name: getattr(parsed, name) for name in ("engine", "body_box", "flip_augmentation")}}
     return profile.model_copy(update={
         section: getattr(profile, section).model_copy(update={name: value for name, value in values.items() if value is not None})

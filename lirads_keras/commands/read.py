@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lirads_keras.commands.arguments import add_network_arguments, check_out, parse_cutoff, parse_non_negative
+from lirads_keras.commands.arguments import add_assumption_argument, add_network_arguments, check_out, choose_registration, parse_cutoff, parse_non_negative
 from lirads_keras.errors import InputError, Problem, raise_if_any
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_network_arguments(read)
     read.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                       help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
+    add_assumption_argument(read)
     read.add_argument("--reader", metavar="NAME", help="name that the page fills in for the reader")
     read.set_defaults(command=_read)
 
@@ -75,9 +76,9 @@ def _read(parsed: argparse.Namespace) -> None:
         files = find_newest_run(RUNS, parsed.segmentation, parsed.networks)
     else:
         files = find_run_files(parsed.run, segmentation=parsed.segmentation, networks=parsed.networks)
-    if parsed.background_cutoff is not None:
-        preprocessing = files.profile.preprocessing.model_copy(update={"background_cutoff": parsed.background_cutoff})
-        files = replace(files, profile=files.profile.model_copy(update={"preprocessing": preprocessing}))
+    chosen = {"background_cutoff": parsed.background_cutoff, "registration": choose_registration(files.profile, parsed)}
+    preprocessing = files.profile.preprocessing.model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    files = replace(files, profile=files.profile.model_copy(update={"preprocessing": preprocessing}))
     out = parsed.out or files.run.reader
     check_out(out)
     from lirads_keras.inference.openvino_predictor import check_engine

@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 
 from lirads_keras.config.base import Fraction, PositiveInt, Settings
 
+Registration = Literal["none", "assumed", "rigid", "bspline"]
+"""How phases come together: by their coordinates alone, which have a common meaning within one frame of reference, or are assumed to have it; or registered."""
+
 
 class PreprocessingSettings(Settings):
     """Eq. 1, standardisation and the grid of the segmentation network."""
@@ -16,7 +19,8 @@ class PreprocessingSettings(Settings):
     scope: Literal["volume", "slice"] = Field("volume", description="'of the whole image' (§2.4): ledger item 5")
     ct_window_hu: tuple[float, float] = Field((-100.0, 400.0), description="replaces Eq. 1 for CT; not reported: our choice")
     matrix_px: PositiveInt = Field(description="in-plane matrix of the segmentation network, a multiple of 32; §2.4 prints 512")
-    registration: Literal["none", "rigid", "bspline"] = Field("none", description="of the other phases to the delayed one; not reported: ledger item 11")
+    registration: Registration = Field("none", description="of the other phases to the delayed one; assumed: none, also between frames of reference; "
+                                                           "not reported: ledger item 11")
 
     @model_validator(mode="after")
     def _check(self) -> PreprocessingSettings:

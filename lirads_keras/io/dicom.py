@@ -13,12 +13,13 @@ import numpy as np
 from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
-from lirads_keras.io.dicom_geometry import compute_grid, compute_positions_mm
+from lirads_keras.io.dicom_geometry import compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_pixels import read_pixels
 from lirads_keras.io.dicom_resample import resample_stack
 from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_headers, scan_folder
 from lirads_keras.io.dicom_series import gather_time_points
+from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.phases import PhaseChoice, read_phase_map
 
 _LISTED = 12
@@ -85,7 +86,7 @@ def read_volume(series: Series) -> Volume:
 
     Slices are sorted along their normal (PS3.3 C.7.6.2.1.1); RescaleSlope and RescaleIntercept are applied, so that CT is in HU.
     Philips slices whose scale slopes differ are brought to the scale of the first. Slices of a tilted gantry, or at slightly uneven
-    distances, are resampled to a regular grid, which is logged as a warning (see `compute_grid`).
+    distances, are resampled to a regular grid, which is logged as a warning (see `compute_volume_grid`).
 
     Returns:
         float32 (z, y, x); y is down a column of the image, x along a row, z along row direction × column direction.
@@ -97,7 +98,7 @@ def read_volume(series: Series) -> Volume:
     headers = _read_slice_headers(series)
     positions = compute_positions_mm(headers)
     headers = [headers[index] for index in np.argsort(positions, kind="stable")]
-    grid = compute_grid(headers, name)
+    grid = compute_volume_grid(headers, name)
     array = np.empty((len(headers), headers[0].rows, headers[0].columns), np.float32)
     of_file: dict[Path, list[int]] = {}
     for z, header in enumerate(headers):
@@ -111,7 +112,18 @@ def read_volume(series: Series) -> Volume:
     broken.raise_if_any()
     if grid.notice:
         _log.warning("%s: %s", name, grid.notice)
-    return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine)
+    return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine, headers[0].frame_of_reference_uid)
+
+
+def read_grid(series: Series) -> Volume:
+    """The grid of `read_volume`, from the headers alone; its voxels are 0, and take no memory.
+
+    Raises:
+        InputError: as `read_volume`, but for pixels.
+    """
+    headers = _read_slice_headers(series)
+    positions = compute_positions_mm(headers)
+    return compute_volume_grid([headers[index] for index in np.argsort(positions, kind="stable")], describe_series(series)).without_voxels()
 
 
 def describe_series(series: Series) -> str:

@@ -24,6 +24,7 @@ REAL_WORLD_MAPPING = 0x00409096
 
 _KEYWORDS = (
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
+    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID",
     "Manufacturer", "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
     "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber",
     "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows",
@@ -98,6 +99,13 @@ class Elements:
         if not isfinite(number):
             raise Unusable(f"{keyword} as a number", repr(text[:40]))
         return number
+
+    def helpful(self, keyword: str) -> float | None:
+        """As `number`, for what is of help only: None also where it makes no sense."""
+        try:
+            return self.number(keyword)
+        except Unusable:
+            return None
 
     def numbers(self, keyword: str, length: int) -> tuple[float, ...]:
         """DS of so many values, all of them needed."""

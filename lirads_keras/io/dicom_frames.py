@@ -11,6 +11,7 @@ from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage, LegacyCo
 
 from lirads_keras.io.dicom_elements import SCALE_SLOPE, Elements, Unusable, words
 from lirads_keras.io.dicom_headers import (
+    TIME_ZONE,
     Header,
     PixelLayout,
     check_orientation,
@@ -18,6 +19,7 @@ from lirads_keras.io.dicom_headers import (
     check_series_uid,
     check_spacing,
     find_pixels,
+    parse_moment,
     parse_seconds,
     read_examination,
     read_real_world_mapping,
@@ -69,6 +71,8 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
         "series_number": elements.number("SeriesNumber"),
         "description": elements.text("SeriesDescription"),
         "protocol": elements.text("ProtocolName"),
+        "slice_location_mm": None,
+        "frame_of_reference_uid": elements.ascii("FrameOfReferenceUID"),
         "content_time": parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
         "contrast_time_of_day": parse_seconds("", start),
         "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}
@@ -111,8 +115,10 @@ def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], la
         "pixel_spacing_mm": check_spacing(numbers("PixelMeasuresSequence", "PixelSpacing", 2)),
         "temporal_position": number("FrameContentSequence", "TemporalPositionIndex"),
         "trigger_time": number("TemporalPositionSequence", "TemporalPositionTimeOffset"),
-        "acquisition_time": parse_seconds(moment[:8], moment[8:]) if moment else None,
-        "time_of_day": parse_seconds("", moment[8:].split("+")[0].split("-")[0]) if moment else None,
+        "slice_distance_mm": _size(find("PixelMeasuresSequence", "SpacingBetweenSlices")) or _size(find("PixelMeasuresSequence", "SliceThickness")),
+        "acquisition_datetime": parse_moment(moment),
+        "acquisition_time": None,
+        "time_of_day": parse_seconds("", TIME_ZONE.split(moment[8:])[0]) if moment else None,
         "acquisition_number": number("FrameContentSequence", "FrameAcquisitionNumber"),
         "instance_number": float(index + 1),
         "echo_time": number("MREchoSequence", "EffectiveEchoTime"),
@@ -130,6 +136,15 @@ def _read_scale_slope(groups: tuple[Any, Any]) -> float | None:
         if private is not None and SCALE_SLOPE in private and isinstance(private[SCALE_SLOPE].value, float) and isfinite(private[SCALE_SLOPE].value):
             return private[SCALE_SLOPE].value
     return None
+
+
+def _size(value: Any) -> float | None:
+    """A distance in mm that is of help only, without its sign; None where it makes no sense."""
+    try:
+        distance = abs(float(value or 0))
+    except (TypeError, ValueError):
+        return None
+    return distance if distance and isfinite(distance) else None
 
 
 def _first(dataset: Any, sequence: str | int) -> Any:

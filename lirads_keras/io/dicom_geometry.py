@@ -7,6 +7,7 @@ from math import ceil
 
 import numpy as np
 
+from lirads_keras.entities import Volume
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.io.dicom_headers import Header
 
@@ -41,6 +42,10 @@ class StackGrid:
     shifts_px: np.ndarray | None = None
     places: np.ndarray | None = None
     notice: str = ""
+
+    def without_voxels(self) -> Volume:
+        """The grid as a volume whose voxels are 0, and take no memory."""
+        return Volume(np.broadcast_to(np.uint8(0), self.shape), self.spacing_mm, self.affine)
 
 
 def compute_normal(header: Header) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The header of one DICOM image: read without its pixels, whose length is checked nevertheless."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isfinite
@@ -13,6 +14,9 @@ from lirads_keras.io.dicom_elements import REAL_WORLD_MAPPING, UNDEFINED_LENGTH,
 
 ORTHONORMAL_TOLERANCE = 1e-3
 """Rows and columns whose directions' lengths or dot product are farther off than this are no image plane; scanners write six digits or more."""
+
+TIME_ZONE = re.compile("[+-]")
+"""What begins the offset from UTC in a DT."""
 
 GAUSS_PER_TESLA = 1e4
 """Some scanners write MagneticFieldStrength, which is in tesla, in gauss; no patient is imaged at 100 T."""
@@ -58,7 +62,8 @@ class Header:
 
     A value that the file lacks is None or empty. `modality` is MR or CT, by the SOP class. `orientation` is ImageOrientationPatient:
     the direction of a row (increasing column index), then that of a column. `time_of_day` and `contrast_time_of_day` are
-    AcquisitionTime and ContrastBolusStartTime.
+    AcquisitionTime (AcquisitionDateTime where that is absent) and ContrastBolusStartTime. `slice_distance_mm` is SpacingBetweenSlices,
+    else SliceThickness.
     `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
     (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0.
     """
@@ -77,8 +82,12 @@ class Header:
     orientation: tuple[float, ...]
     position_mm: tuple[float, ...]
     pixel_spacing_mm: tuple[float, ...]
+    slice_distance_mm: float | None
+    slice_location_mm: float | None
+    frame_of_reference_uid: str
     temporal_position: float | None
     trigger_time: float | None
+    acquisition_datetime: float | None
     acquisition_time: float | None
     content_time: float | None
     time_of_day: float | None
@@ -95,6 +104,11 @@ class Header:
     frame: int = 0
     tile: Tile | None = None
 
+    @property
+    def acquired(self) -> float | None:
+        """When it was acquired, by AcquisitionTime or AcquisitionDateTime."""
+        return self.acquisition_datetime if self.acquisition_time is None else self.acquisition_time
+
 
 def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) -> Header:
     """The header of a classic image, MR or CT.
@@ -109,6 +123,7 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
     slope, intercept = _modality_scale(elements, file)
     scale_slope = elements.binary("ScaleSlope", "f") if elements.raw("ScaleSlopeCreator").startswith(b"Philips") else None
     image_type = elements.ascii("ImageType")
+    moment = elements.ascii("AcquisitionDateTime")
     return Header(
         path=path,
         examination=read_examination(elements),
@@ -124,11 +139,15 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         orientation=orientation,
         position_mm=elements.numbers("ImagePositionPatient", 3),
         pixel_spacing_mm=spacing,
+        slice_distance_mm=abs(elements.helpful("SpacingBetweenSlices") or elements.helpful("SliceThickness") or 0.0) or None,
+        slice_location_mm=elements.helpful("SliceLocation"),
+        frame_of_reference_uid=elements.ascii("FrameOfReferenceUID"),
         temporal_position=elements.number("TemporalPositionIdentifier"),
         trigger_time=_milliseconds(elements.number("TriggerTime")),
+        acquisition_datetime=parse_moment(moment),
         acquisition_time=parse_seconds(elements.ascii("AcquisitionDate"), elements.ascii("AcquisitionTime")),
         content_time=parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
-        time_of_day=parse_seconds("", elements.ascii("AcquisitionTime")),
+        time_of_day=parse_seconds("", elements.ascii("AcquisitionTime") or TIME_ZONE.split(moment[8:])[0]),
         contrast_time_of_day=parse_seconds("", elements.ascii("ContrastBolusStartTime")),
         acquisition_number=elements.number("AcquisitionNumber"),
         instance_number=elements.number("InstanceNumber"),
@@ -236,6 +255,11 @@ def parse_seconds(date: str, time: str) -> float | None:
         return None
     total = day * 86400.0 + hours * 3600 + minutes * 60 + seconds
     return total if isfinite(total) else None
+
+
+def parse_moment(moment: str) -> float | None:
+    """As `parse_seconds`, of a date and time in one (DT of PS3.5, 6.2)."""
+    return parse_seconds(moment[:8], TIME_ZONE.split(moment[8:])[0]) if len(moment) > 8 else None
 
 
 def _milliseconds(value: float | None) -> float | None:

@@ -45,7 +45,7 @@ def parse_mosaic(path: Path, elements: Elements, file: BinaryIO, modality: str) 
     first = first + down_column * whole.pixel_spacing_mm[0] * (whole.rows - rows) / 2
     return [
         replace(
-            whole, rows=rows, columns=columns, position_mm=tuple((first + index * distance_mm * normal).tolist()), frame=index,
+            whole, slice_location_mm=None, rows=rows, columns=columns, position_mm=tuple((first + index * distance_mm * normal).tolist()), frame=index,
             tile=Tile(index // tiles_a_side * rows, index % tiles_a_side * columns, whole.rows, whole.columns))
         for index in range(count)]
 

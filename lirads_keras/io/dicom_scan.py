@@ -220,8 +220,9 @@ def _set_copies_aside(scan: Scan) -> None:
 def _identity(header: Header) -> tuple[Any, ...]:
     """Two slices of a series that agree in all this have no reason to be two."""
     return (
-        header.series_uid, header.position_mm, header.orientation, header.temporal_position, header.trigger_time, header.acquisition_time,
-        header.content_time, header.acquisition_number, header.instance_number, header.echo_time, header.b_value, header.image_type, header.tile)
+        header.series_uid, header.position_mm, header.orientation, header.temporal_position, header.trigger_time, header.acquisition_datetime,
+        header.acquisition_time, header.content_time, header.acquisition_number, header.instance_number, header.echo_time, header.b_value,
+        header.image_type, header.tile)
 
 
 def _same_pixels(a: Header, b: Header) -> bool:

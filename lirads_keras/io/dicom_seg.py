@@ -26,7 +26,7 @@ from lirads_keras.io.dicom_objects import (
     read_object,
 )
 from lirads_keras.io.dicom_sources import Source, SourceImage
-from lirads_keras.io.grids import SAME_GRID_FRACTION
+from lirads_keras.io.grids import reorient_to_grid
 
 SERIES_NUMBER = 9001
 """Far above those of scanners."""
@@ -41,9 +41,11 @@ def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesi
     highdicom would pair slices and images by their positions, and so take those of all time points of a dynamic series. Here each frame names
     the one image that it was segmented on, or none where the grid's slices are no images; the object as a whole names all of them.
 
+    Frames have the rows and columns of the images, where the grid is theirs but for the order of its axes.
+
     Args:
         source: of `read_source` for the same grid.
-        grid: gives the positions; its voxels are not read.
+        grid: of the lesions; its voxels are not read.
         scored: at least one.
         versions: what made the segmentation.
         observer: who may have edited it, as a DICOM person name; None where the algorithm alone made it.
@@ -51,10 +53,13 @@ def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesi
     Raises:
         ValueError: no lesion, or lesions that overlap.
     """
+    upright, labels = grid, _paint(grid, [item.lesion for item in scored])
+    if (as_stored := reorient_to_grid(grid.with_array(labels), source.stored)) is not None:
+        labels, grid = as_stored, source.stored
     with quiet_pydicom():
         segmentation = Segmentation(
             source_images=[_build_template(source, grid)],
-            pixel_array=_paint(grid, [item.lesion for item in scored]),
+            pixel_array=labels,
             segmentation_type=SegmentationTypeValues.BINARY,
             segment_descriptions=_describe_segments(scored, versions, observer),
             plane_positions=[hd.PlanePositionSequence("PATIENT", grid.affine[:3, 0] * z + grid.affine[:3, 3]) for z in range(grid.shape[0])],
@@ -73,7 +78,7 @@ def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesi
             content_description=RESEARCH_USE,
             content_creator_name=observer or f"{MAKER}^",
             specific_character_set=CHARACTER_SET)
-    _name_images(segmentation, source, grid)
+    _name_images(segmentation, source, upright)
     return segmentation
 
 
@@ -103,16 +108,17 @@ def read_segmentation(path: Path, grid: Volume, frame_of_reference_uid: str | No
             raise InputError(Problem(str(path), f"functional groups for {len(frames)} frames", f"{len(groups)}"))
         shared = dataset.SharedFunctionalGroupsSequence[0]
         segments = [int(_group("SegmentIdentificationSequence", group, shared).ReferencedSegmentNumber) for group in groups]
-        slices = [_find_slice(group, shared, frames.shape[1:], grid) for group in groups]
+        placed = [_place(frame, group, shared, grid) for frame, group in zip(frames, groups, strict=True)]
     except UNREADABLE as error:
         raise InputError(Problem(str(path), "a whole segmentation", words(error))) from error
-    off = [number for number, z in enumerate(slices, start=1) if z is None]
+    off = [number for number, found in enumerate(placed, start=1) if found is None]
     if off:
         raise InputError(Problem(f"{path}, the grid", f"frames on the slices of the images ({' × '.join(map(str, grid.shape))} voxels)",
                                  f"{len(off)} of {len(frames)} elsewhere, frame {off[0]} first"))
     labels = np.zeros(grid.shape, np.uint16)
-    for frame, segment, z in zip(frames, segments, slices, strict=True):
-        inside = frame.astype(bool)
+    for found, segment in zip(placed, segments, strict=True):
+        assert found is not None
+        z, inside = found
         other = labels[z][inside]
         if np.any(other):
             raise InputError(Problem(str(path), "segments that do not overlap", f"segments {int(other.max())} and {segment} in slice {z}"))
@@ -205,17 +211,18 @@ def _group(sequence: str, frame: Dataset, shared: Dataset) -> Dataset:
     return (frame if sequence in frame else shared)[sequence].value[0]
 
 
-def _find_slice(frame: Dataset, shared: Dataset, plane: tuple[int, ...], grid: Volume) -> int | None:
-    """The slice of the grid on which a frame lies pixel for pixel; None if there is none."""
-    if plane != tuple(grid.shape[1:]):
+def _place(frame: np.ndarray, group: Dataset, shared: Dataset, grid: Volume) -> tuple[int, np.ndarray] | None:
+    """The slice of the grid on which a frame lies pixel for pixel, in whatever order of rows and columns, and its pixels there; None if there is none."""
+    along, down = np.array(_group("PlaneOrientationSequence", group, shared).ImageOrientationPatient, float).reshape(2, 3)
+    row_mm, column_mm = map(float, _group("PixelMeasuresSequence", group, shared).PixelSpacing)
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([grid.affine[:3, 0], down * row_mm, along * column_mm], axis=1)
+    affine[:3, 3] = np.array(_group("PlanePositionSequence", group, shared).ImagePositionPatient, float)
+    z = round(float((np.linalg.inv(grid.affine) @ affine[:, 3])[0]))
+    if not 0 <= z < grid.shape[0] or not np.isfinite(affine).all() or min(row_mm, column_mm) <= 0:
         return None
-    along, down = np.array(_group("PlaneOrientationSequence", frame, shared).ImageOrientationPatient, float).reshape(2, 3)
-    row_mm, column_mm = map(float, _group("PixelMeasuresSequence", frame, shared).PixelSpacing)
-    position = np.array(_group("PlanePositionSequence", frame, shared).ImagePositionPatient, float)
-    z = round(float((np.linalg.inv(grid.affine) @ [*position, 1.0])[0]))
-    if not 0 <= z < grid.shape[0]:
-        return None
-    corners = np.array([(0, 0), (0, plane[1] - 1), (plane[0] - 1, 0), (plane[0] - 1, plane[1] - 1)])
-    found = position + np.outer(corners[:, 0] * row_mm, down) + np.outer(corners[:, 1] * column_mm, along)
-    expected = grid.affine[:3, 3] + grid.affine[:3, 0] * z + corners @ grid.affine[:3, 1:3].T
-    return z if np.linalg.norm(found - expected, axis=1).max() <= SAME_GRID_FRACTION * min(grid.spacing_mm) else None
+    slice_affine = grid.affine.copy()
+    slice_affine[:3, 3] += grid.affine[:3, 0] * z
+    of_slice = Volume(np.broadcast_to(np.uint8(0), (1, *grid.shape[1:])), grid.spacing_mm, slice_affine)
+    found = reorient_to_grid(Volume(frame[np.newaxis].astype(bool), (grid.spacing_mm[0], row_mm, column_mm), affine), of_slice)
+    return None if found is None else (z, found[0])

@@ -57,7 +57,9 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
 
 
 def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) -> TimePoint:
-    evidence = finding.evidence + (f"; time points told apart by {stack.told_apart_by}" if stack.told_apart_by else "")
+    if stack.problem:
+        finding = PhaseFinding(None, f"no one volume: {stack.problem}")
+    evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
     series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
     return TimePoint(series, stack.headers, PhaseFinding(finding.phase, evidence, finding.candidates))
@@ -70,8 +72,8 @@ def _single(header: Header) -> SetAside:
 def _collect_facts(stack: Stack) -> SeriesFacts:
     first = stack.headers[0]
     # Where TriggerTime tells time points apart, their AcquisitionTime is that of the whole series.
-    later = first.trigger_time if stack.told_apart_by.startswith("TriggerTime") else None
-    acquired = _median([header.acquisition_time for header in stack.headers], later)
+    later = first.trigger_time if "TriggerTime" in stack.told_apart_by else None
+    acquired = _median([header.acquired for header in stack.headers], later)
     after = _median([header.time_of_day for header in stack.headers], later)
     if after is not None and first.contrast_time_of_day is not None:
         after -= first.contrast_time_of_day

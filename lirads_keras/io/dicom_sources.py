@@ -20,12 +20,13 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_frames import MULTI_FRAME_CLASSES
-from lirads_keras.io.dicom_geometry import compute_grid, compute_positions_mm
+from lirads_keras.io.dicom_geometry import StackGrid, compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_objects import CHARACTER_SET, NAME_COMPONENTS, UNREADABLE, build_named_uid
 from lirads_keras.io.dicom_scan import read_headers
+from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.dicom_walk import read_elements
-from lirads_keras.io.grids import same_grid
+from lirads_keras.io.grids import same_grid, turn_upright
 
 ALWAYS = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",
@@ -60,12 +61,14 @@ class Source:
 
     `attributes` are those of patient, study, frame of reference and equipment, all of them valid, in UTF-8. `files` names each file once.
     `of_slice` is the image of each slice (z) of the grid, empty where a slice is none of the images: it was resampled, or is a tile of a mosaic.
+    `stored` is the grid in the order of the images' own rows and columns.
     """
 
     attributes: Dataset
     series_uid: str
     files: tuple[SourceImage, ...]
     of_slice: tuple[SourceImage, ...]
+    stored: Volume
 
     @property
     def frame_of_reference_uid(self) -> str:
@@ -91,7 +94,10 @@ def read_source(series: Series, grid: Volume) -> Source:
     """
     headers, classes = _read_files(series)
     of_file = {path: SourceImage(classes[path], found[0].sop_instance_uid) for path, found in headers.items()}
-    return Source(_read_attributes(next(iter(headers))), series.series_uid, tuple(of_file.values()), _find_images(series, headers, of_file, grid))
+    slices = _read_slices(series, headers)
+    stored = compute_volume_grid(slices, describe_series(series))
+    return Source(
+        _read_attributes(next(iter(headers))), series.series_uid, tuple(of_file.values()), _find_images(slices, stored, of_file, grid), stored.without_voxels())
 
 
 def _read_files(series: Series) -> tuple[dict[Path, list[Header]], dict[Path, str]]:
@@ -122,21 +128,24 @@ def _read_files(series: Series) -> tuple[dict[Path, list[Header]], dict[Path, st
     return headers, classes
 
 
-def _find_images(series: Series, headers: dict[Path, list[Header]], of_file: dict[Path, SourceImage], grid: Volume) -> tuple[SourceImage, ...]:
-    """The image of each slice of the grid, none where the grid's slices are not the images' own."""
+def _read_slices(series: Series, headers: dict[Path, list[Header]]) -> list[Header]:
+    """The headers of the series' slices, sorted along their normal."""
     slices = []
     for path, frame in zip(series.files, series.frames or [0] * len(series.files), strict=True):
         header = next((header for header in headers[path] if header.frame == frame), None)
         if header is None:
             raise InputError(Problem(str(path), f"a frame {frame + 1}", f"{len(headers[path])} frames"))
         slices.append(header)
-    slices = [slices[index] for index in np.argsort(compute_positions_mm(slices), kind="stable")]
-    stack = compute_grid(slices, describe_series(series))
-    as_read = Volume(np.broadcast_to(np.uint8(0), stack.shape), stack.spacing_mm, stack.affine)
-    if stack.shifts_px is not None or stack.places is not None or any(header.tile for header in slices) or not same_grid(as_read, grid):
+    return [slices[index] for index in np.argsort(compute_positions_mm(slices), kind="stable")]
+
+
+def _find_images(slices: list[Header], stack: StackGrid, of_file: dict[Path, SourceImage], grid: Volume) -> tuple[SourceImage, ...]:
+    """The image of each slice of the grid, none where the grid's slices are not the images' own."""
+    upright = turn_upright(stack.without_voxels())
+    if stack.shifts_px is not None or stack.places is not None or any(header.tile for header in slices) or not same_grid(upright, grid):
         return ()
     images = []
-    for header in slices:
+    for header in slices if upright.affine[:3, 0] @ stack.affine[:3, 0] > 0 else reversed(slices):
         image = of_file[header.path]
         frame_number = header.frame + 1 if image.sop_class_uid in MULTI_FRAME_CLASSES else None
         images.append(SourceImage(image.sop_class_uid, image.sop_instance_uid, frame_number))

@@ -1,6 +1,8 @@
 """Grids in the patient: whether two are the same, how they are told in words, and the way to SimpleITK and back."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -24,17 +26,36 @@ def reorient_to_grid(volume: Volume, grid: Volume) -> np.ndarray | None:
     nearest = np.abs(to_grid).argmax(axis=1)
     if sorted(nearest) != [0, 1, 2]:
         return None
-    array = volume.array.transpose(*nearest)
-    affine = volume.affine[:, [*nearest, 3]]
-    for axis in range(3):
-        if to_grid[axis, nearest[axis]] < 0:
-            array = np.flip(array, axis)
-            affine = affine.copy()
-            affine[:, 3] += affine[:, axis] * (array.shape[axis] - 1)
-            affine[:, axis] *= -1
-    spacing = np.array(volume.spacing_mm)[nearest]
-    turned = Volume(array, (float(spacing[0]), float(spacing[1]), float(spacing[2])), affine)
-    return np.ascontiguousarray(array) if same_grid(turned, grid) else None
+    turned = _turn(volume, nearest, [to_grid[axis, old] < 0 for axis, old in enumerate(nearest)])
+    return np.ascontiguousarray(turned.array) if same_grid(turned, grid) else None
+
+
+def to_order_of(array: np.ndarray, grid: Volume, other: Volume) -> np.ndarray:
+    """Voxels on `grid` in the index order of `other`, the same grid but for the order and direction of its axes.
+
+    Raises:
+        ValueError: another grid.
+    """
+    turned = reorient_to_grid(grid.with_array(array), other)
+    if turned is None:
+        raise ValueError(f"{describe_grid(grid)} is another grid than {describe_grid(other)}")
+    return turned
+
+
+def turn_upright(volume: Volume) -> Volume:
+    """The same voxels with their indices rising along the patient's axes (LPS), as nearly as their axes allow; the slices stay slices.
+
+    An axial volume has x to the patient's left, y to the back and z to the head. Where rows and columns are exchanged, or run the other way,
+    is how a scanner or a program stores a series; networks and crops see it one way only.
+    """
+    cosines = volume.affine[:3, :3] / volume.spacing_mm
+    across = int(np.abs(cosines[:, 0]).argmax())
+    first, second = (axis for axis in range(3) if axis != across)
+    # The pair of in-plane axes (y, x) that lies nearer to the patient's.
+    exchanged = abs(cosines[second, 1]) + abs(cosines[first, 2]) < abs(cosines[second, 2]) + abs(cosines[first, 1])
+    order = (0, 2, 1) if exchanged else (0, 1, 2)
+    signs = [cosines[along, axis] for along, axis in zip((across, second, first), order, strict=True)]
+    return volume if not exchanged and min(signs) >= 0 else _turn(volume, order, [sign < 0 for sign in signs])
 
 
 def describe_grid(volume: Volume) -> str:
@@ -60,6 +81,18 @@ def from_itk(image: sitk.Image) -> Volume:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3)[:, ::-1] * (z_mm, y_mm, x_mm)
     affine[:3, 3] = image.GetOrigin()
     return Volume(sitk.GetArrayFromImage(image), (z_mm, y_mm, x_mm), affine)
+
+
+def _turn(volume: Volume, order: Sequence[int], reverse: Sequence[bool]) -> Volume:
+    """The volume with its axes in another order, some of them reversed thereafter; every voxel stays where it is."""
+    array, affine = volume.array.transpose(*order), volume.affine[:, [*order, 3]]
+    for axis, reversed_ in enumerate(reverse):
+        if reversed_:
+            array = np.flip(array, axis)
+            affine[:, 3] += affine[:, axis] * (array.shape[axis] - 1)
+            affine[:, axis] *= -1
+    z_mm, y_mm, x_mm = (float(volume.spacing_mm[axis]) for axis in order)
+    return replace(volume, array=np.ascontiguousarray(array), spacing_mm=(z_mm, y_mm, x_mm), affine=affine)
 
 
 def _farthest_corner_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]) -> float:

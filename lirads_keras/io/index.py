@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
-from lirads_keras.io.dicom_geometry import StackGrid, compute_grid
+from lirads_keras.io.dicom_geometry import StackGrid
 from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
+from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.file_index import write_file_index
 from lirads_keras.io.index_masks import join_masks
 from lirads_keras.io.index_tables import check_tables, write_set_aside, write_tables
@@ -103,7 +104,7 @@ def index_folder(
         _question_rows(patients, answers))
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
-    lines += mask_notices + _scan_notices(scan, refused) + _describe_unfinished(patients)
+    lines += mask_notices + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients)
     return IndexSummary(len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines))
 
 
@@ -118,7 +119,7 @@ def _check_grids(points: Sequence[TimePoint]) -> tuple[set[Key], dict[Key, Stack
             readable.add(key_of(point))
             continue
         try:
-            grid = compute_grid(point.headers, describe_series(point.series))
+            grid = compute_volume_grid(point.headers, describe_series(point.series))
         except InputError as error:
             reason = "; ".join(f"expected {problem.expected}, found {problem.found}" for problem in error.problems[:3])
             refused.append(_leave_out(point, f"no regular volume: {reason}"))
@@ -224,6 +225,21 @@ def _scan_notices(scan: Scan, refused: Sequence[SetAside]) -> list[str]:
     lines = [f"{problem}: set aside" for problem in scan.problems]
     lines += [f"{aside.path}, series '{aside.description}' ({aside.series_uid}): {aside.reason}: set aside" for aside in refused]
     return lines + ([f"{len(archives)} archive(s) not looked into, the first is {archives[0]}"] if archives else [])
+
+
+def _describe_frames(patients: Sequence[Patient]) -> list[str]:
+    lines = []
+    for patient in patients:
+        frames: dict[str, list[str]] = {}
+        for phase in ENHANCED_PHASES:
+            point = patient.choices.chosen.get(phase)
+            if point is not None and (uid := point.headers[0].frame_of_reference_uid):
+                frames.setdefault(uid, []).append(str(phase))
+        if len(frames) > 1:
+            apart = "; ".join(", ".join(phases) for phases in frames.values())
+            lines.append(f"{patient.patient_id}: phases of {len(frames)} frames of reference (FrameOfReferenceUID): {apart}: to be registered "
+                         "(preprocessing.registration), or assumed to be aligned")
+    return lines
 
 
 def _describe_unfinished(patients: Sequence[Patient]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lirads_keras.entities import Phase, Volume
+from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom_geometry import StackGrid
 from lirads_keras.io.nifti import SUFFIXES, read_mask_on_grid, write_nifti
@@ -67,7 +67,7 @@ def join_masks(
 
 
 def _join(path: Path, out: Path, patient_id: str, grid: StackGrid, keep_names: bool) -> tuple[str, np.ndarray]:
-    volume = Volume(np.broadcast_to(np.uint8(0), grid.shape), grid.spacing_mm, grid.affine)
+    volume = grid.without_voxels()
     labels = read_mask_on_grid(path, volume)
     found = np.unique(labels)
     if keep_names:

@@ -2,16 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
+from lirads_keras.config.preprocessing import Registration
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.volumes import read_volume
+from lirads_keras.lirads.observation import name_phases
 from lirads_keras.preprocessing.registration import register_phases
 from lirads_keras.preprocessing.resample import align_phases
 
 
-def read_aligned_phases(series: Mapping[Phase, Series], registration: Literal["none", "rigid", "bspline"] = "none") -> dict[Phase, Volume]:
+def read_aligned_phases(series: Mapping[Phase, Series], registration: Registration = "none") -> dict[Phase, Volume]:
     """The enhanced phases as raw volumes (z, y, x) on one grid, that of `find_grid_phase`; a phase that the study lacks is absent.
 
     Args:
@@ -19,7 +21,8 @@ def read_aligned_phases(series: Mapping[Phase, Series], registration: Literal["n
         registration: of the other phases to that of the grid; without it, patient coordinates alone bring them together.
 
     Raises:
-        InputError: series that cannot be read, all of them, or phases that lie elsewhere in the patient or cannot be registered.
+        InputError: series that cannot be read, all of them, or phases that lie elsewhere in the patient or cannot be registered; without registration,
+            phases of several frames of reference.
     """
     volumes: dict[Phase, Volume] = {}
     problems: list[Problem] = []
@@ -31,5 +34,21 @@ def read_aligned_phases(series: Mapping[Phase, Series], registration: Literal["n
                 problems += error.problems
     raise_if_any(problems)
     if registration == "none":
+        _check_frame_of_reference(volumes, series)
+    if registration in ("none", "assumed"):
         return align_phases(volumes, volumes[find_grid_phase(volumes)])
     return register_phases(volumes, registration)
+
+
+def _check_frame_of_reference(volumes: Mapping[Phase, Volume], series: Mapping[Phase, Series]) -> None:
+    """Raises InputError if the coordinates of two phases have no common meaning, as after the patient left the table."""
+    phases: dict[str, list[Phase]] = {}
+    for phase, volume in volumes.items():
+        if volume.frame_of_reference_uid:
+            phases.setdefault(volume.frame_of_reference_uid, []).append(phase)
+    if len(phases) > 1:
+        found = "; ".join(f"{name_phases(of_one)} in {uid}" for uid, of_one in phases.items())
+        where = " and ".join(describe_series(series[of_one[0]]) for of_one in phases.values())
+        raise InputError(Problem(
+            f"{where}, FrameOfReferenceUID", "phases of one frame of reference; else a registration (preprocessing.registration), "
+            "or --assume-aligned where they are known to lie in one place", found))

@@ -9,6 +9,7 @@ import numpy as np
 
 from lirads_keras.entities import Phase, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.grids import to_order_of
 from lirads_keras.io.nifti import read_nifti
 from lirads_keras.lirads.observation import name_phases
 from lirads_keras.reader.jobs import Job, JobKind
@@ -16,6 +17,7 @@ from lirads_keras.reader.label_answers import Segmented
 from lirads_keras.reader.monai_label import LabelledStudy
 from lirads_keras.reader.service import ReaderService
 from lirads_keras.reader.sources import StudySource
+from lirads_keras.reader.studies import OpenStudy
 from lirads_keras.variants import PAPER_SEGMENTATION, SegmentationVariant
 
 WAIT_S = 3600.0
@@ -45,9 +47,13 @@ class ServiceLabelling:
 
     def read_image(self, study_id: str) -> Volume:
         opened = self._service.studies.open(study_id)
-        return opened.grid.with_array(read_nifti(opened.images[find_grid_phase(opened.images)]).array)
+        return _as_stored(read_nifti(opened.images[find_grid_phase(opened.images)]).array, opened)
 
     def find_mask(self, study_id: str) -> np.ndarray | None:
+        mask = self._find_mask(study_id)
+        return None if mask is None else _as_stored(mask, self._service.studies.open(study_id)).array
+
+    def _find_mask(self, study_id: str) -> np.ndarray | None:
         mask = self._service.read_state(study_id, None)["mask"]
         return None if mask is None else self._service.read_mask(study_id, mask["mask_id"])[1]
 
@@ -55,7 +61,7 @@ class ServiceLabelling:
         opened, state = self._service.studies.open(study_id), self._service.read_state(study_id, None)
         # What readers made of the run stays as it is.
         mask = self._run(study_id, who, state) if state["stage"] == "new" else self._wait_for("segment_study", {"study": opened.study, "grid": opened.grid})
-        return Segmented(opened.grid.with_array(mask.astype(np.uint8)), self._segmentation.name, self._segmentation.select_phases(opened.images))
+        return Segmented(_as_stored(mask.astype(np.uint8), opened), self._segmentation.name, self._segmentation.select_phases(opened.images))
 
     def segment_image(self, path: Path) -> Segmented:
         return Segmented(self._wait_for("segment_image", {"path": path}), PAPER_SEGMENTATION, (Phase.DELAYED,))
@@ -66,7 +72,7 @@ class ServiceLabelling:
             state = self._service.start_run(study_id, who, state["revision"])
         if state["job"] is not None:
             _follow(self._service.jobs.find(state["job"]["job_id"]))
-        mask = self.find_mask(study_id)
+        mask = self._find_mask(study_id)
         if mask is None:
             raise InputError(Problem("the study's run", "a mask", "none (it was cancelled)"))
         return mask
@@ -82,7 +88,13 @@ class ServiceLabelling:
             raise _too_late() from None
 
     def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
-        self._service.take_mask(study_id, who, self._service.read_state(study_id, who)["revision"], mask)
+        opened = self._service.studies.open(study_id)
+        self._service.take_mask(study_id, who, self._service.read_state(study_id, who)["revision"], to_order_of(mask, opened.stored, opened.grid))
+
+
+def _as_stored(array: np.ndarray, opened: OpenStudy) -> Volume:
+    """Voxels on the study's grid in the order of its series' own rows and columns, over which OHIF lays them as they are."""
+    return opened.stored.with_array(to_order_of(array, opened.grid, opened.stored))
 
 
 def _follow(job: Job | None) -> None:

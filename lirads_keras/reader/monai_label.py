@@ -56,10 +56,10 @@ class Labelling(Protocol):
         """The `study_id` of the study on whose grid this series lies (`find_grid_phase`); InputError where the series is another one of a study."""
 
     def read_image(self, study_id: str) -> Volume:
-        """The phase on whose grid the study is read, raw (z, y, x)."""
+        """The phase on whose grid the study is read, raw (z, y, x), in the order in which its series is stored."""
 
     def find_mask(self, study_id: str) -> np.ndarray | None:
-        """The mask (z, y, x) that is in force, None before the first run."""
+        """The mask that is in force, on the grid of `read_image`, None before the first run."""
 
     def segment_study(self, study_id: str, who: str) -> Segmented:
         """The network's own mask of all of a study's phases; the first time it is the study's run, and enters the journal."""
@@ -68,7 +68,7 @@ class Labelling(Protocol):
         """The mask of a NIfTI image of which no study is known: the paper's variant reads it as a delayed phase."""
 
     def save_mask(self, study_id: str, mask: np.ndarray, who: str) -> None:
-        """Enters an edited mask (z, y, x), bool, into the journal, as the page's own edit does."""
+        """Enters an edited mask (bool, on the grid of `read_image`) into the journal, as the page's own edit does."""
 
 
 def build_router(labelling: Labelling, *, segmentation: SegmentationVariant, version: str, notice: str, folder: Path, image_bytes_max: int,

@@ -8,12 +8,14 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from lirads_keras.config.preprocessing import Registration
 from lirads_keras.entities import Phase, Series, Study, Volume, find_grid_phase
 from lirads_keras.io.nifti import write_nifti
+from lirads_keras.io.volumes import read_stored_grid
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, part_of
 from lirads_keras.reader.errors import Busy, NotFound
@@ -34,14 +36,15 @@ SOURCE_FRACTION = 0.5
 class OpenStudy:
     """A study whose images were read.
 
-    `study.patient_id` is the study's label, so that no message names the patient. `grid` is that of `find_grid_phase`; its voxels take no memory. `images` are
-    NIfTI files of the phases on it, raw. `identity` is what the journal keeps, as JSON values, to tell whether the images are still the same: the grid, and a
-    digest of each phase's series.
+    `study.patient_id` is the study's label, so that no message names the patient. `grid` is that of `find_grid_phase`; its voxels take no memory; `stored` is
+    the same grid in the order of the series' own rows and columns. `images` are NIfTI files of the phases on the grid, raw. `identity` is what the journal
+    keeps, as JSON values, to tell whether the images are still the same: the grid, and a digest of each phase's series.
     """
 
     label: str
     study: Study
     grid: Volume
+    stored: Volume
     images: dict[Phase, Path]
     identity: dict[str, Any]
 
@@ -55,7 +58,7 @@ class OpenStudies:
         registration: of the phases, as the run's profile has it.
     """
 
-    def __init__(self, source: StudySource, cache: Path, registration: Literal["none", "rigid", "bspline"]) -> None:
+    def __init__(self, source: StudySource, cache: Path, registration: Registration) -> None:
         self._source, self._cache, self._registration = source, cache, registration
         self._entries: dict[str, StudyEntry] = {}
         self._open: OrderedDict[str, OpenStudy] = OrderedDict()
@@ -160,7 +163,8 @@ class OpenStudies:
             write_nifti(images[phase], volume.with_array(_to_exact_int16(volume.array)))
         identity = {"shape": list(grid.shape), "affine": np.round(grid.affine, 6).tolist(),
                     "series": {str(phase): _digest(series[phase]) for phase in sorted(images)}}
-        return OpenStudy(entry.label, study, grid.with_array(np.broadcast_to(np.uint8(0), grid.shape)), images, identity)
+        stored = read_stored_grid(series[find_grid_phase(volumes)])
+        return OpenStudy(entry.label, study, grid.with_array(np.broadcast_to(np.uint8(0), grid.shape)), stored, images, identity)
 
 
 def _digest(series: Series) -> str:

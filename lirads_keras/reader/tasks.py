@@ -14,7 +14,7 @@ from lirads_keras.errors import InputError, Problem
 from lirads_keras.inference.engine import RunModels, read_run_models
 from lirads_keras.inference.explanation import LesionExplanation, plot_explanation
 from lirads_keras.inference.run_files import RunFiles
-from lirads_keras.io.grids import describe_grid, same_grid
+from lirads_keras.io.grids import describe_grid, same_grid, to_order_of, turn_upright
 from lirads_keras.io.nifti import read_nifti
 from lirads_keras.lesions import mark_lesions, measure_lesions
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
@@ -130,8 +130,9 @@ class Tasks:
             self._of_images = self._models if files.segmentation.name == PAPER_SEGMENTATION else read_run_models(files.of_images())
         progress(0.2, "segmenting the image")
         image = read_nifti(path)
-        probability = segment({Phase.DELAYED: image.with_array(image.array.astype(np.float32))}, self._of_images, self._profile, path.name)
-        return probability.with_array(_make_mask(probability, self._of_images).astype(np.uint8))
+        upright = turn_upright(image.with_array(image.array.astype(np.float32)))
+        probability = segment({Phase.DELAYED: upright}, self._of_images, self._profile, path.name)
+        return image.with_array(to_order_of(_make_mask(probability, self._of_images).astype(np.uint8), upright, image))
 
     def _read(self, study: Study, grid: Volume) -> Mapping[Phase, Volume]:
         if self._last is None or self._last.study != study:

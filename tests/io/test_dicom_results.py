@@ -16,10 +16,11 @@ import pytest
 from lirads_keras.config.cohorts import CohortSettings
 from lirads_keras.entities import Feature, Phase, ScoredLesion, Series, Study, Volume
 from lirads_keras.errors import InputError
-from lirads_keras.io.dicom import read_series, read_study, read_volume
+from lirads_keras.io.dicom import read_series, read_study
 from lirads_keras.io.dicom_results import DicomResults, write_dicom_results
 from lirads_keras.io.dicom_seg import read_segmentation
 from lirads_keras.io.dicom_sr import read_structured_report
+from lirads_keras.io.volumes import read_volume
 from lirads_keras.phantom.cohort import build_cohort_table
 from lirads_keras.phantom.dicom_writer import Acquisition
 from lirads_keras.phantom.dicom_writer import write_series as write_virtual_series
@@ -68,6 +69,13 @@ class Writers:
     def tiles(self) -> None:
         self.mosaic(self.folder / "mosaic.dcm", np.zeros((5, 3, 5), np.uint16))
 
+    def exchanged(self) -> None:
+        """Rows run to the back, columns to the left, slices to the feet."""
+        self.series(self.folder, ImageOrientationPatient=[0, 1, 0, 1, 0, 0])
+
+    def negated(self) -> None:
+        self.series(self.folder, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0])
+
     def tilted(self) -> None:
         for index in range(5):
             self.image(self.folder / f"{index}.dcm", np.zeros((9, 5), np.uint16), ImagePositionPatient=[5, 1.3 * index, 4 * index])
@@ -77,7 +85,7 @@ class Writers:
             self.image(self.folder / f"{index}.dcm", np.zeros((3, 5), np.uint16), ImagePositionPatient=[5, 6, z_mm])
 
 
-KINDS = ("plain", "ct", "straight", "oblique", "frames", "tiles", "tilted", "uneven")
+KINDS = ("plain", "ct", "straight", "oblique", "frames", "tiles", "exchanged", "negated", "tilted", "uneven")
 RESAMPLED = ("tiles", "tilted", "uneven")
 """Slices of these are no images of their own."""
 
@@ -129,6 +137,20 @@ def write(folder: Path, study: Study, grid: Volume, scored: list[ScoredLesion], 
     assert results.report.is_file() and (results.segmentation is None or results.segmentation.is_file())
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     return results
+
+
+@pytest.mark.parametrize("kind", ["plain", "exchanged", "negated", "oblique"])
+def test_frames_have_the_rows_columns_and_places_of_the_images_they_name(make_study, score_labels: Score, tmp_path: Path, kind: str) -> None:
+    study, grid = make_study(kind)
+    results = write(tmp_path / "out", study, grid, score_labels(paint(grid.shape), grid))
+    images = {str(image.SOPInstanceUID): image for image in map(pydicom.dcmread, study.series[0].files)}
+    segmentation = pydicom.dcmread(results.segmentation)
+    assert (segmentation.Rows, segmentation.Columns) in {(image.Rows, image.Columns) for image in images.values()}
+    for frame in segmentation.PerFrameFunctionalGroupsSequence:
+        image = images[frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID]
+        np.testing.assert_allclose(frame.PlanePositionSequence[0].ImagePositionPatient, image.ImagePositionPatient, atol=1e-3)
+        orientation = segmentation.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+        np.testing.assert_allclose(orientation, image.ImageOrientationPatient, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -29,7 +29,7 @@ def make_source(slices: int = 0) -> Source:
         setattr(attributes, keyword, "")
     attributes.StudyInstanceUID, attributes.FrameOfReferenceUID = "1.2.3", "1.2.3.9"
     images = tuple(SourceImage(MR, f"1.2.3.4.{index + 1}") for index in range(max(slices, 1)))
-    return Source(attributes, "1.2.3.4", images, images if slices else ())
+    return Source(attributes, "1.2.3.4", images, images if slices else (), make_grid())
 
 
 def make_grid(shape: tuple[int, int, int] = (4, 3, 5), spacing_mm: tuple[float, float, float] = (4.0, 2.0, 1.5),

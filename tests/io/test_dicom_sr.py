@@ -33,7 +33,7 @@ def make_source() -> Source:
         setattr(attributes, keyword, "")
     attributes.StudyInstanceUID, attributes.FrameOfReferenceUID = "1.2.3", "1.2.3.9"
     images = tuple(SourceImage("1.2.840.10008.5.1.4.1.1.4", f"1.2.3.4.{index + 1}") for index in range(4))
-    return Source(attributes, "1.2.3.4", images, images)
+    return Source(attributes, "1.2.3.4", images, images, GRID)
 
 
 def make_lesion(probabilities: FeatureProbabilities = FeatureProbabilities(0.8765432, 0.1, 0.5), category: Category = Category.LR_5,

@@ -174,6 +174,15 @@ def test_phases_of_two_examinations_are_not_mixed(tmp_path: Path, write_series: 
     assert "of 2 examinations" in questions[0]["evidence"]
 
 
+def test_phases_of_two_frames_of_reference_are_told(tmp_path: Path, write_series: WriteSeries) -> None:
+    for name, frames in (("one", ("9.1", "9.1", "9.1")), ("two", ("9.1", "9.2", "9.2"))):
+        for (number, description), frame in zip(NAMES.items(), frames, strict=False):
+            write_series(tmp_path / name / str(number), description=description, series=number, FrameOfReferenceUID=frame)
+        summary = index(tmp_path / name, tmp_path / f"{name}-out")
+        told = [line for line in summary.notices if "frames of reference" in line]
+        assert len(told) == (name == "two") and all("2 frames of reference (FrameOfReferenceUID): " in line for line in told)
+
+
 def test_what_the_user_filled_in_is_kept(tmp_path: Path, write_series: WriteSeries) -> None:
     write_patients(tmp_path / "in", write_series)
     index(tmp_path / "in", tmp_path / "out")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,3 +72,19 @@ def test_a_phase_elsewhere_in_the_patient_is_told(series):
     study.volumes[Phase.ARTERIAL] = make_volume(1, start_mm=500.0)
     with pytest.raises(InputError, match="phase arterial"):
         read_aligned_phases(series)
+
+
+@pytest.mark.parametrize("frames, refused", [(("1.1", "1.2", "1.2"), True), (("1.1", "1.1", "1.1"), False), (("", "1.2", ""), False), (("", "", ""), False)])
+def test_phases_of_two_frames_of_reference_are_refused_unless_assumed_aligned(series, frames, refused):
+    for phase, uid in zip((Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED), frames, strict=True):
+        study.volumes[phase] = replace(study.volumes[phase], frame_of_reference_uid=uid)
+    assumed = read_aligned_phases(series, "assumed")
+    if not refused:
+        plain = read_aligned_phases(series)
+        assert all(np.array_equal(plain[phase].array, assumed[phase].array) for phase in assumed)
+        return
+    with pytest.raises(InputError) as caught:
+        read_aligned_phases(series)
+    problem, = caught.value.problems
+    assert problem.found == "arterial phase in 1.1; portal venous and delayed phases in 1.2" and "FrameOfReferenceUID" in problem.where
+    assert "--assume-aligned" in problem.expected

@@ -10,6 +10,7 @@ import pytest
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Study, Volume
 from lirads_keras.errors import InputError, Problem
+from lirads_keras.io.grids import to_order_of
 from lirads_keras.io.nifti import read_nifti
 from lirads_keras.reader.errors import NotFound, Stale
 from lirads_keras.reader.labelling import ServiceLabelling
@@ -100,13 +101,23 @@ def test_a_label_is_saved_before_any_run_and_beside_the_page(scripted) -> None:
     assert stale.value.by == "Ann"
 
 
-def test_the_image_is_the_delayed_phase_on_its_grid(scripted) -> None:
+@pytest.mark.parametrize("study_id", [ALPHA, BETA])
+def test_image_and_masks_are_in_the_order_in_which_the_delayed_phase_is_stored(scripted, study_id) -> None:
+    """A plug-in lays the voxels over the series as they are; the page and the networks see BETA upright, which it is not stored as."""
     application = scripted()
     labelling = build(application)
-    opened = application.service.studies.open(BETA)
-    image = labelling.read_image(BETA)
-    np.testing.assert_array_equal(image.array, read_nifti(opened.images[Phase.DELAYED]).array)
-    np.testing.assert_array_equal(image.affine, opened.grid.affine)
+    opened = application.service.studies.open(study_id)
+    stored = read_nifti(opened.study.phases()[Phase.DELAYED].files[0])
+    image = labelling.read_image(study_id)
+    np.testing.assert_array_equal(image.array, stored.array)
+    np.testing.assert_allclose(image.affine, stored.affine, atol=1e-4)
+    assert np.array_equal(opened.grid.affine, stored.affine) == (study_id == ALPHA)
+    edited = stored.array > np.percentile(stored.array, 99)
+    labelling.save_mask(study_id, edited, "Ann")
+    np.testing.assert_array_equal(labelling.find_mask(study_id), edited)
+    state = application.service.read_state(study_id, None)
+    kept = application.service.read_mask(study_id, state["mask"]["mask_id"])[1]
+    np.testing.assert_array_equal(kept, to_order_of(edited, opened.stored, opened.grid))
 
 
 def test_two_plug_ins_wait_for_one_run(scripted) -> None:
