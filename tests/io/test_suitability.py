@@ -1,0 +1,80 @@
+"""What may be a phase of a T1-weighted dynamic liver MRI. Each table says first what is right."""
+from __future__ import annotations
+
+from math import cos, radians, sin
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lirads_keras.entities import Phase
+from lirads_keras.io.phases import SeriesFacts, find_phases
+from lirads_keras.io.suitability import LARGEST_OBLIQUITY_DEG, find_name_obstacle, find_obstacle, find_plane_obstacle
+
+AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
+
+SET_ASIDE: dict[str, list[str]] = {
+    "fat image of a Dixon series": [
+        "FAT: Ax LAVA-Flex ART", "Ph2/FAT: Ax LAVA-Flex Multi Phase", "Ax LAVA-Flex ART FAT", "LAVA FLEX FAT ART", "t1_vibe_dixon_tra_bh_art_F",
+        "t1_vibe_dixon_tra_bh_pv_F_ND", "t1_vibe_dixon_tra_caipi_F_arterial", "mDIXON F ART", "mDIXON-F_BH delayed", "F mDIXON ART", "e-THRIVE mDixon_ART_F",
+        "gre_3d_wfi_tra_bh_art_F", "quick3d_wfi_Fat art", "IDEAL FAT portal", "WFS Fat arterial", "FatSep art FAT", "art fat only", "Fat image delayed",
+        "LAVA Flex 脂肪像 动脉期", "Fettbild arteriell"],
+    "in- or opposed-phase image": [
+        "InPhase: Ax LAVA-Flex ART", "OutPhase: Ax LAVA-Flex ART", "In Phase: PV", "OUT OF PHASE delayed", "Ax T1 in/out", "T1 IN-OPP", "t1_vibe_dixon_art_in",
+        "t1_vibe_dixon_tra_bh_art_opp", "t1_vibe_dixon_tra_opp_art_ND", "t1_vibe_dixon_tra_in_art", "t1_fl2d_opp-in_tra_mbh", "t1_fl2d_tra_in", "mDIXON IP ART",
+        "mDIXON OP delayed", "mDIXON OOP portal", "gre_3d_wfi_IP_art", "wfi_tra_OP_delay", "dual echo art", "DUAL_FFE BH", "T1 DualEcho", "opposed phase",
+        "Ax FSPGR Opposed", "T1 en fase y fuera de fase", "T1 fuera de fase arterial", "T1 en phase", "T1 en opposition de phase", "hors phase", "fora de fase",
+        "fuori fase", "T1 in fase", "gegenphasig", "同反相位", "T1 反相位 动脉期", "正相位/反相位 dual echo", "逆位相"],
+    "computed image": [
+        "SUB arterial", "ART SUB", "t1_vibe_fs_tra_art_SUB", "Sub1 ART-PRE", "subtraction delayed", "Subtracted PV", "SUBTR art", "dSUB eTHRIVE art", "(SUB) portal",
+        "Subtraktion arteriell", "soustraction temps portal", "sottrazione arteriosa", "sustracción arterial", "subtração portal", "subtractie art",
+        "subtrakcja faza tetnicza", "субтракция артериальная", "减影 动脉期", "サブトラクション 動脈相", "감산 동맥기",
+        "MIP ARTERIAL", "COR MIP art", "t1_vibe_art_MIP_COR", "MinIP delayed", "MIN IP portal", "maxIP art", "tMIP art", "art mip10mm", "ArtMIPs", "PJN: ART",
+        "Projection art", "COLLAPSED art", "MPR art", "art_MPR_COR", "COR MPR delayed", "delayed CORMPR", "t1_vibe_art<MPR Range[1]>", "marked lesion<MPR Collection>",
+        "art mpr3mm", "multiplanar art", "MPVR art", "VRT portal", "Volume Rendering portal", "COR REFORMAT ART", "Reformatted delayed", "re-format PV", "RFMT ART",
+        "3D RECON ART", "Recon 3D portal", "reconstruction coronale art", "Rekonstruktion art", "ricostruzione art", "reconstrucción arterial", "riformattazione art",
+        "重建 动脉期", "MEAN art", "art_mean", "Average art", "AVG delayed", "std dev art"],
+    "other weighting": ["T2 HASTE arterial", "AX T2 delayed", "FIESTA art", "MRCP 3D delayed", "MR cholangiography portal", "STIR art", "t2_tirm_delay", "bSSFP art"],
+    "diffusion": ["DWI b800 art", "ADC (10^-6 mm2/s)", "dADC map arterial?", "ep2d_diff_b50_400_800_tra_ADC", "eADC art", "cDWI b1500", "IVIM art", "弥散 动脉期"],
+    "quantitative map": ["R2*: IDEAL IQ", "FatFrac: Ax IDEAL IQ", "WATER: Ax IDEAL IQ", "T1 map delayed", "PDFF", "MR Elasto delayed", "mDIXON Quant", "B1 map"],
+    "flow or angiography": [
+        "portal vein flow 2D PC", "PV flow", "Qflow portal", "4D flow art", "2D PC hepatic artery", "phase contrast portal vein", "fl_pc portal", "PORTAL VEIN MRV",
+        "MRA abdomen arterial", "TOF art", "TRICKS art", "angiography arterial", "MR Angio portal", "Inhance inflow portal", "cine portal", "VENC 30 portal",
+        "MR portography", "portal venogram"],
+    "perfusion or susceptibility": ["ASL art", "3D pCASL delayed", "SWI venous", "SWAN art", "SWIp venous", "VenBOLD venous", "susceptibility venous", "TTP art", "Ktrans art"],
+    "scout": ["3-pl Loc", "CARE_BOLUS_CM arterial", "survey art", "SmartPrep art"],
+    "transitional phase": ["t1 transitional 180s"]}
+"""Kind, and names of it that name a phase besides, most of them."""
+
+READ = [
+    # Water images stay.
+    "WATER: Ax LAVA-Flex ART", "Ph1/WATER: AX LAVA FLEX ART", "Ax LAVA-Flex art Water", "t1_vibe_dixon_tra_bh_art_W", "mDIXON-W_BH art", "mDIXON W ART", "W mDixon art",
+    "gre_3d_wfi_tra_art_W", "quick3d_wfi_Water_art", "mDIXON-All_BH art", "t1_vibe_e-dixon_tra_bh_W art", "Ax LAVA-Flex ART",
+    # Fat suppression is no fat image.
+    "fat sat arterial", "FATSAT ART", "Fat-Sat LAVA delayed", "Fat supp art", "FAT SUPPRESSED portal", "T1 fat sup art", "t1_vibe_fs_art", "T1 sat fat art", "art no fat",
+    "fat/water sep art", "T1 DIXON fat sat art", "T1 压脂 动脉期", "T1 SPAIR art", "mit Fettsuppression arteriell",
+    # "in phase" in other tongues speaks of the contrast phase.
+    "T1 en fase arterial", "T1 em fase portal", "T1 in fase arteriosa", "T1 en phase artérielle", "en phase tardive", "t1 in arterial phase", "dixon in arterial phase",
+    "dixon in the arterial phase",
+    # After or before an operation.
+    "AX LAVA post op art", "Pre-OP delayed", "nach OP arteriell", "vor OP portal",
+    # Deep-learning and other reconstructions are how an original comes about.
+    "Ax LAVA ART AIR Recon DL", "DL reconstruction art", "deep learning reconstruction portal", "deep resolve art", "compr sens art", "3D Recon DL art",
+    # Findings and protocols that sound like something else.
+    "hemangioma arterial", "angiomyolipoma art", "cholangiocarcinoma portal", "HCC FLOW COMP art", "t1_fl3d flow comp art", "arterial phase contrast", "delayed phase contrast",
+    "T1 contrast phase art", "non-angiographic liver portal", "CE-MRA art", "hepatic artery CEMRA", "washout delayed", "subacute art", "art 4 averages", "TWIST VIBE art",
+    "MPRAGE art", "subsegmental art", "t1_twist_vibe_dyn_art", "CAIPI_VIBE_art_TT=21.5s", "DISCO ART 1", "art_MOCO", "eTHRIVE_dyn BH", "StarVIBE portal", "breathe in art",
+    "t1_vibe breathe in", "DYNAMIC PORTAL INSP", "Ax 3D Dyn 3 min delay", "venous"]
+
+
+@pytest.mark.parametrize("kind, name", [(kind, name) for kind, names in SET_ASIDE.items() for name in names])
+def test_names_that_are_no_phase(kind: str, name: str) -> None:
+    obstacle = find_name_obstacle(name)
+    assert obstacle is not None and not obstacle.is_final and obstacle.reason.startswith(kind), obstacle
+    assert obstacle.replaces_phase == (kind in ("fat image of a Dixon series", "in- or opposed-phase image", "computed image"))
+
+
+@pytest.mark.parametrize("name", READ)
+def test_names_of_phases_that_sound_like_something_else(name: str) -> None:
+    assert find_name_obstacle(name) is None
