@@ -15,6 +15,10 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, read_rule_table, simplify_name
 
 
+ABSENT = "absent"
+"""The word of a phase map for a phase that the study lacks."""
+
+
 @dataclass(frozen=True)
 class PhaseRules:
     """Of the table `phase_rules.yaml`, what tells a phase, compiled; what is none is told by `suitability`."""
@@ -99,13 +103,13 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     """The phases of a study's time points: by name; where that says nothing by the time after the contrast agent; else by the time after an
     arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells.
 
-    What cannot be a phase (`find_obstacle`, `find_name_obstacle`) is `other`, but for one case: coronal or sagittal images whose phase nothing tells, in a
-    study without axial ones, stay open, since they may be the images of another organ's study.
+    What cannot be a phase (`find_obstacle`, `find_name_obstacle`) is `other`, but for one case: CT, coronal or sagittal images whose phase nothing tells stay
+    open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
     """
     rules = read_phase_rules()
     obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
-    any_axial = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
-    findings = [_find_alone(facts, obstacle, rules, any_axial) for facts, obstacle in zip(series, obstacles, strict=True)]
+    has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
+    findings = [_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
     anchors = {facts.kind: (facts, finding) for facts, finding in named if sum(other.kind == facts.kind for other, _ in named) == 1}
     return [
@@ -114,12 +118,13 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
         for facts, finding in zip(series, findings, strict=True)]
 
 
-def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
-    """Reads a phase map (YAML), which says what series or time point is what phase.
+def read_phase_map(path: Path) -> dict[Phase, PhaseChoice | None]:
+    """Reads a phase map (YAML), which says what series or time point is what phase, or that the study has none of it (`absent`, here None).
 
     Example:
         >>> print(Path("phases.yaml").read_text())      # doctest: +SKIP
         arterial: {series: 1.2.840.113619.2.5, time_point: 1}
+        portal_venous: absent
         delayed: {series: "LAVA late"}
 
     Raises:
@@ -135,11 +140,14 @@ def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
         raise InputError(Problem(str(path), "at least one line such as 'delayed: {series: LAVA late, time_point: 0}'", _shown(content)))
 
     problems: list[Problem] = []
-    choices: dict[Phase, PhaseChoice] = {}
+    choices: dict[Phase, PhaseChoice | None] = {}
     for name, choice in content.items():
         where = f"{path}, {name}"
         if name not in list(Phase):
             problems.append(Problem(where, f"one of {', '.join(Phase)}", repr(name)))
+        if choice == ABSENT and name in list(Phase):
+            choices[Phase(name)] = None
+            continue
         if not isinstance(choice, dict) or not choice:
             problems.append(Problem(where, "a mapping with series, time_point or both", _shown(choice)))
             continue
@@ -169,12 +177,12 @@ def _find_by_name(description: str, protocol: str) -> PhaseFinding:
     return PhaseFinding(None, "neither SeriesDescription nor ProtocolName names a phase")
 
 
-def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, any_axial: bool) -> PhaseFinding:
+def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, has_axial_mr: bool) -> PhaseFinding:
     """What a time point tells by itself, if nothing in its headers stands against it."""
     finding = _find_by_name_and_clock(facts, rules)
     if obstacle is None:
         return finding
-    if facts.modality == "MR" and obstacle.is_final and not any_axial and finding.phase is None and not finding.candidates:
+    if obstacle.is_final and not has_axial_mr and finding.phase is None and not finding.candidates:
         return replace(finding, evidence=f"{finding.evidence}; {obstacle.reason}")
     return PhaseFinding(Phase.OTHER, obstacle.reason, _list_told(finding), obstacle)
 
