@@ -14,7 +14,6 @@ from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, read_rule_table, simplify_name
 
-
 ABSENT = "absent"
 """The word of a phase map for a phase that the study lacks."""
 
