@@ -55,7 +55,7 @@ def find_obstacle(modality: str, orientation: Sequence[float], image_type: Seque
     if plane := find_plane_obstacle(orientation):
         return plane
     for kind, pattern in _read_rules().image_types.items():
-        if value := next((value for value in image_type[2:] if pattern.search(simplify_name(value))), None):
+        if value := next((value for value in image_type if pattern.search(simplify_name(value))), None):
             return Obstacle(f"ImageType '{value}': {kind}", is_final=False, replaces_phase=True)
     return None
 
