@@ -45,7 +45,7 @@ SET_ASIDE: dict[str, list[str]] = {
     "flow or angiography": [
         "portal vein flow 2D PC", "PV flow", "Qflow portal", "4D flow art", "2D PC hepatic artery", "phase contrast portal vein", "fl_pc portal",
         "PORTAL VEIN MRV", "MRA abdomen arterial", "TOF art", "TRICKS art", "angiography arterial", "MR Angio portal", "Inhance inflow portal", "cine portal",
-        "VENC 30 portal", "MR portography", "portal venogram"],
+        "VENC 30 portal", "MR portography", "portal venogram", "血管造影 动脉期"],
     "perfusion or susceptibility": [
         "ASL art", "3D pCASL delayed", "SWI venous", "SWAN art", "SWIp venous", "VenBOLD venous", "susceptibility venous", "TTP art", "Ktrans art"],
     "scout": [
@@ -69,7 +69,8 @@ READ = [
     # Deep-learning and other reconstructions are how an original comes about.
     "Ax LAVA ART AIR Recon DL", "DL reconstruction art", "deep learning reconstruction portal", "deep resolve art", "compr sens art", "3D Recon DL art",
     # Findings and protocols that sound like something else.
-    "hemangioma arterial", "angiomyolipoma art", "cholangiocarcinoma portal", "HCC FLOW COMP art", "t1_fl3d flow comp art", "arterial phase contrast",
+    "hemangioma arterial", "血管瘤 动脉期", "angiomyolipoma art", "cholangiocarcinoma portal", "HCC FLOW COMP art", "t1_fl3d flow comp art",
+    "arterial phase contrast",
     "delayed phase contrast", "T1 contrast phase art", "non-angiographic liver portal", "CE-MRA art", "hepatic artery CEMRA", "washout delayed",
     "subacute art", "art 4 averages", "TWIST VIBE art", "MPRAGE art", "subsegmental art", "t1_twist_vibe_dyn_art", "CAIPI_VIBE_art_TT=21.5s", "DISCO ART 1",
     "art_MOCO", "eTHRIVE_dyn BH", "StarVIBE portal", "breathe in art", "t1_vibe breathe in", "DYNAMIC PORTAL INSP", "Ax 3D Dyn 3 min delay", "venous"]
