@@ -102,12 +102,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Study:
-    """One examination of one patient."""
+    """One examination of one patient. `notices` are sentences on how its phases were told, for whoever reads a result; `left_out` says in lines what of its
+    folder is no part of it, and why."""
 
     patient_id: str
     study_uid: str
     folder: Path
     series: tuple[Series, ...]
+    notices: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def phases(self) -> dict[Phase, Series]:
         """The series of each phase that has one."""

@@ -78,10 +78,12 @@ def _predict(parsed: argparse.Namespace) -> None:
 
 
 def read_named_study(folder: Path, phase_map: Path | None, *, keep_ids: bool) -> Study:
-    """As `read_study`; unless `keep_ids`, the folder's name stands for the PatientID in results and messages."""
+    """As `read_study`, of axial images; what is no part of the study is printed. Unless `keep_ids`, the folder's name stands for the PatientID."""
     from lirads_keras.io.dicom import read_study
 
-    study = read_study(folder, phase_map)
+    study = read_study(folder, phase_map, axial_mr_only=True)
+    for line in (*study.notices, *study.left_out):
+        print(f"notice: {line}", file=sys.stderr)
     return study if keep_ids else replace(study, patient_id=folder.absolute().name)
 
 

@@ -57,7 +57,8 @@ class RunModels:
         """Versions and notices of the report on a study, of which these phases were read."""
         variant, trained_on = self.files.segmentation, self.files.was_trained_on(study.study_uid)
         told = {"trained on this study": "yes"} if trained_on else {}
-        return told | {"segmented phases": " ".join(variant.select_phases(phases))} | self.versions, list_notices(variant, phases, trained_on=trained_on)
+        notices = (*study.notices, *list_notices(variant, phases, trained_on=trained_on))
+        return told | {"segmented phases": " ".join(variant.select_phases(phases))} | self.versions, notices
 
     def predict_probability(self, given: SegmentationInput, *, batch_size: int) -> Volume:
         """Mean lesion probability over the networks, float32 (z, y, x) on the segmentation grid.

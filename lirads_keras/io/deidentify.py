@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-import pydicom
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lirads_keras.entities import Phase
@@ -17,6 +16,7 @@ from lirads_keras.io.deidentify_rules import clean_dataset
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom, words
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import list_files, read_headers
+from lirads_keras.io.dicom_walk import read_dataset
 from lirads_keras.io.phases import find_phase
 from lirads_keras.io.pseudonyms import Pseudonyms
 from lirads_keras.progress import Progress, ignore_progress, tell_count
@@ -94,7 +94,7 @@ def _write_copy(path: Path, header: Header, out: Path, pseudonyms: Pseudonyms, k
     """
     phase, _ = find_phase(header.description, header.protocol)
     try:
-        dataset = pydicom.dcmread(path)
+        dataset = read_dataset(path)
         clean_dataset(dataset, pseudonyms, NO_PHASE if phase is Phase.OTHER else str(phase or ""), keep_intervals=keep_intervals)
         target = out / str(dataset.PatientID) / str(dataset.SeriesInstanceUID) / f"{dataset.SOPInstanceUID}.dcm"
     except OSError:

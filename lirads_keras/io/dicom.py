@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,10 @@ from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_pixels import read_pixels
 from lirads_keras.io.dicom_resample import resample_stack
 from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_headers, scan_folder
-from lirads_keras.io.dicom_series import gather_time_points
+from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
-from lirads_keras.io.phases import PhaseChoice, read_phase_map
+from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
+from lirads_keras.io.suitability import find_obstacle
 
 _LISTED = 12
 """So many series are named in a message."""
@@ -28,21 +29,26 @@ _LISTED = 12
 _log = logging.getLogger(__name__)
 
 
-def read_study(folder: Path, phase_map: Path | None = None, *, require_one_of: tuple[Phase, ...] = GRID_PHASES) -> Study:
+def read_study(
+        folder: Path, phase_map: Path | None = None, *, require_one_of: tuple[Phase, ...] = GRID_PHASES, axial_mr_only: bool = False) -> Study:
     """Reads a folder of DICOM files, any names, of one examination; headers only.
 
     Images are grouped by SeriesInstanceUID, and a series with several time points is divided into one `Series` each. Other
-    objects, localizers, colour and single images are set aside; the reasons go to the log.
+    objects, localizers, colour and single images are set aside; the reasons go to the log. What `suitability` says to be no phase
+    has the phase `other`.
 
     Args:
         folder: searched with its subfolders.
         phase_map: a YAML file that says what series or time point is what phase (see `read_phase_map`); it comes before the
-            rules over the series' names, which give the phases that it does not name.
+            rules over the series' names, which give the phases that it does not name. It may name what the rules take for a
+            computed image or another contrast, which the study's notices then tell, but neither CT nor another plane.
         require_one_of: phases without any of which the study is of no use; none: it is read whatever it has.
+        axial_mr_only: as the networks need; a study of CT, coronal or sagittal images alone, whose phases a phase map may tell otherwise, is refused.
 
     Raises:
         InputError: with everything that is wrong: no such folder, no MR or CT image in it, broken files, several patients or
-            studies, no series of any of the required phases, two series for one phase, a phase map that does not fit.
+            studies, no series of any of the required phases, a phase of which there is only what cannot be read as one, two
+            series for one phase, a phase map that does not fit.
     """
     scan = _scan(folder)
     time_points, alone = gather_time_points(scan.headers)
@@ -57,13 +63,19 @@ def read_study(folder: Path, phase_map: Path | None = None, *, require_one_of: t
         problems.append(Problem(str(folder), "a series of MR or CT images", _count_set_aside(scan.set_aside + alone) or "an empty folder"))
     raise_if_any(problems if not series else [])
 
-    choices = {} if phase_map is None else read_phase_map(phase_map)
-    series, phase_problems = _assign_phases(series, choices, phase_map or folder)
+    choices: dict[Phase, PhaseChoice | None] = {} if phase_map is None else read_phase_map(phase_map)
+    series, phase_problems = _assign_phases(time_points, choices, phase_map or folder)
     problems += phase_problems
     if not phase_problems:
-        problems += _check_phases(series, folder, require_one_of)
+        unfit = _find_unfit_phases(time_points, series, choices, folder) if require_one_of else {}
+        problems += _check_phases(series, folder, () if unfit.keys() & set(require_one_of) else require_one_of)
+        problems += unfit.values()
+        if axial_mr_only:
+            problems += _check_kinds(time_points, series)
     raise_if_any(problems)
-    return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series))
+    return Study(
+        next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), _list_overruled(time_points, series),
+        tuple(_describe_left_out(scan.set_aside + alone, series)))
 
 
 def read_series(folder: Path) -> list[Series]:
@@ -137,11 +149,15 @@ def _scan(folder: Path) -> Scan:
     return scan_folder(folder)
 
 
-def _assign_phases(series: list[Series], choices: dict[Phase, PhaseChoice], where: Path) -> tuple[list[Series], list[Problem]]:
+def _assign_phases(
+        time_points: Sequence[TimePoint], choices: Mapping[Phase, PhaseChoice | None], where: Path) -> tuple[list[Series], list[Problem]]:
     """The series with the phases that the phase map names; of other phases those that the names tell."""
+    series = [point.series for point in time_points]
     problems: list[Problem] = []
     chosen: dict[int, Phase] = {}
     for phase, choice in choices.items():
+        if choice is None:
+            continue
         found = [
             index for index, item in enumerate(series)
             if choice.series in (None, item.series_uid, item.description) and choice.time_point in (None, item.temporal_index)]
@@ -152,17 +168,63 @@ def _assign_phases(series: list[Series], choices: dict[Phase, PhaseChoice], wher
             problems.append(Problem(f"{where}, {phase}", wanted, f"{len(found)} of them; {'they are' if found else 'the study has'}: {listed}"))
         elif found[0] in chosen:
             problems.append(Problem(f"{where}, {phase}", "another series or time point than for " + chosen[found[0]], describe_series(series[found[0]])))
+        elif (obstacle := time_points[found[0]].finding.obstacle) and obstacle.is_final:
+            problems.append(Problem(f"{where}, {phase}", "a series of axial MR images", f"{describe_series(series[found[0]])}: {obstacle.reason}"))
         else:
             chosen[found[0]] = phase
     assigned = []
     for index, item in enumerate(series):
         if index in chosen:
-            assigned.append(replace(item, phase=chosen[index], phase_evidence="phase map"))
-        elif item.phase in choices:
-            assigned.append(replace(item, phase=None, phase_evidence=f"{item.phase_evidence}; the phase map names another series as {item.phase}"))
+            obstacle = time_points[index].finding.obstacle
+            evidence = f"phase map, against {obstacle.reason}" if obstacle else "phase map"
+            assigned.append(replace(item, phase=chosen[index], phase_evidence=evidence))
+        elif item.phase is not None and item.phase in choices:
+            told = f"names another series as {item.phase}" if choices[item.phase] else f"says that {item.phase} is absent"
+            assigned.append(replace(item, phase=None, phase_evidence=f"{item.phase_evidence}; the phase map {told}"))
         else:
             assigned.append(item)
     return assigned, problems
+
+
+def _find_unfit_phases(
+        time_points: Sequence[TimePoint], series: Sequence[Series], choices: Mapping[Phase, PhaseChoice | None], folder: Path) -> dict[Phase, Problem]:
+    """The enhanced phases that are missing although there is something of them, which the gate keeps out."""
+    problems = {}
+    for phase in ENHANCED_PHASES:
+        if phase in choices or any(item.phase == phase for item in series):
+            continue
+        unfit = [point for point in time_points if point.finding.obstacle and point.finding.obstacle.replaces_phase and phase in point.finding.candidates]
+        if unfit:
+            of_user = "" if any(point.finding.obstacle and point.finding.obstacle.is_final for point in unfit) else "name one, or "
+            expected = f"a T1-weighted axial MR series of the phase {phase} (a phase map can {of_user}say '{phase}: {ABSENT}')"
+            problems[phase] = Problem(str(folder), expected, f"only {_listed([point.series for point in unfit])}")
+    return problems
+
+
+def _check_kinds(time_points: Sequence[TimePoint], series: Sequence[Series]) -> list[Problem]:
+    return [
+        Problem(describe_series(item), f"axial MR images for the phase {item.phase}", obstacle.reason)
+        for point, item in zip(time_points, series, strict=True) if item.phase in ENHANCED_PHASES
+        and (obstacle := find_obstacle(point.headers[0].modality, point.headers[0].orientation, ())) and obstacle.is_final]
+
+
+def _list_overruled(time_points: Sequence[TimePoint], series: Sequence[Series]) -> tuple[str, ...]:
+    """What the phase map names against the rules, as sentences."""
+    return tuple(
+        f"The phase map names series '{item.description}' as {item.phase}, against {point.finding.obstacle.reason}."
+        for point, item in zip(time_points, series, strict=True) if point.finding.obstacle and item.phase not in (None, Phase.OTHER))
+
+
+def _describe_left_out(set_aside: Sequence[SetAside], series: Sequence[Series]) -> list[str]:
+    """Files by their reason, then series."""
+    by_reason: dict[str, list[SetAside]] = {}
+    for aside in set_aside:
+        by_reason.setdefault(aside.reason, []).append(aside)
+    lines = []
+    for reason, found in by_reason.items():
+        count = sum(aside.files for aside in found)
+        lines.append(f"{found[0].path}{f' and {count - 1} more' if count > 1 else ''}: {reason}")
+    return lines + [f"{describe_series(item)}: {item.phase_evidence}" for item in series if item.phase is Phase.OTHER]
 
 
 def _check_phases(series: list[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:

@@ -24,6 +24,7 @@ from lirads_keras.io.dicom_headers import (
     read_examination,
     read_real_world_mapping,
 )
+from lirads_keras.io.dicom_walk import read_dataset
 
 MULTI_FRAME_CLASSES = (EnhancedMRImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage)
 PHILIPS_FRAME_SEQUENCE = 0x2005140F
@@ -46,7 +47,7 @@ def parse_frames(path: Path, elements: Elements, file: BinaryIO, modality: str) 
     layout = find_pixels(elements, rows, columns, frames)
     file.seek(0)
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+        dataset = read_dataset(file, stop_before_pixels=True)
         shared = _first(dataset, "SharedFunctionalGroupsSequence")
         of_frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
         if len(of_frames) != frames:

@@ -8,9 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pydicom
-
 from lirads_keras.io.dicom_elements import REAL_WORLD_MAPPING, UNDEFINED_LENGTH, Elements, Unusable, words
+from lirads_keras.io.dicom_walk import read_dataset
 
 ORTHONORMAL_TOLERANCE = 1e-3
 """Rows and columns whose directions' lengths or dot product are farther off than this are no image plane; scanners write six digits or more."""
@@ -60,10 +59,10 @@ class Examination:
 class Header:
     """What one image (a file, a frame of it, or a slice of a mosaic) says about itself; mm and LPS, times in seconds.
 
-    A value that the file lacks is None or empty. `modality` is MR or CT, by the SOP class. `orientation` is ImageOrientationPatient:
-    the direction of a row (increasing column index), then that of a column. `time_of_day` and `contrast_time_of_day` are
-    AcquisitionTime (AcquisitionDateTime where that is absent) and ContrastBolusStartTime. `slice_distance_mm` is SpacingBetweenSlices,
-    else SliceThickness.
+    A value that the file lacks is None or empty. `modality` is CT or MR by the SOP class, or what Modality says otherwise of an MR image.
+    `orientation` is ImageOrientationPatient: the direction of a row (increasing column index), then that of a column. `time_of_day` and
+    `contrast_time_of_day` are AcquisitionTime (AcquisitionDateTime where that is absent) and ContrastBolusStartTime. `slice_distance_mm` is
+    SpacingBetweenSlices, else SliceThickness.
     `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
     (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0.
     """
@@ -272,7 +271,7 @@ def _modality_scale(elements: Elements, file: BinaryIO) -> tuple[float, float]:
     if slope is None and intercept is None and elements.has("RealWorldValueMappingSequence"):
         file.seek(0)
         try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[REAL_WORLD_MAPPING])
+            dataset = read_dataset(file, stop_before_pixels=True, specific_tags=[REAL_WORLD_MAPPING])
             return read_real_world_mapping(dataset) or (1.0, 0.0)
         except Exception as error:  # noqa: B902  pydicom raises many kinds of exceptions on broken sequences
             raise Unusable("a RealWorldValueMappingSequence that can be read", words(error)) from error

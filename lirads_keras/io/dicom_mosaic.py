@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pydicom
 
 from lirads_keras.io.dicom_elements import Elements, Unusable, words
 from lirads_keras.io.dicom_headers import Header, Tile, parse_header
+from lirads_keras.io.dicom_walk import read_dataset
 
 MOST_TILES = 4096
 """A count above this is no count of slices."""
@@ -54,7 +54,7 @@ def _read_stack(file: BinaryIO) -> tuple[int, np.ndarray, float]:
     """Number of slices, unit vector from slice to slice, and their distance in mm."""
     file.seek(0)
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+        dataset = read_dataset(file, stop_before_pixels=True)
         values = read_csa(bytes(dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
         distance_mm = float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 0)
         count, normal = int(values["NumberOfImagesInMosaic"][0]), np.array([float(value) for value in values["SliceNormalVector"][:3]])

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
-import pydicom
 from pydicom.pixels import iter_pixels
 
 from lirads_keras.io.dicom_elements import Unusable
 from lirads_keras.io.dicom_headers import Header, PixelLayout
+from lirads_keras.io.dicom_walk import read_dataset
 
 LARGEST_FRAME_PIXELS = 1 << 27
 """A compressed frame that is said to be larger is a broken one: decoders reserve its memory before they look at the data."""
@@ -65,7 +65,7 @@ def _decode(file: BinaryIO, headers: Sequence[Header]) -> Iterator[np.ndarray]:
         raise Unusable(f"compressed frames of at most {LARGEST_FRAME_PIXELS} pixels", f"{first.rows} rows × {first.columns} columns")
     file.seek(0)
     try:
-        frames = iter_pixels(pydicom.dcmread(file), indices=[header.frame for header in headers], raw=True)
+        frames = iter_pixels(read_dataset(file), indices=[header.frame for header in headers], raw=True)
         for _ in headers:
             pixels = next(frames)
             if pixels.shape != (first.rows, first.columns):

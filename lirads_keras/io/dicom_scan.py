@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from lirads_keras.io.dicom_frames import MULTI_FRAME_CLASSES, parse_frames
 from lirads_keras.io.dicom_headers import Header, parse_header, read_examination
 from lirads_keras.io.dicom_mosaic import parse_mosaic
 from lirads_keras.io.dicom_pixels import read_pixels
-from lirads_keras.io.dicom_walk import is_dicom, read_elements
+from lirads_keras.io.dicom_walk import is_marked, is_unmarked, read_elements
 from lirads_keras.progress import Progress, ignore_progress, tell_count
 
 CLASSIC_CLASSES = (MRImageStorage, CTImageStorage)
@@ -39,6 +40,13 @@ _KINDS = {
     "Segmentation": "a segmentation", " SR ": "a structured report", "Secondary Capture": "a screenshot", "Presentation State": "a presentation state",
     "Encapsulated": "a document", "Real World Value Mapping": "a mapping of values", "Raw Data": "raw data", "Waveform": "a waveform"}
 _SCREENSHOT_TYPES = {"SCREEN SAVE", "SCREENSHOT"}
+
+_APPLE_DOUBLE = b"\0\5\x16\7"
+"""How the files begin that macOS puts beside others on foreign disks, as `._NAME` (RFC 1740)."""
+
+_EMPTY = "empty"
+_COUNTED_PART = re.compile(r"[0-9a-fA-F]{12,}|[\d.]*\d")
+"""What tells the names of a series' files apart: numbers, UIDs, hashes."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ def scan_files(paths: Sequence[Path], progress: Progress = ignore_progress) -> S
             except OSError as error:
                 scan.broken.setdefault(("a readable file", error.strerror or str(error)), []).append(path)
             tell_count(progress, "file", done, len(paths))
+        _find_lost_images(scan)
         _set_copies_aside(scan)
     return scan
 
@@ -137,9 +146,7 @@ def list_files(folder: Path, leave_out: Path | None = None) -> list[Path]:
 
 def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     start = file.read(262)
-    if not is_dicom(start):
-        _refuse(path, file, start)
-    elements = read_elements(file)
+    elements = _read_elements(path, file, start)
     sop_class = UID(elements.ascii("SOPClassUID") or elements.sop_class)
     if sop_class == MediaStorageDirectoryStorage:
         raise _Aside("a DICOMDIR")
@@ -160,7 +167,7 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
         raise _Aside("a localizer", elements)
     if elements.ascii("BurnedInAnnotation") == "YES" or not _SCREENSHOT_TYPES.isdisjoint(image_type):
         raise _Aside("an image with burned-in text (a screenshot)", elements)
-    modality = "CT" if sop_class in CT_CLASSES else "MR"
+    modality = "CT" if sop_class in CT_CLASSES else elements.ascii("Modality").upper() or "MR"
     if sop_class in MULTI_FRAME_CLASSES:
         return parse_frames(path, elements, file, modality)
     if (elements.number("NumberOfFrames") or 1) != 1:
@@ -170,15 +177,48 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     return [parse_header(path, elements, file, modality)]
 
 
-def _refuse(path: Path, file: BinaryIO, start: bytes) -> None:
+def _read_elements(path: Path, file: BinaryIO, start: bytes) -> Elements:
+    """The attributes of a DICOM file; a file without the DICM mark is one where it can be read and says what it holds."""
+    if is_marked(start):
+        return read_elements(file)
+    if is_unmarked(start):
+        try:
+            elements = read_elements(file)
+        except Unusable:
+            raise _refuse(path, file, start) from None
+        if elements.ascii("SOPClassUID") or elements.sop_class:
+            return elements
+    raise _refuse(path, file, start)
+
+
+def _refuse(path: Path, file: BinaryIO, start: bytes) -> Exception:
     """Says what a file is that is not DICOM."""
     size = os.fstat(file.fileno()).st_size
+    if size == 0:
+        return _Aside(_EMPTY)
+    if start.startswith(_APPLE_DOUBLE) or path.name.startswith("._"):
+        return _Aside("what macOS keeps beside a file")
+    if start.startswith(b"%PDF"):
+        return _Aside("a PDF")
     if path.suffix.lower() in DICOM_SUFFIXES:
-        raise Unusable("a DICOM file, as its name says", "an empty file" if size == 0 else "a file without the DICM mark (PS3.10, 7.1)")
+        return Unusable("a DICOM file, as its name says", "a file without the DICM mark (PS3.10, 7.1)")
     if start.startswith(ARCHIVE_MARKS) or start[257:262] == b"ustar":
         nifti = path.name.lower().endswith(".nii.gz")
-        raise _Aside("a NIfTI file" if nifti else "an archive, which is not looked into: unpack it")
-    raise _Aside("empty" if size == 0 else "no DICOM file")
+        return _Aside("a NIfTI file" if nifti else "an archive, which is not looked into: unpack it")
+    return _Aside("no DICOM file")
+
+
+def _find_lost_images(scan: Scan) -> None:
+    """An empty file that is named as the images beside it are was one of them: it is broken, while any other one is rubbish."""
+    names = {_name_pattern(path) for path in [*(header.path for header in scan.headers), *(aside.path for aside in scan.set_aside if aside.series_uid)]}
+    lost = [aside.path for aside in scan.set_aside if aside.reason == _EMPTY and _name_pattern(aside.path) in names]
+    if lost:
+        scan.set_aside = [aside for aside in scan.set_aside if aside.path not in lost]
+        scan.broken.setdefault(("a DICOM file, as its name says", "an empty file"), []).extend(lost)
+
+
+def _name_pattern(path: Path) -> tuple[Path, str]:
+    return path.parent, _COUNTED_PART.sub("#", path.name)
 
 
 def _description(elements: Elements) -> str:

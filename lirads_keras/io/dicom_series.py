@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
@@ -62,7 +62,7 @@ def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) 
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
     series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
-    return TimePoint(series, stack.headers, PhaseFinding(finding.phase, evidence, finding.candidates))
+    return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
 
 
 def _single(header: Header) -> SetAside:
@@ -82,8 +82,8 @@ def _collect_facts(stack: Stack) -> SeriesFacts:
     else:
         after = None
     echo = None if first.echo_time is None else round(first.echo_time, 1)
-    kind = (first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
-    return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind)
+    kind = (first.modality, first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
+    return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation)
 
 
 def _median(times: list[float | None], later: float | None) -> float | None:

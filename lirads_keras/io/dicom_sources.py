@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from pydicom.config import RAISE
 from pydicom.datadict import dictionary_VM, dictionary_VR
 from pydicom.dataset import Dataset
@@ -25,7 +24,7 @@ from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_objects import CHARACTER_SET, NAME_COMPONENTS, UNREADABLE, build_named_uid
 from lirads_keras.io.dicom_scan import read_headers
 from lirads_keras.io.dicom_stacks import compute_volume_grid
-from lirads_keras.io.dicom_walk import read_elements
+from lirads_keras.io.dicom_walk import read_dataset, read_elements
 from lirads_keras.io.grids import same_grid, turn_upright
 
 ALWAYS = (
@@ -157,7 +156,7 @@ def _read_attributes(path: Path) -> Dataset:
     attributes.SpecificCharacterSet = CHARACTER_SET
     unfit = []
     with quiet_pydicom():
-        source = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[
+        source = read_dataset(path, stop_before_pixels=True, specific_tags=[
             *ALWAYS, *WHERE_KNOWN, "SpecificCharacterSet", "DeidentificationMethodCodeSequence"])
         for keyword in (*ALWAYS, *WHERE_KNOWN):
             try:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import BinaryIO
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from lirads_keras.io.dicom_elements import PIXEL_DATA, UNDEFINED_LENGTH, WANTED, Elements, Unusable, words
 
@@ -21,6 +23,8 @@ LONGEST_VALUE_BYTES = 1 << 16
 """Longer values are passed over: none of the wanted attributes needs more."""
 
 _META_SOP_CLASS, _META_TRANSFER_SYNTAX = 0x00020002, 0x00020010
+_LAST_FIRST_ELEMENT = 0x0018
+"""An image begins with group 8 and has its SOP class and instance there (0008,0016 and 0008,0018), before which few elements can stand."""
 
 _LONG_VR = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 _SHORT_VR = frozenset((
@@ -33,9 +37,43 @@ class _Odd(Exception):
     """The walk met something that it does not understand."""
 
 
-def is_dicom(start: bytes) -> bool:
+def is_marked(start: bytes) -> bool:
     """Whether a file starts as PS3.10, 7.1 says."""
     return start[128:132] == b"DICM"
+
+
+def is_unmarked(start: bytes) -> bool:
+    """Whether a file starts as one of old systems that write no preamble: with the file meta information, or with the first attributes of the image.
+
+    Either of them in little endian; what follows must be read, to know.
+    """
+    if len(start) < 12:
+        return False
+    group, number, vr, _ = _start_of_element(start)
+    if group == 2:
+        return vr in _SHORT_VR or vr in _LONG_VR
+    return bool(group == 8 and number <= _LAST_FIRST_ELEMENT and (vr in _SHORT_VR or _long(start, 4)[0] <= LONGEST_VALUE_BYTES))
+
+
+def read_dataset(file: Path | BinaryIO, **options: Any) -> pydicom.FileDataset:
+    """pydicom's dataset of a file, perhaps without preamble; one without file meta information gets the transfer syntax that its attributes are in.
+
+    Raises:
+        InvalidDicomError: the file starts as none.
+        OSError, and whatever pydicom raises on broken files.
+    """
+    if isinstance(file, Path):
+        with open(file, "rb") as opened:
+            return read_dataset(opened, **options)
+    file.seek(0)
+    start = file.read(132)
+    if not is_marked(start) and not is_unmarked(start):
+        raise InvalidDicomError("a file without the DICM mark (PS3.10, 7.1)")
+    file.seek(0)
+    dataset = pydicom.dcmread(file, force=True, **options)
+    if "TransferSyntaxUID" not in dataset.file_meta and dataset.original_encoding[1]:
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
+    return dataset
 
 
 def read_elements(file: BinaryIO) -> Elements:
@@ -50,6 +88,8 @@ def read_elements(file: BinaryIO) -> Elements:
     window = file.read(WINDOW_BYTES)
     try:
         at, meta = _walk_meta(window)
+        if not meta and not is_marked(window):
+            meta = {_META_TRANSFER_SYNTAX: (ExplicitVRLittleEndian if window[4:6] in _SHORT_VR else ImplicitVRLittleEndian).encode()}
         syntax, sop_class = (meta.get(tag, b"").decode("latin-1").strip(" \0") for tag in (_META_TRANSFER_SYNTAX, _META_SOP_CLASS))
         if not syntax.startswith("1.2.840.10008.1.2") or syntax in (ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian):
             raise _Odd
@@ -60,9 +100,9 @@ def read_elements(file: BinaryIO) -> Elements:
 
 
 def _walk_meta(window: bytes) -> tuple[int, dict[int, bytes]]:
-    """File meta information (PS3.10, 7.1), always explicit and little endian; where it ends, and its values."""
+    """File meta information (PS3.10, 7.1), always explicit and little endian; where it ends, and its values. Without preamble it starts the file."""
     values: dict[int, bytes] = {}
-    at = 132
+    at = 132 if is_marked(window) else 0
     while True:
         group, number, vr, length = _start_of_element(window, at)
         if group != 2:
@@ -141,7 +181,7 @@ def _read_at(file: BinaryIO, offset: int, length: int) -> bytes:
 def _read_by_pydicom(file: BinaryIO, size: int) -> Elements:
     file.seek(0)
     try:
-        dataset = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=sorted(WANTED))
+        dataset = read_dataset(file, stop_before_pixels=True, specific_tags=sorted(WANTED))
         implicit, little_endian = dataset.original_encoding
         values = {int(tag): value if isinstance(value := dataset.get_item(tag).value, bytes) else b"" for tag in dataset.keys()}
         syntax, sop_class = (_meta_value(dataset, tag) for tag in (_META_TRANSFER_SYNTAX, _META_SOP_CLASS))

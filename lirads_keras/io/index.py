@@ -26,17 +26,22 @@ from lirads_keras.progress import Progress, ignore_progress
 OLDEST_WRITTEN_AGE = 90
 """Older patients are few enough to be known by their age: they are all written as 90 (45 CFR 164.514)."""
 
+ONLY_IMAGE = "; in series.csv without a phase, as the only image of its patient"
+"""Said of a CT that is set aside from the phases."""
+
 _UNSAFE = set("/\\:\0\n\r\t")
 
 
 @dataclass
 class Patient:
-    """What the heap holds of one patient. `source_ids` are the names under which masks may come: PatientID, study and series UIDs."""
+    """What the heap holds of one patient. `source_ids` are the names under which masks may come: PatientID, study and series UIDs; `only_image` is enough to
+    train a segmentation, whatever its phase."""
 
     patient_id: str
     points: list[TimePoint] = field(default_factory=list)
     source_ids: set[str] = field(default_factory=set)
     choices: PhaseChoices = PhaseChoices({}, ())
+    only_image: TimePoint | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def index_folder(
     points, alone = gather_time_points(scan.headers)
     left_out = scan.set_aside + alone + [
         SetAside(path, f"broken: expected {expected}, found {found}") for (expected, found), broken in scan.broken.items() for path in broken]
-    readable, grids, refused, notices = _check_grids(points)
+    readable, grids, refused, notices = _check_grids(points, answers)
     left_out += refused
     if not points:
         raise InputError(Problem(str(folder), "a series of MR or CT images", _reasons(left_out) or "an empty folder"))
@@ -89,10 +94,13 @@ def index_folder(
     patients = _group_patients(points, pseudonyms)
     check_overrides(out, answers, {patient.patient_id: patient.points for patient in patients})
     for patient in patients:
-        patient.choices = choose_phases([point for point in patient.points if key_of(point) in readable], answers)
+        volumes = [point for point in patient.points if key_of(point) in readable]
+        patient.choices = choose_phases(volumes, answers)
+        patient.only_image = _find_only_image(volumes, patient.choices)
     left_out += [
-        _leave_out(point, f"no contrast phase: {point.finding.evidence}")
-        for point in points if point.finding.phase is Phase.OTHER and key_of(point) not in answers]
+        _leave_out(point, f"no contrast phase: {point.finding.evidence}" + ONLY_IMAGE * (point is patient.only_image))
+        for patient in patients for point in patient.points
+        if point.finding.phase is Phase.OTHER and key_of(point) in readable and key_of(point) not in answers]
 
     folders = _find_folders(points)
     joined, mask_notices = join_masks(masks, out, patients, grids, keep_names=pseudonyms is None) if masks else ({}, [])
@@ -104,18 +112,19 @@ def index_folder(
         _question_rows(patients, answers))
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
-    lines += mask_notices + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients)
+    lines += mask_notices + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
     return IndexSummary(len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines))
 
 
-def _check_grids(points: Sequence[TimePoint]) -> tuple[set[Key], dict[Key, StackGrid], list[SetAside], dict[Key, tuple[str, str]]]:
+def _check_grids(
+        points: Sequence[TimePoint], answers: Mapping[Key, Phase]) -> tuple[set[Key], dict[Key, StackGrid], list[SetAside], dict[Key, tuple[str, str]]]:
     """Time points that can be read as volumes, their grids, those that cannot, and notices of resampling."""
     readable: set[Key] = set()
     grids: dict[Key, StackGrid] = {}
     refused: list[SetAside] = []
     notices: dict[Key, tuple[str, str]] = {}
     for point in points:
-        if point.finding.phase is Phase.OTHER:
+        if point.finding.phase is Phase.OTHER and key_of(point) not in answers and point.headers[0].modality == "MR":
             readable.add(key_of(point))
             continue
         try:
@@ -179,9 +188,8 @@ def _series_rows(patients: Sequence[Patient], folders: Mapping[str, Path], out: 
     rows = []
     for patient in patients:
         found = [(str(phase), patient.choices.chosen[phase]) for phase in Phase if phase in patient.choices.chosen]
-        if not found and len(patient.choices.questions) == 1:
-            # The only image of a patient is enough to train a segmentation, whatever its phase.
-            found = [("", patient.choices.questions[0].time_point)]
+        if patient.only_image:
+            found = [("", patient.only_image)]
         for phase, point in found:
             place = folders[point.series.series_uid]
             inside = place.is_relative_to(out.absolute())
@@ -189,9 +197,21 @@ def _series_rows(patients: Sequence[Patient], folders: Mapping[str, Path], out: 
             rows.append({
                 "patient_id": patient.patient_id, "phase": phase, "path": str(place.relative_to(out.absolute()) if inside else place),
                 "series_uid": point.series.series_uid, "time_point": point.series.temporal_index, "modality": point.headers[0].modality,
-                "phase_evidence": point.finding.evidence if by_rule or not phase else "phase_overrides.csv",
+                "phase_evidence": point.finding.evidence if by_rule or not phase else _describe_answer(point),
                 "geometry": notices.get(key_of(point), ("", ""))[1]})
     return rows
+
+
+def _find_only_image(volumes: Sequence[TimePoint], choices: PhaseChoices) -> TimePoint | None:
+    """The only image of a patient without phases, be its phase open or be it CT."""
+    images = [question.time_point for question in choices.questions]
+    asked = {key_of(point) for point in images}
+    images += [point for point in volumes if point.headers[0].modality == "CT" and key_of(point) not in asked]
+    return images[0] if len(images) == 1 and not choices.chosen else None
+
+
+def _describe_answer(point: TimePoint) -> str:
+    return "phase_overrides.csv" + (f", against {point.finding.obstacle.reason}" if point.finding.obstacle else "")
 
 
 def _lesion_rows(masks: Mapping[str, tuple[str, np.ndarray]]) -> list[dict[str, Any]]:
@@ -246,6 +266,21 @@ def _describe_unfinished(patients: Sequence[Patient]) -> list[str]:
     without = [patient.patient_id for patient in patients if Phase.DELAYED not in patient.choices.chosen]
     listed = ", ".join(without[:8]) + (" …" if len(without) > 8 else "")
     return [f"{len(without)} patient(s) without a delayed phase: {listed}"] if without else []
+
+
+def _describe_gated(patients: Sequence[Patient]) -> list[str]:
+    """Phases that only an image which is none would show, and answers of the user that make one a phase."""
+    lines = []
+    for patient in patients:
+        chosen = patient.choices.chosen
+        lines += [
+            f"{patient.patient_id}: {describe_series(point.series)} is {phase} by {_describe_answer(point)}"
+            for phase, point in chosen.items() if point.finding.obstacle]
+        lines += [
+            f"{patient.patient_id}: no {phase} phase but {describe_series(point.series)}, set aside: {point.finding.obstacle.reason}"
+            for phase in ENHANCED_PHASES if phase not in chosen for point in patient.points
+            if point.finding.obstacle and point.finding.obstacle.replaces_phase and phase in point.finding.candidates]
+    return lines
 
 
 def _reasons(left_out: Sequence[SetAside]) -> str:

@@ -103,11 +103,17 @@ def read_overrides(folder: Path) -> dict[Key, Phase]:
 
 
 def check_overrides(folder: Path, answers: Mapping[Key, Phase], patients: Mapping[str, Sequence[TimePoint]]) -> None:
-    """Raises InputError for answers about time points that are not there, and for two answers of one patient and phase."""
+    """Raises InputError for answers about time points that are not there, for a phase where only another kind of image is, and for two answers of one
+    patient and phase."""
     known = {key_of(point): patient for patient, points in patients.items() for point in points}
+    obstacles = {key_of(point): point.finding.obstacle for points in patients.values() for point in points}
     problems = [
         Problem(f"{folder / NAME}, {uid}, time point {time}", "a series and time point of the folder", "none such")
         for uid, time in answers if (uid, time) not in known]
+    problems += [
+        Problem(f"{folder / NAME}, {uid}, time point {time}", f"axial MR images for the phase {phase}", obstacle.reason)
+        for (uid, time), phase in answers.items()
+        if phase is not Phase.OTHER and (obstacle := obstacles.get((uid, time))) and obstacle.is_final]
     given: dict[tuple[str, Phase], Key] = {}
     for key, phase in answers.items():
         if key in known and phase is not Phase.OTHER and given.setdefault((known[key], phase), key) != key:

@@ -2,26 +2,26 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, read_rule_table, simplify_name
+
+ABSENT = "absent"
+"""The word of a phase map for a phase that the study lacks."""
 
 
 @dataclass(frozen=True)
 class PhaseRules:
-    """The table `phase_rules.yaml`, compiled."""
+    """Of the table `phase_rules.yaml`, what tells a phase, compiled; what is none is told by `suitability`."""
 
-    not_a_phase: dict[str, re.Pattern[str]]
-    derived: re.Pattern[str]
     names: dict[Phase, tuple[re.Pattern[str], ...]]
     time: re.Pattern[str]
     no_time: re.Pattern[str]
@@ -35,7 +35,7 @@ class SeriesFacts:
     """What the phase of one time point of a series is told from.
 
     `seconds_after_contrast` counts from ContrastBolusStartTime; `acquired_s` from any moment that the study's series share. Series
-    of equal `kind` are of one dynamic protocol (matrix, orientation, echo time).
+    of equal `kind` are of one dynamic protocol (matrix, orientation, echo time). `orientation` is ImageOrientationPatient, empty where it is not known.
     """
 
     description: str = ""
@@ -44,15 +44,21 @@ class SeriesFacts:
     seconds_after_contrast: float | None = None
     acquired_s: float | None = None
     kind: Hashable = None
+    modality: str = "MR"
+    orientation: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class PhaseFinding:
-    """A phase with its evidence in words; where it is None, `candidates` are the phases that are in question."""
+    """A phase with its evidence in words; where it is None, `candidates` are the phases that are in question.
+
+    Where an `obstacle` stands against its being a contrast phase, the phase is `other`, and `candidates` are those that its name tells nevertheless.
+    """
 
     phase: Phase | None
     evidence: str
     candidates: tuple[Phase, ...] = ()
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,9 @@ class PhaseChoice:
 @cache
 def read_phase_rules() -> PhaseRules:
     """The package's own rules."""
-    table = yaml.safe_load(files("lirads_keras.io").joinpath("phase_rules.yaml").read_text(encoding="utf-8"))
+    table = read_rule_table()
     time = table["seconds_after_injection"]
     return PhaseRules(
-        not_a_phase={name: re.compile(pattern) for name, pattern in table["not_a_phase"].items()},
-        derived=re.compile(table["derived_image_types"]),
         names={Phase(phase): tuple(re.compile(pattern) for pattern in languages.values()) for phase, languages in table["phases"].items()},
         time=re.compile(time["pattern"]),
         no_time=re.compile(time["unless"]),
@@ -97,9 +101,14 @@ def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]
 def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     """The phases of a study's time points: by name; where that says nothing by the time after the contrast agent; else by the time after an
     arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells.
+
+    What cannot be a phase (`find_obstacle`, `find_name_obstacle`) is `other`, but for one case: CT, coronal or sagittal images whose phase nothing tells stay
+    open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
     """
     rules = read_phase_rules()
-    findings = [_find_alone(facts, rules) for facts in series]
+    obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
+    has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
+    findings = [_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
     anchors = {facts.kind: (facts, finding) for facts, finding in named if sum(other.kind == facts.kind for other, _ in named) == 1}
     return [
@@ -108,12 +117,13 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
         for facts, finding in zip(series, findings, strict=True)]
 
 
-def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
-    """Reads a phase map (YAML), which says what series or time point is what phase.
+def read_phase_map(path: Path) -> dict[Phase, PhaseChoice | None]:
+    """Reads a phase map (YAML), which says what series or time point is what phase, or that the study has none of it (`absent`, here None).
 
     Example:
         >>> print(Path("phases.yaml").read_text())      # doctest: +SKIP
         arterial: {series: 1.2.840.113619.2.5, time_point: 1}
+        portal_venous: absent
         delayed: {series: "LAVA late"}
 
     Raises:
@@ -129,11 +139,14 @@ def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
         raise InputError(Problem(str(path), "at least one line such as 'delayed: {series: LAVA late, time_point: 0}'", _shown(content)))
 
     problems: list[Problem] = []
-    choices: dict[Phase, PhaseChoice] = {}
+    choices: dict[Phase, PhaseChoice | None] = {}
     for name, choice in content.items():
         where = f"{path}, {name}"
         if name not in list(Phase):
             problems.append(Problem(where, f"one of {', '.join(Phase)}", repr(name)))
+        if choice == ABSENT and name in list(Phase):
+            choices[Phase(name)] = None
+            continue
         if not isinstance(choice, dict) or not choice:
             problems.append(Problem(where, "a mapping with series, time_point or both", _shown(choice)))
             continue
@@ -149,26 +162,38 @@ def read_phase_map(path: Path) -> dict[Phase, PhaseChoice]:
     return choices
 
 
-def _plain(text: str) -> str:
-    """Lower case without accents; what is no letter, digit, "+", "." or "%" becomes one space."""
-    decomposed = unicodedata.normalize("NFKD", text.lower())
-    letters = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return re.sub(r"[^\w+.%]+|_+", " ", letters).strip()
-
-
 def _find_by_name(description: str, protocol: str) -> PhaseFinding:
     for attribute, text in (("SeriesDescription", description), ("ProtocolName", protocol)):
-        finding = _find_in(_plain(text))
+        if obstacle := find_name_obstacle(text):
+            evidence = f"{attribute} '{text}': {obstacle.reason}"
+            if attribute == "ProtocolName" and description.strip():
+                # Many scanners call the whole examination so ("Liver with MRCP"): that does not speak of each of its series.
+                return PhaseFinding(None, f"{evidence}, but SeriesDescription '{description}' tells nothing", ENHANCED_PHASES)
+            return PhaseFinding(Phase.OTHER, evidence, _list_told(_find_in(simplify_name(text))), replace(obstacle, reason=evidence))
+        finding = _find_in(simplify_name(text))
         if finding.evidence:
-            return PhaseFinding(finding.phase, f"{attribute} '{text}': {finding.evidence}", finding.candidates)
+            return replace(finding, evidence=f"{attribute} '{text}': {finding.evidence}")
     return PhaseFinding(None, "neither SeriesDescription nor ProtocolName names a phase")
 
 
-def _find_alone(facts: SeriesFacts, rules: PhaseRules) -> PhaseFinding:
-    """By name, kind of image and time after contrast; a name stands against a clock, which is often set by hand."""
+def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, has_axial_mr: bool) -> PhaseFinding:
+    """What a time point tells by itself, if nothing in its headers stands against it."""
+    finding = _find_by_name_and_clock(facts, rules)
+    if obstacle is None:
+        return finding
+    if obstacle.is_final and not has_axial_mr and finding.phase is None and not finding.candidates:
+        return replace(finding, evidence=f"{finding.evidence}; {obstacle.reason}")
+    return PhaseFinding(Phase.OTHER, obstacle.reason, _list_told(finding), obstacle)
+
+
+def _list_told(finding: PhaseFinding) -> tuple[Phase, ...]:
+    """The phases that were told, whatever stands against them."""
+    return finding.candidates if finding.phase in (None, Phase.OTHER) else (finding.phase,)
+
+
+def _find_by_name_and_clock(facts: SeriesFacts, rules: PhaseRules) -> PhaseFinding:
+    """By name and time after contrast; a name stands against a clock, which is often set by hand."""
     by_name = _find_by_name(facts.description, facts.protocol)
-    if derived := next((value for value in facts.image_type[2:] if rules.derived.search(_plain(value))), None):
-        return PhaseFinding(Phase.OTHER, f"ImageType '{derived}': a derived image")
     seconds = facts.seconds_after_contrast
     if seconds is None or by_name.phase is Phase.OTHER or by_name.candidates:
         return by_name
@@ -192,9 +217,6 @@ def _find_after_arterial(facts: SeriesFacts, arterial: SeriesFacts, rules: Phase
 
 def _find_in(text: str) -> PhaseFinding:
     rules = read_phase_rules()
-    for name, pattern in rules.not_a_phase.items():
-        if found := pattern.search(text):
-            return PhaseFinding(Phase.OTHER, f"{name} ('{found.group()}')")
     matches = {
         phase: found.group() for phase, patterns in rules.names.items()
         for found in [next(filter(None, (pattern.search(text) for pattern in patterns)), None)] if found}

@@ -1,11 +1,12 @@
 """Who the patient is: read when the reader asks, shown on the page, kept nowhere."""
 from __future__ import annotations
 
-import pydicom
+from pydicom.errors import InvalidDicomError
 
 from lirads_keras.entities import Study, find_grid_phase
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.dicom_elements import quiet_pydicom
+from lirads_keras.io.dicom_walk import read_dataset
 
 _TAGS = {"patient_name": "PatientName", "patient_id": "PatientID", "birth_date": "PatientBirthDate", "sex": "PatientSex", "study_date": "StudyDate",
          "accession_number": "AccessionNumber"}
@@ -21,7 +22,7 @@ def read_identity(study: Study) -> dict[str, str]:
     path = series[find_grid_phase(series)].files[0]
     try:
         with quiet_pydicom():
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
+            dataset = read_dataset(path, stop_before_pixels=True, specific_tags=list(_TAGS.values()))
             return {name: str(dataset.get(keyword) or "") for name, keyword in _TAGS.items()}
-    except (OSError, pydicom.errors.InvalidDicomError) as error:
+    except (OSError, InvalidDicomError) as error:
         raise InputError(Problem(f"study {study.patient_id}", "the files that were opened", f"{type(error).__name__}")) from error

@@ -63,7 +63,7 @@ class FolderSource:
         if path is None:
             raise _unknown(str(self._folder))
         progress(0, "reading the headers")
-        study = replace(read_study(path, self._phase_map), patient_id=path.name)
+        study = replace(read_study(path, self._phase_map, axial_mr_only=True), patient_id=path.name)
         self._series[study_id] = frozenset(series.series_uid for series in study.series)
         return study
 
@@ -120,7 +120,7 @@ class DicomWebSource:
         folder = self._cache / study_id
         fetch_study(self._server, uid, folder, part_of(progress, 0, FETCH_FRACTION), bytes_max=self._bytes_max)
         progress(FETCH_FRACTION, "reading the headers")
-        return replace(read_study(folder, self._phase_map), patient_id=_label(study_id))
+        return replace(read_study(folder, self._phase_map, axial_mr_only=True), patient_id=_label(study_id))
 
     def find_study(self, series_uid: str) -> str | None:
         uid = self._server.find_study_of(series_uid)

@@ -102,6 +102,11 @@ def test_a_study_that_was_trained_on_is_told(models):
     assert versions["trained on this study"] == "yes" and notices[0] == TRAINED_ON
 
 
+def test_how_the_phases_were_told_stands_among_the_notices(models):
+    sentence = "The phase map names series 'SUB ART' as arterial, against SeriesDescription 'SUB ART': computed image ('sub')."
+    assert models.describe_result(replace(STUDY, notices=(sentence,)), ENHANCED_PHASES)[1] == (sentence, *models.describe_result(STUDY, ENHANCED_PHASES)[1])
+
+
 def test_maps_are_the_mean_over_the_folds(models, monkeypatch):
     """A stand-in tells the network's APHE bias, which differs between the folds."""
     def tell_bias(network, images, present, mode):
