@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.io.datasets.common import ImportedSet, find_folder, nifti_files, stem_of
+from lirads_keras.io.datasets.common import ImportedSet, by_stem, find_folder, is_hidden, nifti_files
 from lirads_keras.io.datasets.pairs import pair_files
 from lirads_keras.progress import Progress
 
@@ -42,5 +42,4 @@ def read_lits(folder: Path, out: Path, progress: Progress) -> ImportedSet:
 
 
 def _find(folder: Path, pattern: str) -> dict[str, Path]:
-    found = [path for suffix in (".nii", ".nii.gz") for path in sorted(folder.rglob(pattern + suffix)) if not path.name.startswith(".")]
-    return {stem_of(path): path for path in found}
+    return by_stem(path for path in folder.rglob(pattern) if path.is_file() and not is_hidden(path, folder))

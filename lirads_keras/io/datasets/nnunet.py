@@ -45,7 +45,7 @@ def read_nnunet(folder: Path, out: Path, progress: Progress) -> ImportedSet:
 def _read_description(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     """Channel number → name, and name → labels; a region is several labels."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_bytes())
         channels = {str(int(number)): str(name) for number, name in content["channel_names"].items()}
         labels = {str(name): tuple(int(label) for label in (value if isinstance(value, list) else [value])) for name, value in content["labels"].items()}
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -43,7 +43,7 @@ def test_label_names_come_from_the_description(tmp_path: Path, nifti: Callable[.
     (["P.nii", "P_seg.nii", "P_mask.nii"], "P.nii: expected one label map, found P_mask, P_seg"),
     (["a/P.nii", "a/P_seg.nii", "b/P.nii", "b/P_seg.nii"], "P again (first"),
     (["p/a.nii", "p/b.nii", "p/seg.nii"], "seg.nii: expected the image that it labels, beside it, found 2 images in the folder"),
-    (["P.txt"], "expected NIfTI images with label maps such as X.nii.gz and X_seg.nii.gz, found none")])
+    (["P.txt"], "expected images (NIfTI, NRRD, MetaImage) with label maps such as X.nii.gz and X_seg.nii.gz, found none")])
 def test_what_is_no_pair_is_told(tmp_path: Path, files: list[str], message: str) -> None:
     for name in files:
         (tmp_path / name).parent.mkdir(exist_ok=True)
