@@ -39,8 +39,9 @@ def place_on_grid(volume: Volume, grid: Volume) -> np.ndarray | None:
     if not same_grid(turned, Volume(np.broadcast_to(np.uint8(0), turned.shape), grid.spacing_mm, affine)):
         return None
     placed = np.zeros(grid.shape, turned.array.dtype)
-    inside = tuple(slice(max(0, start), max(0, min(size, start + count))) for start, count, size in zip(first, turned.shape, grid.shape, strict=True))
-    taken = turned.array[tuple(slice(part.start - start, part.stop - start) for part, start in zip(inside, first, strict=True))]
+    inside = tuple(
+        slice(max(0, start), max(0, start, min(size, start + count))) for start, count, size in zip(first.tolist(), turned.shape, grid.shape, strict=True))
+    taken = turned.array[tuple(slice(part.start - start, part.stop - start) for part, start in zip(inside, first.tolist(), strict=True))]
     if 0 in taken.shape or np.count_nonzero(taken) < np.count_nonzero(turned.array):
         return None
     placed[inside] = taken

@@ -28,7 +28,8 @@ MOST_LABELS = 100
 
 _READ = "NIfTI, NRRD or MetaImage"
 _HIDDEN_NAMES = {"__macosx", "thumbs.db", "desktop.ini"}
-_DOCUMENTS = (".txt", ".csv", ".tsv", ".json", ".md", ".log", ".yaml", ".yml", ".xml", ".html", ".pdf", ".docx", ".xlsx", ".label", ".ctbl", ".py", ".key")
+_DOCUMENTS = (".txt", ".csv", ".tsv", ".json", ".md", ".log", ".yaml", ".yml",
+              ".xml", ".html", ".pdf", ".docx", ".xlsx", ".label", ".ctbl", ".itksnap", ".mrml", ".bval", ".bvec", ".py", ".key")
 _DATA_FILES = (".raw", ".zraw", ".raw.gz")
 """What a detached header (.mhd, .nhdr) keeps its voxels in."""
 
@@ -79,17 +80,18 @@ def join_masks(
     owners = MaskOwners({patient.patient_id: patient.source_ids for patient in patients})
     by_id = {patient.patient_id: patient for patient in patients}
     notices = [] if files else [f"--masks {folder}: no label map ({_READ}) in it"]
-    not_joined, waiting = list(others), set()
+    not_joined, waiting = list(others), set[str]()
     first: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in files:
         stem = (split_name(path.name) or (path.name, ""))[0]
-        patient_id, reason = owners.find(path.relative_to(folder).parent, stem)
+        place = path.relative_to(folder).parent
+        patient_id, reason = owners.find(place, stem)
         if patient_id is None:
             not_joined.append(SetAside(path, reason))
         elif first.setdefault(patient_id, path) != path:
             problems.append(Problem(str(path), "one mask a patient", f"a second one beside {first[patient_id]}"))
-        elif reason := _find_obstacle(by_id[patient_id], stem):
+        elif reason := _find_obstacle(by_id[patient_id], place, stem):
             not_joined.append(SetAside(path, reason))
             if by_id[patient_id].choices.questions and Phase.DELAYED not in by_id[patient_id].choices.chosen:
                 waiting.add(patient_id)
@@ -134,20 +136,21 @@ def _list_masks(folder: Path, out: Path, patients: Sequence[Patient]) -> tuple[l
     headers = {path.parent for path in files if path.name.lower().endswith((".mhd", ".nhdr"))}
     candidates = [path for path in candidates if not (path.parent in headers and path.name.lower().endswith(_DATA_FILES))]
     scan = scan_files(candidates)
-    others = [SetAside(aside.path, f"no label map that is read ({_READ}): {aside.reason}")
-              for aside in scan.set_aside if aside.reason.startswith(_NO_MASK_OBJECTS)]
-    others += [SetAside(path, f"no label map that is read ({_READ}): {found}") for (_, found), paths in scan.broken.items() for path in paths]
-    return files, sorted(others, key=lambda aside: aside.path)
+    others = [(path, "a link to a file that is not there") for path in folder.rglob("*") if path.is_symlink() and not path.exists()]
+    others += [(aside.path, aside.reason) for aside in scan.set_aside if aside.reason.startswith(_NO_MASK_OBJECTS)]
+    others += [(path, found) for (_, found), paths in scan.broken.items() for path in paths]
+    return files, [SetAside(path, f"no label map that is read ({_READ}): {reason}") for path, reason in sorted(others)]
 
 
-def _find_obstacle(patient: Patient, stem: str) -> str:
+def _find_obstacle(patient: Patient, place: Path, stem: str) -> str:
     """Why a patient's mask cannot be joined; "" if nothing speaks against it."""
     delayed = patient.choices.chosen.get(Phase.DELAYED)
     if delayed is None:
         asked = ", say in phase_overrides.csv which it is" if patient.choices.questions else ""
         return f"no delayed phase is known of {patient.patient_id}{asked}"
     studies = {point.headers[0].examination.study_uid for point in patient.points}
-    if stem in studies and stem != delayed.headers[0].examination.study_uid:
+    named, _ = MaskOwners({uid: [uid] for uid in studies}).find(place, stem)
+    if named not in (None, delayed.headers[0].examination.study_uid):
         return f"it is named after another study of {patient.patient_id} than that of the delayed phase"
     return ""
 

@@ -65,7 +65,9 @@ def write_nifti(path: Path, volume: Volume) -> None:
     Raises:
         InputError: another suffix.
     """
-    _check_name(path)
+    # ITK writes these two alone, in lower case.
+    if not path.name.endswith(SUFFIXES):
+        raise _wrong_name(path)
     stored = volume.with_array(volume.array.astype(np.uint8)) if volume.array.dtype == bool else volume
     with replacing(path) as beside:
         sitk.WriteImage(to_itk(stored), str(beside), imageIO="NiftiImageIO")
@@ -130,7 +132,8 @@ def as_labels(values: np.ndarray, path: Path, *, step: float = 0.0) -> np.ndarra
 
 def _read_stored(path: Path) -> tuple[NiftiHeader, np.ndarray]:
     """The header, and the stored numbers (z, y, x) in the machine's byte order."""
-    _check_name(path)
+    if not is_nifti(path):
+        raise _wrong_name(path)
     if not path.is_file():
         raise InputError(Problem(str(path), "a NIfTI file", "no such file"))
     try:
@@ -202,6 +205,5 @@ def _scale(stored: np.ndarray, header: NiftiHeader) -> np.ndarray:
     return (stored.astype(np.float64) * header.slope + header.intercept).astype(kind)
 
 
-def _check_name(path: Path) -> None:
-    if not is_nifti(path):
-        raise InputError(Problem(str(path), f"a name that ends in {' or '.join(SUFFIXES)}", path.name))
+def _wrong_name(path: Path) -> InputError:
+    return InputError(Problem(str(path), f"a name that ends in {' or '.join(SUFFIXES)}", path.name))

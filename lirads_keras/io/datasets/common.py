@@ -62,7 +62,7 @@ def find_folder(folder: Path, *wanted: str) -> Path:
     return found[0]
 
 
-def nifti_files(folder: Path) -> dict[str, Path]:
+def image_files(folder: Path) -> dict[str, Path]:
     """The images and label maps of a folder by name without suffix: NIfTI, and NRRD and MetaImage, of which `write_manifest` makes NIfTI.
 
     Hidden files, which archives made on a Mac hold, are left out.
@@ -70,7 +70,7 @@ def nifti_files(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: two files that have the same name but for the suffix.
     """
-    return by_stem(path for path in folder.iterdir() if path.is_file() and not is_hidden(path, folder)) if folder.is_dir() else {}
+    return by_stem(path for path in folder.iterdir() if not path.is_dir() and not is_hidden(path, folder)) if folder.is_dir() else {}
 
 
 def by_stem(paths: Iterable[Path]) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, is_hidden, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, image_files, is_hidden, natural_order
 from lirads_keras.io.label_names import is_snap_labels, read_snap_labels
 from lirads_keras.progress import Progress
 
@@ -53,7 +53,7 @@ def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
 
 
 def _pair(place: Path, problems: list[Problem]) -> list[ImportedCase]:
-    files = nifti_files(place)
+    files = image_files(place)
     problems += [Problem(str(path), "a NIfTI, NRRD or MetaImage file", f"{path.suffix}, which is not read")
                  for path in sorted(place.iterdir()) if path.suffix.lower() in _NOT_READ and not path.name.startswith(".")]
     found = {stem: _find_image(stem, files) for stem in files}
