@@ -86,7 +86,8 @@ READ = {
     "0.1 mm beside": build(LABELS, **shifted(0.1)),
     "1e-8 in the axes": build(LABELS, srow=np.hstack([np.diag(SPACING) + 1e-8, np.array(ORIGIN)[:, None]])),
     "qform alone": build(LABELS, sform_code=0, srow=0), "sform alone": build(LABELS, qform_code=0, qoffset=0),
-    "sform alone, no pixdim": build(LABELS, qform_code=0, pixdim=[1, 0, 0, 0, 0, 0, 0, 0]), "negative pixdim": build(LABELS, pixdim=[1, -1.5, 2, 4, 0, 0, 0, 0]),
+    "sform alone, no pixdim": build(LABELS, qform_code=0, pixdim=[1, 0, 0, 0, 0, 0, 0, 0]),
+    "negative pixdim": build(LABELS, pixdim=[1, -1.5, 2, 4, 0, 0, 0, 0]),
     "sform of another space": build(LABELS, sform_code=4, srow=ZOOMED), "micrometres": build(
         LABELS, xyzt_units=3, pixdim=[1, 1500, 2000, 4000, 0, 0, 0, 0], qoffset=np.multiply(ORIGIN, 1000), sform_code=0)}
 
