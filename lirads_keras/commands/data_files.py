@@ -20,8 +20,9 @@ def add_parsers(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     index.add_argument("folder", type=Path, metavar="FOLDER", help="folder with the files, in any order and naming")
     index.add_argument("--out", type=Path, required=True, metavar="MANIFEST", help="manifest folder; new, or of an earlier run, whose answers are read")
     index.add_argument("--masks", type=Path, metavar="FOLDER",
-                       help="NIfTI label maps on the delayed phase, named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID")
-    index.add_argument("--masks-complete", action="store_true", help="patients without a mask have no lesion (otherwise their group is left to be filled in)")
+                       help="label maps (NIfTI, NRRD, MetaImage) on the delayed phase, named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID")
+    index.add_argument("--masks-complete", action="store_true",
+                       help="patients without a mask have no lesion, and no mask may be left over (otherwise their group is left to be filled in)")
     index.add_argument("--cohort", default="own data", metavar="NAME", help="the cohort's name in reports (default: own data)")
     _add_identity(index)
     index.set_defaults(command=_index)
@@ -62,6 +63,8 @@ def _index(parsed: argparse.Namespace) -> None:
     if len(summary.notices) > _LISTED:
         print(f"notice: and {len(summary.notices) - _LISTED} more", file=sys.stderr)
     print(f"{summary.files} files: {summary.patients} patient(s), {summary.time_points} time point(s) of series; {parsed.out}")
+    if parsed.masks:
+        print(f"masks: {summary.masks_joined} of {summary.mask_files} joined")
     if summary.set_aside:
         print(f"{summary.set_aside} set aside, with the reasons in {parsed.out / 'set_aside.csv'}")
     if summary.questions:

@@ -105,7 +105,7 @@ def _import(parsed: argparse.Namespace) -> None:
         imported = ADAPTERS[parsed.name](parsed.folder, parsed.out, follow(bar))
     if parsed.modality:
         imported = replace(imported, modality=parsed.modality)
-    write_manifest(imported, parsed.out)
+    imported = write_manifest(imported, parsed.out)
     for case in imported.cases:
         if case.exclusion_reason:
             print(f"left out: {case.patient_id}: {case.exclusion_reason}", file=sys.stderr)

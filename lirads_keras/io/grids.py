@@ -22,12 +22,41 @@ def same_grid(a: Volume, b: Volume) -> bool:
 
 def reorient_to_grid(volume: Volume, grid: Volume) -> np.ndarray | None:
     """The voxels of `volume` in the index order of `grid`, if both are the same grid but for the order and direction of their axes; else None."""
+    turned = _turn_axes(volume, grid)
+    return np.ascontiguousarray(turned.array) if turned is not None and same_grid(turned, grid) else None
+
+
+def place_on_grid(volume: Volume, grid: Volume) -> np.ndarray | None:
+    """The voxels of `volume` in the index order of `grid` and filled up with zeros, if its voxel centres are some of the grid's, or zeros beyond it.
+
+    Returns:
+        (z, y, x) of the grid's shape; None where the centres lie elsewhere, or something other than 0 lies outside of the grid.
+    """
+    turned = _turn_axes(volume, grid)
+    if turned is None:
+        return None
+    first = np.rint(np.linalg.solve(grid.affine, turned.affine[:, 3])[:3]).astype(int)
+    affine = grid.affine.copy()
+    affine[:, 3] = grid.affine @ [*first, 1]
+    if not same_grid(turned, Volume(np.broadcast_to(np.uint8(0), turned.shape), grid.spacing_mm, affine)):
+        return None
+    placed = np.zeros(grid.shape, turned.array.dtype)
+    inside = tuple(
+        slice(max(0, start), max(0, start, min(size, start + count))) for start, count, size in zip(first.tolist(), turned.shape, grid.shape, strict=True))
+    taken = turned.array[tuple(slice(part.start - start, part.stop - start) for part, start in zip(inside, first.tolist(), strict=True))]
+    if 0 in taken.shape or np.count_nonzero(taken) < np.count_nonzero(turned.array):
+        return None
+    placed[inside] = taken
+    return placed
+
+
+def _turn_axes(volume: Volume, grid: Volume) -> Volume | None:
+    """`volume` with its axes in the order and direction of the grid's nearest; None where two are nearest to the same."""
     to_grid = np.linalg.solve(grid.affine, volume.affine)[:3, :3]
     nearest = np.abs(to_grid).argmax(axis=1)
     if sorted(nearest) != [0, 1, 2]:
         return None
-    turned = _turn(volume, nearest, [to_grid[axis, old] < 0 for axis, old in enumerate(nearest)])
-    return np.ascontiguousarray(turned.array) if same_grid(turned, grid) else None
+    return _turn(volume, nearest, [to_grid[axis, old] < 0 for axis, old in enumerate(nearest)])
 
 
 def to_order_of(array: np.ndarray, grid: Volume, other: Volume) -> np.ndarray:

@@ -17,8 +17,8 @@ from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.file_index import write_file_index
-from lirads_keras.io.index_masks import join_masks
-from lirads_keras.io.index_tables import check_tables, write_set_aside, write_tables
+from lirads_keras.io.index_masks import JoinedMasks, join_masks
+from lirads_keras.io.index_tables import check_tables, describe_kept_groups, write_set_aside, write_tables
 from lirads_keras.io.phase_choice import Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import Pseudonyms
 from lirads_keras.progress import Progress, ignore_progress
@@ -46,7 +46,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """What an index run found; `files` and `set_aside` count files, `notices` are lines for the user."""
+    """What an index run found; `files`, `set_aside`, `mask_files` and `masks_joined` count files, `notices` are lines for the user."""
 
     files: int
     patients: int
@@ -54,6 +54,8 @@ class IndexSummary:
     questions: int
     set_aside: int
     notices: tuple[str, ...]
+    mask_files: int = 0
+    masks_joined: int = 0
 
 
 def index_folder(
@@ -70,12 +72,13 @@ def index_folder(
         out: manifest folder, new or from an earlier run.
         open_pseudonyms: gives those for PatientID, once there is something to write; None keeps it.
         cohort: the manifest's name for these patients.
-        masks: folder with NIfTI label maps named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID.
-        masks_complete: patients without a mask have no lesion; otherwise their group is left for the user to fill in.
+        masks: folder with label maps named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID.
+        masks_complete: every file there is joined, and patients without a mask have no lesion; otherwise their group is left for the user to fill in.
         progress: told each file whose header was read, from the first on.
 
     Raises:
-        InputError: no such folder or no series in it, an `out` that holds another manifest, answers or tables that cannot be read.
+        InputError: no such folder or no series in it, an `out` that holds another manifest, answers or tables that cannot be read, or masks as `join_masks`
+            tells them.
     """
     if not folder.is_dir():
         raise InputError(Problem(str(folder), "a folder with DICOM files", "a file" if folder.exists() else "no such folder"))
@@ -103,17 +106,20 @@ def index_folder(
         if point.finding.phase is Phase.OTHER and key_of(point) in readable and key_of(point) not in answers]
 
     folders = _find_folders(points)
-    joined, mask_notices = join_masks(masks, out, patients, grids, keep_names=pseudonyms is None) if masks else ({}, [])
+    joined = join_masks(masks, out, patients, grids, keep_names=pseudonyms is None, complete=masks_complete) if masks else JoinedMasks()
+    left_out += joined.not_joined
+    without_mask = {patient.patient_id: "negative" if masks_complete and patient.patient_id not in joined.waiting else "" for patient in patients}
     out.mkdir(parents=True, exist_ok=True)
     write_file_index(out, ((folders[point.series.series_uid], point.series) for point in points))
     write_set_aside(out, folder, left_out)
-    write_tables(
-        out, _patient_rows(patients, cohort, joined, "negative" if masks_complete else ""), _series_rows(patients, folders, out, notices), _lesion_rows(joined),
-        _question_rows(patients, answers))
+    patient_rows = _patient_rows(patients, cohort, joined.masks, without_mask)
+    kept = describe_kept_groups(out, patient_rows)
+    write_tables(out, patient_rows, _series_rows(patients, folders, out, notices), _lesion_rows(joined.masks), _question_rows(patients, answers))
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
-    lines += mask_notices + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
-    return IndexSummary(len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines))
+    lines += [*joined.notices, *kept] + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
+    return IndexSummary(
+        len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines), joined.files, len(joined.masks))
 
 
 def _check_grids(
@@ -170,7 +176,7 @@ def _find_folders(points: Sequence[TimePoint]) -> dict[str, Path]:
 
 
 def _patient_rows(
-        patients: Sequence[Patient], cohort: str, masks: Mapping[str, tuple[str, np.ndarray]], without_mask: str) -> list[dict[str, Any]]:
+        patients: Sequence[Patient], cohort: str, masks: Mapping[str, tuple[str, np.ndarray]], without_mask: Mapping[str, str]) -> list[dict[str, Any]]:
     rows = []
     for patient in patients:
         point = patient.choices.chosen.get(Phase.DELAYED) or patient.points[0]
@@ -178,9 +184,9 @@ def _patient_rows(
         age = examination.age_years
         mask_path, labels = masks.get(patient.patient_id, ("", np.zeros(0)))
         rows.append({
-            "patient_id": patient.patient_id, "group": ("positive" if labels.size else "negative") if mask_path else without_mask, "cohort": cohort,
-            "age_years": "" if age is None else f"{min(age, OLDEST_WRITTEN_AGE):g}", "sex": examination.sex, "scanner": examination.scanner,
-            "diagnosis_method": "", "mask_path": mask_path})
+            "patient_id": patient.patient_id, "group": ("positive" if labels.size else "negative") if mask_path else without_mask[patient.patient_id],
+            "cohort": cohort, "age_years": "" if age is None else f"{min(age, OLDEST_WRITTEN_AGE):g}", "sex": examination.sex,
+            "scanner": examination.scanner, "diagnosis_method": "", "mask_path": mask_path})
     return rows
 
 

@@ -1,16 +1,20 @@
-"""Masks that come as NIfTI label maps beside a heap of DICOM: whose they are, and whether they lie on the delayed phase."""
+"""Label maps beside a heap of DICOM: whose they are, and whether they lie on the delayed phase. Every file is joined, or told with the reason."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom_geometry import StackGrid
-from lirads_keras.io.nifti import SUFFIXES, read_mask_on_grid, write_nifti
+from lirads_keras.io.dicom_scan import SetAside, list_files, scan_files
+from lirads_keras.io.label_maps import read_label_map_on_grid, split_name
+from lirads_keras.io.mask_names import MaskOwners
+from lirads_keras.io.nifti import is_nifti, write_nifti
 from lirads_keras.io.phase_choice import Key, key_of
 
 if TYPE_CHECKING:
@@ -18,59 +22,152 @@ if TYPE_CHECKING:
 
 FOLDER_NAME = "masks"
 
+MOST_LABELS = 100
+"""Nobody has so many lesions outlined one by one: a file with more different values is an image."""
+
+_READ = "NIfTI, NRRD or MetaImage"
+_HIDDEN_NAMES = {"__macosx", "thumbs.db", "desktop.ini"}
+_DOCUMENTS = (".txt", ".csv", ".tsv", ".json", ".md", ".log", ".yaml", ".yml",
+              ".xml", ".html", ".pdf", ".docx", ".xlsx", ".label", ".ctbl", ".itksnap", ".mrml", ".bval", ".bvec", ".py", ".key")
+_DATA_FILES = (".raw", ".zraw", ".raw.gz")
+"""What a detached header (.mhd, .nhdr) keeps its voxels in."""
+
+_NO_MASK_OBJECTS = ("Segmentation", "RT Structure Set", "no DICOM file", "a NIfTI file", "an archive", "empty")
+"""What the reasons of files begin with that may be meant as masks; other DICOM objects are none."""
+
+
+@dataclass(frozen=True)
+class JoinedMasks:
+    """What a folder of masks gave.
+
+    Attributes:
+        masks: mask_path and the labels in it by patient_id; no label where nothing was drawn.
+        not_joined: files that belong to nobody known, or cannot belong to the patient's delayed phase.
+        waiting: patients who have a file that will be joined once it is said which of their series is the delayed phase.
+        notices: lines for the user.
+        files: label maps in the folder, and files that may be some.
+    """
+
+    masks: Mapping[str, tuple[str, np.ndarray]] = field(default_factory=dict)
+    not_joined: tuple[SetAside, ...] = ()
+    waiting: frozenset[str] = frozenset()
+    notices: tuple[str, ...] = ()
+    files: int = 0
+
 
 def join_masks(
-        folder: Path, out: Path, patients: Sequence[Patient], grids: Mapping[Key, StackGrid], *, keep_names: bool) -> tuple[
-            dict[str, tuple[str, np.ndarray]], list[str]]:
+        folder: Path, out: Path, patients: Sequence[Patient], grids: Mapping[Key, StackGrid], *, keep_names: bool, complete: bool = False) -> JoinedMasks:
     """Finds each patient's mask.
 
     Args:
-        folder: NIfTI files, named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID.
+        folder: label maps (NIfTI, NRRD, MetaImage), named after PatientID, pseudonym, StudyInstanceUID or SeriesInstanceUID: see `MaskOwners`.
         out: manifest folder; unless names are kept, masks are written into it under the pseudonym, with a header of our own.
         grids: of the time points.
-        keep_names: the manifest points to the files where they are.
-
-    Returns:
-        mask_path and the labels in it by patient_id, and notices about masks that belong to nobody or to a patient without a delayed phase.
+        keep_names: the manifest points to the files where they are; those that are no NIfTI files are written into it all the same.
+        complete: the user says that who has no mask has no lesion: then every file has to be joined.
 
     Raises:
-        InputError: no such folder, two masks of a patient, or masks that cannot be read or lie on another grid; all of them.
+        InputError: no such folder, two masks of a patient, or masks that cannot be read or lie on another grid; with `complete` also files that are not
+            joined, or no file at all. All of them.
     """
     if not folder.is_dir():
-        raise InputError(Problem(f"--masks {folder}", "a folder with NIfTI files", "a file" if folder.exists() else "no such folder"))
-    owners = {source: patient for patient in patients for source in patient.source_ids if source}
-    joined: dict[str, tuple[str, np.ndarray]] = {}
+        raise InputError(Problem(f"--masks {folder}", f"a folder with label maps ({_READ})", "a file" if folder.exists() else "no such folder"))
+    files, others = _list_masks(folder, out, patients)
+    if complete and not files and not others:
+        raise InputError(Problem(
+            f"--masks {folder}", f"label maps ({_READ}), without which --masks-complete says that nobody has a lesion", "none"))
+    owners = MaskOwners({patient.patient_id: patient.source_ids for patient in patients})
+    by_id = {patient.patient_id: patient for patient in patients}
+    notices = [] if files else [f"--masks {folder}: no label map ({_READ}) in it"]
+    not_joined, waiting = list(others), set[str]()
     first: dict[str, Path] = {}
     problems: list[Problem] = []
-    strangers = []
-    notices = []
-    for path in sorted(path for path in folder.rglob("*") if path.name.endswith(SUFFIXES)):
-        patient = owners.get(next(path.name.removesuffix(suffix) for suffix in reversed(SUFFIXES) if path.name.endswith(suffix)))
-        if patient is None:
-            strangers.append(path)
-            continue
-        if first.setdefault(patient.patient_id, path) != path:
-            problems.append(Problem(str(path), "one mask a patient", f"a second one beside {first[patient.patient_id]}"))
-            continue
-        delayed = patient.choices.chosen.get(Phase.DELAYED)
-        if delayed is None:
-            notices.append(f"{path}: not joined, no delayed phase is known of {patient.patient_id}")
+    for path in files:
+        stem = (split_name(path.name) or (path.name, ""))[0]
+        place = path.relative_to(folder).parent
+        patient_id, reason = owners.find(place, stem)
+        if patient_id is None:
+            not_joined.append(SetAside(path, reason))
+        elif first.setdefault(patient_id, path) != path:
+            problems.append(Problem(str(path), "one mask a patient", f"a second one beside {first[patient_id]}"))
+        elif reason := _find_obstacle(by_id[patient_id], place, stem):
+            not_joined.append(SetAside(path, reason))
+            if by_id[patient_id].choices.questions and Phase.DELAYED not in by_id[patient_id].choices.chosen:
+                waiting.add(patient_id)
+    hopeless = [aside for aside in not_joined if not any(first.get(patient_id) == aside.path for patient_id in waiting)]
+    if complete:
+        problems += [Problem(str(aside.path), "a mask that is joined, as --masks-complete says that there are all of them", f"one that is not: {aside.reason}")
+                     for aside in hopeless]
+    notices += [f"{aside.path}: mask not joined: {aside.reason}" for aside in not_joined]
+    left_out = {aside.path for aside in not_joined}
+    joined: dict[str, tuple[str, np.ndarray]] = {}
+    for patient_id, path in first.items():
+        if path in left_out:
             continue
         try:
-            joined[patient.patient_id] = _join(path, out, patient.patient_id, grids[key_of(delayed)], keep_names)
+            labels, names = read_label_map_on_grid(path, _delayed_grid(by_id[patient_id], grids))
+            found = _find_labels(labels, path)
         except InputError as error:
             problems += error.problems
+            continue
+        # Where something is wrong, nothing more is written.
+        joined[patient_id] = ("" if problems else _keep(path, out, patient_id, _delayed_grid(by_id[patient_id], grids), labels, keep_names)), found
+        if not found.size:
+            notices.append(f"{path}: all zero, nothing was drawn: {patient_id} is taken as negative")
+        elif names:
+            notices.append(f"{path}: each label is taken for a lesion: {', '.join(f'{label} ({name})' for label, name in sorted(names.items()))}")
     raise_if_any(problems)
-    if strangers:
-        notices.append(f"{len(strangers)} mask(s) of no patient of the folder, the first is {strangers[0]}")
-    return joined, notices
+    return JoinedMasks(joined, tuple(not_joined), frozenset(waiting), tuple(notices), len(files) + len(others))
 
 
-def _join(path: Path, out: Path, patient_id: str, grid: StackGrid, keep_names: bool) -> tuple[str, np.ndarray]:
-    volume = grid.without_voxels()
-    labels = read_mask_on_grid(path, volume)
+def _list_masks(folder: Path, out: Path, patients: Sequence[Patient]) -> tuple[list[Path], list[SetAside]]:
+    """Label maps in order of their paths, and files that may be meant as such but are of no kind that is read."""
+    images = {path.absolute() for patient in patients for point in patient.points for path in point.series.files}
+    files, candidates = [], []
+    for path in list_files(folder, leave_out=out):
+        names = [part.lower() for part in path.relative_to(folder).parts]
+        if any(name.startswith(".") or name in _HIDDEN_NAMES for name in names) or path.absolute() in images:
+            continue
+        if split_name(path.name):
+            files.append(path)
+        elif not names[-1].endswith(_DOCUMENTS):
+            candidates.append(path)
+    headers = {path.parent for path in files if path.name.lower().endswith((".mhd", ".nhdr"))}
+    candidates = [path for path in candidates if not (path.parent in headers and path.name.lower().endswith(_DATA_FILES))]
+    scan = scan_files(candidates)
+    others = [(path, "a link to a file that is not there") for path in folder.rglob("*") if path.is_symlink() and not path.exists()]
+    others += [(aside.path, aside.reason) for aside in scan.set_aside if aside.reason.startswith(_NO_MASK_OBJECTS)]
+    others += [(path, found) for (_, found), paths in scan.broken.items() for path in paths]
+    return files, [SetAside(path, f"no label map that is read ({_READ}): {reason}") for path, reason in sorted(others)]
+
+
+def _find_obstacle(patient: Patient, place: Path, stem: str) -> str:
+    """Why a patient's mask cannot be joined; "" if nothing speaks against it."""
+    delayed = patient.choices.chosen.get(Phase.DELAYED)
+    if delayed is None:
+        asked = ", say in phase_overrides.csv which it is" if patient.choices.questions else ""
+        return f"no delayed phase is known of {patient.patient_id}{asked}"
+    studies = {point.headers[0].examination.study_uid for point in patient.points}
+    named, _ = MaskOwners({uid: [uid] for uid in studies}).find(place, stem)
+    if named not in (None, delayed.headers[0].examination.study_uid):
+        return f"it is named after another study of {patient.patient_id} than that of the delayed phase"
+    return ""
+
+
+def _delayed_grid(patient: Patient, grids: Mapping[Key, StackGrid]) -> Volume:
+    return grids[key_of(patient.choices.chosen[Phase.DELAYED])].without_voxels()
+
+
+def _find_labels(labels: np.ndarray, path: Path) -> np.ndarray:
     found = np.unique(labels)
-    if keep_names:
-        return str(path.absolute()), found[found > 0]
-    write_nifti(out / FOLDER_NAME / f"{patient_id}.nii.gz", volume.with_array(labels))
-    return f"{FOLDER_NAME}/{patient_id}.nii.gz", found[found > 0]
+    if found.size > MOST_LABELS:
+        raise InputError(Problem(str(path), f"a label map of lesions, with at most {MOST_LABELS} values", f"{found.size} values, as an image has them"))
+    return found[found > 0]
+
+
+def _keep(path: Path, out: Path, patient_id: str, grid: Volume, labels: np.ndarray, keep_names: bool) -> str:
+    """mask_path of the manifest."""
+    if keep_names and is_nifti(path):
+        return str(path.absolute())
+    write_nifti(out / FOLDER_NAME / f"{patient_id}.nii.gz", grid.with_array(labels))
+    return f"{FOLDER_NAME}/{patient_id}.nii.gz"

@@ -41,6 +41,18 @@ def check_tables(out: Path) -> None:
     raise_if_any(problems)
 
 
+def describe_kept_groups(out: Path, patients: Sequence[Row]) -> list[str]:
+    """The groups that patients.csv keeps from before, though the masks of the new rows say otherwise; in words."""
+    path = out / "patients.csv"
+    table = read_table(path, KEYS["patients"], []) if path.exists() else None
+    if table is None or "group" not in table.frame:
+        return []
+    kept = dict(zip(table.frame["patient_id"], table.frame["group"], strict=True))
+    return [
+        f"{path}: {row['patient_id']} stays {kept[row['patient_id']]}, as it stands there, though the mask says {row['group']}: empty the cell if that is wrong"
+        for row in patients if row["mask_path"] and kept.get(row["patient_id"], "") not in ("", row["group"])]
+
+
 def write_tables(out: Path, patients: Sequence[Row], series: Sequence[Row], lesions: Sequence[Row], questions: Sequence[Row]) -> None:
     """Writes the manifest and phase_overrides.csv; patients.csv, the last, completes it."""
     write_csv(out / QUESTIONS_NAME, QUESTION_COLUMNS, questions)

@@ -79,7 +79,7 @@ def read_snap_labels(path: Path) -> dict[int, str]:
         InputError: a file that is not to be read, or lines of another form.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(Problem(str(path), "a readable label description file", error.strerror or str(error))) from error
     except UnicodeDecodeError as error:
@@ -103,7 +103,7 @@ def read_snap_labels(path: Path) -> dict[int, str]:
 def is_snap_labels(path: Path) -> bool:
     """Whether a text file looks like an ITK-SNAP label description: its first line that is no comment has that form."""
     try:
-        lines = (line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines())
+        lines = (line.strip() for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines())
     except OSError:
         return False
     first = next((line for line in lines if line and not line.startswith("#")), "")

@@ -78,6 +78,13 @@ def check_groups(patients: Table, lesions: Table, problems: list[Problem]) -> No
         for row, (group, mask) in enumerate(patients.cells("group", "mask_path")) if group == "positive" and not mask]
 
 
+def check_unsaid_groups(patients: Table, problems: list[Problem]) -> None:
+    """Where groups are said at all, a patient of whom there is neither mask nor group is not taken for one without a lesion."""
+    problems += [
+        Problem(patients.where(row, "group"), "negative, for a patient without a lesion, or a mask_path", "both empty")
+        for row, (group, mask) in enumerate(patients.cells("group", "mask_path")) if not group and not mask]
+
+
 def check_splits(patients: Table, series: Table, problems: list[Problem]) -> None:
     """A patient is in one split only: folds are given for all or for none, and no image or mask stands under two patients."""
     folds = list(patients.frame["fold"])

@@ -25,6 +25,7 @@ from lirads_keras.io.manifest_checks import (
     check_references,
     check_single_images,
     check_splits,
+    check_unsaid_groups,
 )
 from lirads_keras.io.nifti import is_nifti
 from lirads_keras.io.tables import Column, Table, check_cells, check_unique, convert_columns, read_table
@@ -115,7 +116,7 @@ def read_manifest(folder: Path, *, segmentation_only: bool = False, for_training
     Args:
         folder: with the tables.
         segmentation_only: images and label maps are all that is asked for (`SEGMENTATION_COLUMNS`); lesions.csv is not read, a missing group
-            is told from mask_path, and a patient's only image stands in for the delayed phase.
+            is told from mask_path where there is no such column, and a patient's only image stands in for the delayed phase.
         for_training: with `segmentation_only`; False: a portal venous phase will do in the place of the delayed one, as trained networks read such a study.
 
     Raises:
@@ -141,10 +142,12 @@ def check_manifest(folder: Path, *, segmentation_only: bool = False, for_trainin
     problems: list[Problem] = []
     needed = SEGMENTATION_COLUMNS if segmentation_only else {name: tuple(columns) for name, columns in COLUMNS.items()}
     tables: dict[str, Table] = {}
+    has_groups = False
     for name, required in needed.items():
         known = COLUMNS[name] | OPTIONAL_COLUMNS[name]
         table = read_table(folder / f"{name}.csv", required, problems, optional=[column for column in known if column not in required])
         if table is not None:
+            has_groups = "group" in table.frame if name == "patients" else has_groups
             tables[name] = table.with_columns(known)
     # Whatever follows needs the columns.
     if len(tables) < len(needed):
@@ -167,6 +170,8 @@ def check_manifest(folder: Path, *, segmentation_only: bool = False, for_trainin
     checked = {"patients": patients, "series": series}
     if segmentation_only:
         (check_single_images if for_training else check_grid_phases)(patients, series, problems)
+        if has_groups:
+            check_unsaid_groups(patients, problems)
     else:
         checked["lesions"] = lesions = _without_patients(tables["lesions"], excluded)
         check_cells(lesions, columns["lesions"], problems)

@@ -60,7 +60,7 @@ def read_mask_body(body: Path, grid: Volume, scratch: Path) -> np.ndarray:
         unpacked.flush()
         _check_header(Path(unpacked.name), grid)
         try:
-            volume = read_nifti(Path(unpacked.name))
+            volume = read_nifti(Path(unpacked.name), nan_as_zero=True)
         except InputError as error:
             raise InputError(*(Problem(_WHERE, problem.expected, problem.found) for problem in error.problems)) from error
     labels = reorient_to_grid(volume, grid)

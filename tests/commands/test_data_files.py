@@ -51,7 +51,7 @@ def test_the_same_key_joins_index_and_copies(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments, message", [
     (["index", "{in}/absent", "--out", "{in}/out"], "no such folder"),
     (["index", "{in}", "--out", "{in}/out", "--masks-complete"], "--masks FOLDER with it"),
-    (["index", "{in}", "--out", "{in}/out", "--masks", "{in}/nothing"], "a folder with NIfTI files, found no such folder"),
+    (["index", "{in}", "--out", "{in}/out", "--masks", "{in}/nothing"], "a folder with label maps (NIfTI, NRRD or MetaImage), found no such folder"),
     (["deidentify", "{in}", "--out", "{in}", "--key", "{in}.key"], "a new or an empty folder"),
     (["deidentify", "{in}", "--out", "{in}/out", "--key", "{in}/out/key"], "a file outside of the copies' folder")])
 def test_a_bad_call_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:

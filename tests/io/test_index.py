@@ -244,7 +244,7 @@ def test_masks_that_do_not_fit_are_told_at_once(tmp_path: Path, write_series: Wr
     (masks / "ID 1.nii.gz").unlink()
     (masks / "b" / "1.2.2.nii.gz").unlink()
     summary = index(tmp_path / "in", tmp_path / "out", masks=masks)
-    assert any("1 mask(s) of no patient" in notice for notice in summary.notices)
+    assert any("nobody.nii: mask not joined: its name is that of no patient" in notice for notice in summary.notices)
     groups = {row["patient_id"]: row["group"] for row in rows(tmp_path / "out" / "patients.csv")}
     assert groups[PSEUDONYMS.patient("ID 2")] == "negative" and groups[PSEUDONYMS.patient("ID 1")] == ""
 

@@ -183,3 +183,13 @@ def test_series_that_are_not_there(manifest_folder: Path, write_series: WriteSer
     write_series(manifest_folder / "dicom" / "A" / "del", series=3)
     with pytest.raises(InputError, match="expected series 1.2.3, time point 2, found series 'LAVA DELAYED 180s'"):
         series_of(read_manifest(manifest_folder), "A")
+
+
+def test_where_groups_are_said_a_patient_without_group_and_mask_is_asked_for(manifest_folder: Path) -> None:
+    (manifest_folder / "patients.csv").write_text("patient_id,mask_path\nA,masks/A.nii.gz\n007,\n")
+    assert read_manifest(manifest_folder, segmentation_only=True).patients["group"].tolist() == ["positive", "negative"]
+    (manifest_folder / "patients.csv").write_text("patient_id,group,mask_path\nA,,masks/A.nii.gz\n007,negative,\n")
+    assert read_manifest(manifest_folder, segmentation_only=True).patients["group"].tolist() == ["positive", "negative"]
+    (manifest_folder / "patients.csv").write_text("patient_id,group,mask_path\nA,positive,masks/A.nii.gz\n007,,\n")
+    with pytest.raises(InputError, match="line 3, group: expected negative, for a patient without a lesion, or a mask_path, found both empty"):
+        read_manifest(manifest_folder, segmentation_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lirads_keras.io.datasets.common import ImportedSet, find_folder, nifti_files
+from lirads_keras.io.datasets.common import ImportedSet, find_folder, image_files
 from lirads_keras.io.datasets.lits import LABELS
 from lirads_keras.io.datasets.pairs import pair_files
 from lirads_keras.progress import Progress
@@ -21,6 +21,6 @@ def read_atlas(folder: Path, out: Path, progress: Progress) -> ImportedSet:
         InputError: another layout, or images and label maps that are not pairs.
     """
     train = find_folder(folder, "imagesTr", "labelsTr")
-    cases = pair_files(nifti_files(train / "imagesTr"), nifti_files(train / "labelsTr"), lambda stem: "lb" + stem.removeprefix("im"),
+    cases = pair_files(image_files(train / "imagesTr"), image_files(train / "labelsTr"), lambda stem: "lb" + stem.removeprefix("im"),
                        lambda stem: "ATLAS-" + stem.removeprefix("im"), train)
     return ImportedSet("ATLAS", "MR", cases, LABELS)

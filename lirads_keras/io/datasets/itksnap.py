@@ -1,23 +1,27 @@
 """Images and label maps drawn in ITK-SNAP (http://www.itksnap.org), the program with which the paper's masks were drawn (§2.3).
 
-Any NIfTI images, with their label maps side by side: `X.nii.gz` with `X_seg.nii.gz` (or -seg, _segmentation, _label, _labels, _mask), in one folder
-or in any folders below it; or a folder a patient that holds one image and one label map called `seg`, `segmentation`, `label`, `labels` or `mask`.
-The names of labels come from ITK-SNAP's label description (Segmentation → Save Label Descriptions), a text file at the top of the folder; without
-one they have numbers only. Licence: that of your own data.
+Any NIfTI, NRRD or MetaImage images, with their label maps side by side: `X.nii.gz` with `X_seg.nii.gz` (or -seg, _segmentation, _label, _labelmap,
+_mask, or the word before X; also X.seg.nrrd of 3D Slicer), in one folder or in any folders below it; or a folder a patient that holds one image and one
+label map called `seg`, `segmentation`, `label`, `labels`, `labelmap` or `mask`. The names of labels come from ITK-SNAP's label description
+(Segmentation → Save Label Descriptions), a text file at the top of the folder, or from 3D Slicer's segments; without them they have numbers only.
+Licence: that of your own data.
 """
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, image_files, is_hidden, natural_order
 from lirads_keras.io.label_names import is_snap_labels, read_snap_labels
 from lirads_keras.progress import Progress
 
-_WORD = r"(seg|segmentation|labels?|mask)"
-_LABEL_MAP = re.compile(rf"(?P<image>.+)[-_. ]{_WORD}", re.IGNORECASE)
-_LABEL_ALONE = re.compile(_WORD, re.IGNORECASE)
+_WORD = r"(?:seg|segmentation|labels?|labelmap|masks?)"
+_LABEL_MAPS = (re.compile(rf"(?P<image>.+?)(?:[-_. ]{_WORD})+", re.IGNORECASE), re.compile(rf"(?:{_WORD}[-_. ])+(?P<image>.+)", re.IGNORECASE))
+_LABEL_ALONE = re.compile(rf"{_WORD}(?:[-_. ]{_WORD})*", re.IGNORECASE)
+_NOT_READ = {".hdr", ".img", ".mgz", ".mgh", ".mnc", ".gipl", ".npy", ".npz", ".mat"}
+"""Other files that hold images or label maps; two that belong together would be missed without a word."""
 
 
 def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
@@ -30,7 +34,7 @@ def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
         raise InputError(Problem(str(folder), "a folder with images and label maps", "a file" if folder.exists() else "no such folder"))
     problems: list[Problem] = []
     found: dict[str, ImportedCase] = {}
-    for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir())):
+    for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir() and not is_hidden(path, folder))):
         for case in _pair(place, problems):
             if case.patient_id in found:
                 problems.append(Problem(str(case.mask), "each patient's name once", f"{case.patient_id} again (first {found[case.patient_id].mask})"))
@@ -39,7 +43,7 @@ def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
     if len(descriptions) > 1:
         problems.append(Problem(str(folder), "one label description file", ", ".join(path.name for path in descriptions)))
     if not found and not problems:
-        problems.append(Problem(str(folder), "NIfTI images with label maps such as X.nii.gz and X_seg.nii.gz", "none"))
+        problems.append(Problem(str(folder), "images (NIfTI, NRRD, MetaImage) with label maps such as X.nii.gz and X_seg.nii.gz", "none"))
     raise_if_any(problems)
     names: dict[str, tuple[int, ...]] = {}
     for label, name in (read_snap_labels(descriptions[0]) if descriptions else {}).items():
@@ -49,9 +53,12 @@ def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
 
 
 def _pair(place: Path, problems: list[Problem]) -> list[ImportedCase]:
-    files = nifti_files(place)
-    maps = {stem: match["image"] for stem in files if (match := _LABEL_MAP.fullmatch(stem)) and match["image"] in files}
-    images = {stem for stem in files if stem not in maps and not _LABEL_ALONE.fullmatch(stem) and not _LABEL_MAP.fullmatch(stem)}
+    files = image_files(place)
+    problems += [Problem(str(path), "a NIfTI, NRRD or MetaImage file", f"{path.suffix}, which is not read")
+                 for path in sorted(place.iterdir()) if path.suffix.lower() in _NOT_READ and not path.name.startswith(".")]
+    found = {stem: _find_image(stem, files) for stem in files}
+    maps = {stem: image for stem, image in found.items() if image}
+    images = {stem for stem in files if stem not in maps and not _is_label_map(stem)}
     alone = [stem for stem in files if _LABEL_ALONE.fullmatch(stem)]
     if len(alone) == 1 and len(images) == 1 and not maps:
         return [ImportedCase(place.name, {"": files[images.pop()]}, files[alone[0]])]
@@ -63,3 +70,18 @@ def _pair(place: Path, problems: list[Problem]) -> list[ImportedCase]:
     problems += [Problem(str(files[image]), f"one label map, such as {image}_seg.nii.gz", "none") for image in sorted(images - set(of_image))]
     problems += [Problem(str(files[image]), "one label map", ", ".join(stems)) for image, stems in of_image.items() if len(stems) > 1]
     return [ImportedCase(image, {"": files[image]}, files[stems[0]]) for image, stems in of_image.items()]
+
+
+def _find_image(stem: str, files: Mapping[str, Path]) -> str:
+    """The image whose name is in that of a label map, in the same case or, if that leaves one, in another; "" if there is none."""
+    for match in (pattern.fullmatch(stem) for pattern in _LABEL_MAPS):
+        if match is None:
+            continue
+        near = [name for name in files if name.casefold() == match["image"].casefold() and not _is_label_map(name)]
+        if match["image"] in near or len(near) == 1:
+            return match["image"] if match["image"] in near else near[0]
+    return ""
+
+
+def _is_label_map(stem: str) -> bool:
+    return bool(_LABEL_ALONE.fullmatch(stem) or any(pattern.fullmatch(stem) for pattern in _LABEL_MAPS))

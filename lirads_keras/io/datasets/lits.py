@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.io.datasets.common import ImportedSet, find_folder, nifti_files, stem_of
+from lirads_keras.io.datasets.common import ImportedSet, by_stem, find_folder, image_files, is_hidden
 from lirads_keras.io.datasets.pairs import pair_files
 from lirads_keras.progress import Progress
 
@@ -37,10 +37,9 @@ def read_lits(folder: Path, out: Path, progress: Progress) -> ImportedSet:
                            lambda stem: stem.replace("volume-", "LiTS-", 1), folder)
         return ImportedSet("LiTS", "CT", cases, LABELS)
     task = find_folder(folder, "imagesTr", "labelsTr")
-    cases = pair_files(nifti_files(task / "imagesTr"), nifti_files(task / "labelsTr"), lambda stem: stem, lambda stem: f"MSD-{stem}", task)
+    cases = pair_files(image_files(task / "imagesTr"), image_files(task / "labelsTr"), lambda stem: stem, lambda stem: f"MSD-{stem}", task)
     return ImportedSet("MSD Task03", "CT", cases, LABELS)
 
 
 def _find(folder: Path, pattern: str) -> dict[str, Path]:
-    found = [path for suffix in (".nii", ".nii.gz") for path in sorted(folder.rglob(pattern + suffix)) if not path.name.startswith(".")]
-    return {stem_of(path): path for path in found}
+    return by_stem(path for path in folder.rglob(pattern) if not path.is_dir() and not is_hidden(path, folder))

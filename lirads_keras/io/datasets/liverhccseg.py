@@ -14,7 +14,7 @@ import numpy as np
 
 from lirads_keras.entities import GRID_PHASES, Phase, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, image_files, natural_order
 from lirads_keras.io.datasets.lits import LABELS
 from lirads_keras.io.nifti import read_mask_on_grid, read_nifti, write_nifti
 from lirads_keras.progress import Progress, tell_count
@@ -34,7 +34,7 @@ def read_liverhccseg(folder: Path, out: Path, progress: Progress) -> ImportedSet
     problems: list[Problem] = []
     cases = []
     for done, (patient_id, exam) in enumerate(exams.items(), start=1):
-        files = nifti_files(exam)
+        files = image_files(exam)
         grids = [f"{PHASES[phase]}.nii.gz" for phase in GRID_PHASES]
         lacking = [] if any(PHASES[phase] in files for phase in GRID_PHASES) else [" or ".join(grids)]
         lacking += [] if "rater1_liver" in files else ["rater1_liver.nii.gz"]

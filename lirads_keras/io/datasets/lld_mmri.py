@@ -55,7 +55,7 @@ def read_lld_mmri(folder: Path, out: Path, progress: Progress) -> ImportedSet:
     root = find_folder(folder, "images", "labels/Annotation.json")
     path = root / "labels" / "Annotation.json"
     try:
-        patients = json.loads(path.read_text(encoding="utf-8"))["Annotation_info"]
+        patients = json.loads(path.read_bytes())["Annotation_info"]
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise InputError(Problem(str(path), "a JSON file with Annotation_info", f"{type(error).__name__}: {error}")) from error
     problems: list[Problem] = []

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, natural_order, nifti_files
+from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, find_folder, image_files, natural_order
 from lirads_keras.io.phases import find_phase
 from lirads_keras.progress import Progress
 
@@ -27,7 +27,7 @@ def read_nnunet(folder: Path, out: Path, progress: Progress) -> ImportedSet:
     channels, labels = _read_description(root / "dataset.json")
     modality: Literal["MR", "CT"] = "CT" if [name.upper() for name in channels.values()] == ["CT"] else "MR"
     phases = _find_phases(root / "dataset.json", channels)
-    images, masks = nifti_files(root / "imagesTr"), nifti_files(root / "labelsTr")
+    images, masks = image_files(root / "imagesTr"), image_files(root / "labelsTr")
     problems = [Problem(str(path), "a name that ends in a channel of dataset.json, such as _0000", path.name)
                 for stem, path in images.items() if stem[-5:] not in phases]
     cases = sorted({stem[:-5] for stem in images if stem[-5:] in phases}, key=natural_order)
@@ -45,7 +45,7 @@ def read_nnunet(folder: Path, out: Path, progress: Progress) -> ImportedSet:
 def _read_description(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]]:
     """Channel number → name, and name → labels; a region is several labels."""
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = json.loads(path.read_bytes())
         channels = {str(int(number)): str(name) for number, name in content["channel_names"].items()}
         labels = {str(name): tuple(int(label) for label in (value if isinstance(value, list) else [value])) for name, value in content["labels"].items()}
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -41,6 +41,18 @@ def test_one_channel_needs_no_phase(tmp_path: Path, nifti: Callable[..., Path], 
     assert imported.modality == modality and imported.cases[0].images == {"": root / "imagesTr" / "case_2_0000.nii.gz"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_and_a_macs_files_change_nothing(tmp_path: Path, nifti: Callable[..., Path], encoding: str) -> None:
+    root = write_set(tmp_path, nifti)
+    (root / "dataset.json").write_text(json.dumps(DESCRIPTION), encoding=encoding)
+    for name in (".DS_Store", "imagesTr/.DS_Store", "imagesTr/._case_2_0000.nii.gz", "labelsTr/._case_2.nii.gz"):
+        (root / name).write_bytes(b"\0\5\x16\7")
+    for name in ("imagesTr", "labelsTr"):
+        (tmp_path / "__MACOSX" / root.name / name).mkdir(parents=True)
+    (tmp_path / "__MACOSX" / root.name / "dataset.json").write_bytes(b"\0\5\x16\7")
+    assert [case.patient_id for case in read_nnunet(tmp_path, tmp_path / "out", ignore_progress).cases] == ["case_2", "case_10"]
+
+
 @pytest.mark.parametrize("names", [{"0": "contrast", "1": "delayed"}, {"0": "arterial", "1": "portal_venous"}, {"0": "delayed", "1": "late phase 180s"}])
 def test_channels_that_name_no_phases(tmp_path: Path, nifti: Callable[..., Path], names: dict[str, str]) -> None:
     write_set(tmp_path, nifti, channel_names=names)

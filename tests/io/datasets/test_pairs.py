@@ -35,6 +35,8 @@ def test_the_decathlons_liver_task(tmp_path: Path, nifti: Callable[..., Path]) -
     nifti(task / "imagesTs" / "liver_7.nii.gz")
     (task / "imagesTr" / "._liver_0.nii.gz").write_bytes(b"written by a Mac")
     (task / "dataset.json").write_text("{}")
+    for name in ("imagesTr", "labelsTr"):
+        (tmp_path / "__MACOSX" / "Task03_Liver" / name).mkdir(parents=True)
     imported = read_lits(tmp_path, tmp_path / "out", ignore_progress)
     assert imported.cohort == "MSD Task03" and [case.patient_id for case in imported.cases] == ["MSD-liver_0", "MSD-liver_1"]
     assert imported.cases[1].mask == task / "labelsTr" / "liver_1.nii.gz"
@@ -54,6 +56,7 @@ def test_atlas(tmp_path: Path, nifti: Callable[..., Path]) -> None:
     (read_lits, ["volume-0.nii", "volume-1.nii", "segmentation-1.nii", "segmentation-2.nii"],
      ["its label map segmentation-0.nii.gz", "the image that it labels"]),
     (read_lits, ["imagesTr/liver_0.nii.gz", "labelsTr/liver_1.nii.gz"], ["its label map liver_0.nii.gz", "the image that it labels"]),
+    (read_lits, ["a/volume-0.nii", "b/volume-0.nii", "a/segmentation-0.nii"], ["one file of a name"]),
     (read_lits, ["a.nii", "b.nii"], ["one folder with imagesTr and labelsTr in it"]),
     (read_lits, ["imagesTr/notes.txt", "labelsTr/notes.txt"], ["NIfTI images in the layout of the set"]),
     (read_atlas, ["train/imagesTr/im0.nii.gz", "train/labelsTr/lb1.nii.gz"], ["its label map lb0.nii.gz", "the image that it labels"]),
