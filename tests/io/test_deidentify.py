@@ -15,11 +15,12 @@ from lirads_keras.io.pseudonyms import Pseudonyms
 
 WriteSeries = Callable[..., list[Path]]
 PSEUDONYMS = Pseudonyms(bytes(32))
-SECRETS = [b"Doe", b"Quincy", b"19500102", b"ID-4711", b"Meyer", b"General Hospital", b"1.2.826.0.1.3680043.8.498.7", b"written on the film", b"LAVA"]
+SECRETS = [b"Doe", b"Quincy", b"19500102", b"20200229", b"ID-4711", b"Meyer", b"General Hospital",
+           b"1.2.826.0.1.3680043.8.498.7", b"written on the film", b"LAVA"]
 
 
-def deidentify(tmp_path: Path, out: str = "out", keep_intervals: bool = False) -> list[pydicom.FileDataset]:
-    deidentify_folder(tmp_path / "in", tmp_path / out, tmp_path / "key", lambda: PSEUDONYMS, keep_intervals=keep_intervals)
+def deidentify(tmp_path: Path, out: str = "out", keep_times: bool = True) -> list[pydicom.FileDataset]:
+    deidentify_folder(tmp_path / "in", tmp_path / out, tmp_path / "key", lambda: PSEUDONYMS, keep_times=keep_times)
     return [pydicom.dcmread(path) for path in sorted((tmp_path / out).rglob("*")) if path.is_file()]
 
 
@@ -38,14 +39,15 @@ def write_patient(tmp_path: Path, write_series: WriteSeries) -> None:
             inner = pydicom.Dataset()
             inner.ReferencedSOPInstanceUID, inner.ReferencedSOPClassUID = "1.2.826.0.1.3680043.8.498.7.7", dataset.SOPClassUID
             inner.OperatorsName, inner.TextValue = "Meyer^Ann", "Dr. Meyer saw Doe"
+            dataset.SoftwareVersions = "built before 2020-02-29"
             dataset.SourceImageSequence = [inner]
             dataset.save_as(path)
 
 
-@pytest.mark.parametrize("keep_intervals", [False, True])
-def test_no_byte_of_a_copy_tells_who_it_is(tmp_path: Path, write_series: WriteSeries, keep_intervals: bool) -> None:
+@pytest.mark.parametrize("keep_times", [False, True])
+def test_no_byte_of_a_copy_tells_who_it_is(tmp_path: Path, write_series: WriteSeries, keep_times: bool) -> None:
     write_patient(tmp_path, write_series)
-    copies = deidentify(tmp_path, keep_intervals=keep_intervals)
+    copies = deidentify(tmp_path, keep_times=keep_times)
     assert len(copies) == 8
     for path in (tmp_path / "out").rglob("*"):
         content = str(path).encode() + (path.read_bytes() if path.is_file() else b"")
@@ -62,9 +64,8 @@ def test_every_file_is_told_also_what_is_left_out(tmp_path: Path, write_series: 
     (tmp_path / "in" / "notes.txt").write_text("no image")
     (tmp_path / "in" / "broken.dcm").write_text("no image")
     told: list[tuple[float | None, str]] = []
-    deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "key", lambda: PSEUDONYMS, keep_intervals=False,
-                      progress=lambda *progress: told.append(progress))
-    assert told == [(done / 10, f"file {done} of 10") for done in range(1, 11)]
+    deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "key", lambda: PSEUDONYMS, progress=lambda *progress: told.append(progress))
+    assert told == [(done / 20, f"file {done} of 10") for done in range(1, 11)] + [(0.5 + done / 16, f"copy {done} of 8") for done in range(1, 9)]
 
 
 def test_a_copy_is_the_same_study(tmp_path: Path, write_series: WriteSeries) -> None:
@@ -81,7 +82,7 @@ def test_a_copy_is_the_same_study(tmp_path: Path, write_series: WriteSeries) -> 
 
 def test_uids_and_dates_follow_the_key(tmp_path: Path, write_series: WriteSeries) -> None:
     write_patient(tmp_path, write_series)
-    basic, again, moved = deidentify(tmp_path), deidentify(tmp_path, "again"), deidentify(tmp_path, "moved", keep_intervals=True)
+    basic, again, moved = deidentify(tmp_path, keep_times=False), deidentify(tmp_path, "again", keep_times=False), deidentify(tmp_path, "moved")
     assert [copy.SOPInstanceUID for copy in basic] == [copy.SOPInstanceUID for copy in again] and len({copy.SOPInstanceUID for copy in basic}) == 8
     assert len({copy.SeriesInstanceUID for copy in basic}) == 4 and len({copy.StudyInstanceUID for copy in basic}) == 1
     assert {copy.SourceImageSequence[0].ReferencedSOPInstanceUID for copy in basic} == {PSEUDONYMS.uid("1.2.826.0.1.3680043.8.498.7.7")}
@@ -115,17 +116,17 @@ def test_what_cannot_be_cleaned_is_left_out_and_listed_beside_the_key(tmp_path: 
 def test_bad_calls_write_nothing(tmp_path: Path, write_series: WriteSeries) -> None:
     write_series(tmp_path / "in")
     with pytest.raises(InputError, match="a file outside of the copies' folder"):
-        deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "out" / "key", lambda: PSEUDONYMS, keep_intervals=False)
+        deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "out" / "key", lambda: PSEUDONYMS)
     (tmp_path / "empty").mkdir()
     for folder, message in (("absent", "no such folder"), ("empty", "an empty folder")):
         with pytest.raises(InputError, match=message):
-            deidentify_folder(tmp_path / folder, tmp_path / "out", tmp_path / "key", lambda: pytest.fail("no key is needed"), keep_intervals=False)
+            deidentify_folder(tmp_path / folder, tmp_path / "out", tmp_path / "key", lambda: pytest.fail("no key is needed"))
     assert not (tmp_path / "out").exists() and not (tmp_path / "key").exists()
 
 
 def test_real_files_come_out_clean_and_equal(real_data: Path, tmp_path: Path) -> None:
     original = real_data / "seg_sr_examples" / "segmentations" / "24x38x3"
-    deidentify_folder(original, tmp_path / "out", tmp_path / "key", lambda: PSEUDONYMS, keep_intervals=False)
+    deidentify_folder(original, tmp_path / "out", tmp_path / "key", lambda: PSEUDONYMS)
     before, after = ({len(series.frames): read_volume(series) for series in read_series(folder)} for folder in (original, tmp_path / "out"))
     assert before.keys() == after.keys() == {0, 3}
     for kind, volume in before.items():
