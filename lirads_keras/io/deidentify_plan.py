@@ -19,6 +19,9 @@ from lirads_keras.io.phases import SeriesFacts, find_phases
 NO_PHASE = "no contrast phase"
 """The name of a copy whose original was of another kind; the phase rules know it."""
 
+NO_NAME = "series"
+"""That of a copy whose original's name tells nothing: there is one, which may count beside what the ProtocolName tells."""
+
 
 @dataclass(frozen=True)
 class CopyPlan:
@@ -88,8 +91,8 @@ def clean_name(text: str) -> str:
     """The phases that a SeriesDescription or ProtocolName names, in words that the phase rules read alike; nothing else of it is left."""
     finding, = find_phases([SeriesFacts(description=text)])
     if finding.phase is Phase.OTHER:
-        return NO_PHASE
-    return " ".join(finding.candidates) if finding.candidates else str(finding.phase or "")
+        return " ".join((NO_PHASE, *finding.candidates))
+    return " ".join(finding.candidates) or str(finding.phase or NO_NAME) if text else ""
 
 
 def _clean_names(
@@ -99,7 +102,7 @@ def _clean_names(
     def clean(header: Header) -> tuple[str, str]:
         point = place.get((header.path, header.frame))
         description, protocol = clean_name(header.description), clean_name(header.protocol)
-        by_time = point.finding.phase if point is not None and not keep_times and not description and not protocol else None
+        by_time = point.finding.phase if point is not None and not keep_times and {description, protocol} <= {"", NO_NAME} else None
         return str(by_time) if by_time not in (None, Phase.OTHER) else description, protocol
 
     def in_order(header: Header) -> tuple[float, str, str]:

@@ -1,16 +1,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError
 from lirads_keras.io.deidentify import deidentify_folder
+from lirads_keras.io.deidentify_plan import CopyPlan
+from lirads_keras.io.deidentify_rules import clean_dataset
 from lirads_keras.io.dicom import read_series, read_study, read_volume
+from lirads_keras.io.dicom_elements import quiet_pydicom
 from lirads_keras.io.pseudonyms import Pseudonyms
 
 WriteSeries = Callable[..., list[Path]]
@@ -90,6 +98,64 @@ def test_uids_and_dates_follow_the_key(tmp_path: Path, write_series: WriteSeries
     dates = {copy.AcquisitionDate for copy in moved} | {copy.StudyDate for copy in moved}
     assert len(dates) == 1 and dates != {"20200229"} and {copy.AcquisitionTime for copy in moved} == {"100030", "100100", "100300", "101000"}
     assert moved[0].LongitudinalTemporalInformationModified == "MODIFIED" and moved[0].PatientBirthDate != "19500102"
+
+
+def clean(keep_times: bool = True, **attributes: Any) -> tuple[pydicom.FileDataset, list[str]]:
+    """A dataset without pixels, cleaned, and the keywords of what was emptied."""
+    dataset = pydicom.FileDataset("", {}, file_meta=pydicom.dataset.FileMetaDataset())
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    with quiet_pydicom():
+        for keyword, value in ({"SOPClassUID": MRImageStorage, "SOPInstanceUID": "1.2.3"} | attributes).items():
+            setattr(dataset, keyword, value)
+        emptied = clean_dataset(dataset, PSEUDONYMS, CopyPlan("ID-4711", "", ""), keep_times=keep_times)
+    return dataset, [item.keyword for item in emptied]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31)), min_size=4, max_size=4), st.sampled_from(["", "-0500", "+0530"]))
+def test_all_dates_move_by_one_number_of_days_and_times_of_day_stay(moments: list[datetime], offset: str) -> None:
+    acquired, content, both, nested = moments
+    frame = pydicom.Dataset()
+    frame.FrameAcquisitionDateTime = f"{nested:%Y%m%d%H%M%S.%f}{offset}"
+    copy, emptied = clean(
+        AcquisitionDate=f"{acquired:%Y%m%d}", AcquisitionTime=f"{acquired:%H%M%S.%f}", ContentDate=f"{content:%Y.%m.%d}", ContentTime=f"{content:%H:%M:%S.%f}",
+        AcquisitionDateTime=f"{both:%Y%m%d%H%M%S.%f}{offset}", FrameContentSequence=[frame], DateOfGainCalibration=f"{both:%Y%m%d}",
+        ContrastBolusStartTime=f"{content:%H%M}")
+    moved = [copy.AcquisitionDate + copy.AcquisitionTime, copy.ContentDate + copy.ContentTime.replace(":", ""), copy.AcquisitionDateTime,
+             copy.FrameContentSequence[0].FrameAcquisitionDateTime, copy.DateOfGainCalibration + f"{both:%H%M%S.%f}"]
+    shift = PSEUDONYMS.shift("ID-4711")
+    assert [datetime.strptime(text, "%Y%m%d%H%M%S.%f") for text in moved] == [moment - shift for moment in (acquired, content, both, nested, both)]
+    assert copy.ContrastBolusStartTime == f"{content:%H%M}" and not emptied
+
+
+@pytest.mark.parametrize("keyword, value", [
+    ("AcquisitionTime", "Doe^Quincy"), ("AcquisitionTime", "106000"), ("AcquisitionTime", "250000"), ("AcquisitionTime", "1"),
+    ("AcquisitionDate", "20210229"), ("AcquisitionDate", "born 1950"), ("StudyDate", "00010101"), ("AcquisitionDateTime", "2021"),
+    ("AcquisitionDateTime", "20210228Doe"), ("ContrastBolusStartTime", "ten")])
+def test_what_is_no_date_or_time_is_emptied_and_told(keyword: str, value: str) -> None:
+    copy, emptied = clean(**{keyword: value})
+    assert emptied == [keyword] and not copy[keyword].value
+
+
+@pytest.mark.parametrize("keyword, value, expected", [
+    ("AcquisitionTime", "10", "10"), ("AcquisitionTime", "235960.5 ", "235960.5"), ("AcquisitionTime", "", ""),
+    ("StudyDate", "20200229", f"{datetime(2020, 2, 29) - PSEUDONYMS.shift('ID-4711'):%Y%m%d}"),
+    ("PatientAge", "061Y", "061Y"), ("PatientAge", "018M", "018M"), ("PatientAge", "093Y", "090Y"), ("PatientSex", "F", "F"), ("PatientSex", "Doe", ""),
+    ("PatientBirthDate", "19500102", ""), ("PatientWeight", "80", None), ("EthnicGroup", "x", None)])
+def test_what_a_copy_keeps(keyword: str, value: str, expected: str | None) -> None:
+    copy, emptied = clean(**{keyword: value})
+    assert (str(copy.get(keyword) or "") if keyword in copy else None) == expected and not emptied
+
+
+def test_the_options_are_named_and_a_copy_without_times_has_none() -> None:
+    times = {"StudyDate": "20200229", "StudyTime": "101112", "AcquisitionDateTime": "20200229101112", "ContrastBolusStartTime": "101112",
+             "DateOfGainCalibration": "20200229", "TimeOfGainCalibration": "101112"}
+    for keep_times, codes in ((True, ["113100", "113105", "113108", "113111", "113107"]), (False, ["113100", "113105", "113108", "113111"])):
+        copy, _ = clean(keep_times, **times)
+        assert [code.CodeValue for code in copy.DeidentificationMethodCodeSequence] == codes
+        assert not [element.keyword for element in copy if "20200229" in str(element.value)]
+        kept = {element.keyword for element in copy if "101112" in str(element.value)}
+        assert kept == ({"StudyTime", "AcquisitionDateTime", "ContrastBolusStartTime", "TimeOfGainCalibration"} if keep_times else set())
 
 
 def test_overlays_in_unused_bits_are_cleared_and_the_safe_private_scale_stays(tmp_path: Path, write_image: Callable[..., Path]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError
 from lirads_keras.io.deidentify import DeidentifySummary, deidentify_folder
-from lirads_keras.io.deidentify_plan import NO_PHASE, clean_name
+from lirads_keras.io.deidentify_plan import NO_NAME, NO_PHASE, clean_name
 from lirads_keras.io.index import index_folder
 from lirads_keras.io.phases import SeriesFacts, find_phases
 from lirads_keras.io.pseudonyms import Pseudonyms
@@ -130,7 +130,8 @@ WAYS: dict[str, tuple[Write, list[str]]] = {
     "AcquisitionTime and TriggerTime alike": (lambda folder, write: write_times(
         folder, write, [own | {"TriggerTime": time} for own, time in zip(slice_clock(30), (0, 35000, 165000), strict=True)], **CLOCK), PHASES),
     "ContentTime": (lambda folder, write: write_times(
-        folder, write, [{"ContentTime": f"1{time}0000"} for time in (2, 0, 1)], ContentDate="20200229", AcquisitionTime="100030", AcquisitionDate="20200229"), []),
+        folder, write, [{"ContentTime": f"1{time}0000"} for time in (2, 0, 1)], ContentDate="20200229", AcquisitionTime="100030",
+        AcquisitionDate="20200229"), []),
     "AcquisitionDateTime": (lambda folder, write: write_times(
         folder, write, [{"AcquisitionDateTime": f"2020022910{time}000.000000", "AcquisitionNumber": time + 1} for time in range(3)]), []),
     "AcquisitionTime past midnight and the end of February": (lambda folder, write: write_times(folder, write, [
@@ -225,14 +226,15 @@ def test_all_files_of_a_patient_move_by_one_amount_in_whichever_runs_they_come(t
 
 def test_several_patients_and_studies_of_several_days_keep_their_order(tmp_path: Path, write_image: WriteImage) -> None:
     # Two studies of one day, whose UIDs count backwards.
-    for patient in ("", "A", "B"):
+    for patient in ("", "A"):
         for study, (day, hour) in {"1.2.7": ("20200228", 11), "1.2.8": ("20200228", 9), "1.2.6": ("20200301", 8)}.items():
-            write_times(tmp_path / "in" / f"{patient}{study}", write_image, [{"AcquisitionTime": f"{hour:02d}0{time}00"} for time in range(3)], PatientID=patient,
-                        series=f"{study}.{len(patient)}{ord(patient or 'x')}", StudyInstanceUID=f"{study}.{ord(patient or 'x')}", StudyDate=day, AcquisitionDate=day)
+            uid = f"{study}.{ord(patient or 'x')}"
+            write_times(tmp_path / "in" / uid, write_image, [{"AcquisitionTime": f"{hour:02d}0{time}00"} for time in range(2)], slices=2,
+                        PatientID=patient, series=f"{uid}.9", StudyInstanceUID=uid, StudyDate=day, AcquisitionDate=day)
     chain(tmp_path)
     patients, _, questions, *_ = assert_same(tmp_path)
-    assert len(patients) == 5
-    assert sorted(len({row[0] for row in found}) for _, found in questions) == [1, 1, 1, 3, 3]
+    assert len(patients) == 4
+    assert sorted(len({row[0] for row in found}) for _, found in questions) == [1, 1, 1, 3]
 
 
 def test_files_without_patient_and_study_are_patients_of_their_own(tmp_path: Path, write_image: WriteImage) -> None:
@@ -252,9 +254,9 @@ def test_a_uid_that_was_given_twice_loses_no_image_and_a_copy_is_written_once(tm
     write_times(tmp_path / "in", write_image, slice_clock(30), SOPInstanceUID="1.2.77", **CLOCK)
     shutil.copy(next((tmp_path / "in").iterdir()), tmp_path / "in" / "zz")
     summary = chain(tmp_path)
-    assert (summary.written, summary.left_out) == (9, 1) and "a copy of another file" in summary.list_path.read_text()
+    assert (summary.written, summary.left_out) == (9, 1) and re.search("zz,(a copy|a slice that is there)", summary.list_path.read_text())
     assert [len(images) for _, images in assert_same(tmp_path, aside=False)[3]] == [3, 3, 3]
-    with pytest.raises(InputError, match="9 other file|10 other file"):
+    with pytest.raises(InputError, match="10 other file"):
         chain(tmp_path)         # copies of an earlier run are not written over
 
 
@@ -275,4 +277,4 @@ def test_a_clean_name_is_read_as_the_name_was(first: Phase) -> None:
             before, after = find_phases([SeriesFacts(text), SeriesFacts(prefix + clean_name(text))])
             assert (before.phase, set(before.candidates)) == (after.phase, set(after.candidates)), text
         assert not re.search("Doe|Meyer|LAVA|T1", clean_name(text))
-    assert clean_name("Doe") == clean_name("") == "" and clean_name("T2 Doe") == NO_PHASE
+    assert (clean_name("Doe"), clean_name(""), clean_name("T2 Doe")) == (NO_NAME, "", NO_PHASE)
