@@ -119,7 +119,6 @@ def slice_clock(start: int) -> list[dict[str, str]]:
     return [{"AcquisitionTime": f"10{time // 60:02d}{time % 60:02d}.2500"} for time in (start, start + 35, start + 165)]
 
 
-NO_NAME = {"SeriesDescription": "DYN"}
 WAYS: dict[str, tuple[Write, list[str]]] = {
     # What tells the time points; and the phases that index finds in the original, "" for a question.
     "TemporalPositionIdentifier": (lambda folder, write: write_times(folder, write, [{"TemporalPositionIdentifier": 4 * time + 2} for time in range(3)]), []),
