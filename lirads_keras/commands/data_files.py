@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lirads_keras.commands.arguments import check_out, check_out_is_new
@@ -10,7 +11,7 @@ from lirads_keras.commands.progress import follow
 from lirads_keras.errors import InputError, Problem
 
 _LISTED = 20
-"""So many notices are printed; the tables hold them all."""
+"""So many notices are printed."""
 
 
 def add_parsers(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,13 +29,14 @@ def add_parsers(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     index.set_defaults(command=_index)
 
     deidentify = group.add_parser("deidentify", help="copies of DICOM images without identifying attributes",
-                                  description="Writes copies after the Basic Application Level Confidentiality Profile of DICOM PS3.15, E.")
+                                  description="Writes copies after the Basic Application Level Confidentiality Profile of DICOM PS3.15, E. "
+                                              "Dates move by an unknown number of days, the same for all studies of a patient; times of day stay.")
     deidentify.add_argument("folder", type=Path, metavar="FOLDER", help="folder with the files, in any order and naming")
     deidentify.add_argument("--out", type=Path, required=True, help="folder for the copies; new or empty")
     deidentify.add_argument("--key", type=Path, required=True, metavar="FILE",
                             help="key of the pseudonyms; made if it is not there. Keep it apart from the copies")
-    deidentify.add_argument("--keep-intervals", action="store_true",
-                            help="keep times of day and move dates by the same unknown number of days for all studies of a patient")
+    deidentify.add_argument("--remove-times", action="store_true",
+                            help="remove dates and times; the phases and time points that they told are written into the copies")
     deidentify.set_defaults(command=_deidentify)
 
 
@@ -58,10 +60,7 @@ def _index(parsed: argparse.Namespace) -> None:
         summary = index_folder(
             parsed.folder, parsed.out, None if parsed.keep_ids else (lambda: read_pseudonyms(parsed.key or parsed.out / KEY_NAME)),
             cohort=parsed.cohort, masks=parsed.masks, masks_complete=parsed.masks_complete, progress=follow(bar))
-    for line in summary.notices[:_LISTED]:
-        print(f"notice: {line}", file=sys.stderr)
-    if len(summary.notices) > _LISTED:
-        print(f"notice: and {len(summary.notices) - _LISTED} more", file=sys.stderr)
+    _print_notices(summary.notices)
     print(f"{summary.files} files: {summary.patients} patient(s), {summary.time_points} time point(s) of series; {parsed.out}")
     if parsed.masks:
         print(f"masks: {summary.masks_joined} of {summary.mask_files} joined")
@@ -79,9 +78,17 @@ def _deidentify(parsed: argparse.Namespace) -> None:
     from lirads_keras.io.pseudonyms import read_pseudonyms
 
     check_out_is_new(parsed.out)
-    with tqdm(unit="file", mininterval=0.5, delay=0.5) as bar:
+    with tqdm(unit="step", mininterval=0.5, delay=0.5) as bar:
         summary = deidentify_folder(
-            parsed.folder, parsed.out, parsed.key, lambda: read_pseudonyms(parsed.key), keep_intervals=parsed.keep_intervals, progress=follow(bar))
+            parsed.folder, parsed.out, parsed.key, lambda: read_pseudonyms(parsed.key), keep_times=not parsed.remove_times, progress=follow(bar))
+    _print_notices(summary.notices)
     print(f"{summary.written} file(s) of {summary.patients} patient(s) written; {parsed.out}")
     if summary.left_out:
         print(f"{summary.left_out} left out, with the reasons in {summary.list_path}, which names the original files")
+
+
+def _print_notices(notices: Sequence[str]) -> None:
+    for line in notices[:_LISTED]:
+        print(f"notice: {line}", file=sys.stderr)
+    if len(notices) > _LISTED:
+        print(f"notice: and {len(notices) - _LISTED} more", file=sys.stderr)

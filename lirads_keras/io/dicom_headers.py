@@ -1,6 +1,7 @@
 """The header of one DICOM image: read without its pixels, whose length is checked nevertheless."""
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,6 +108,11 @@ class Header:
     def acquired(self) -> float | None:
         """When it was acquired, by AcquisitionTime or AcquisitionDateTime."""
         return self.acquisition_datetime if self.acquisition_time is None else self.acquisition_time
+
+    @property
+    def owner(self) -> str:
+        """PatientID; a study without one is a patient of its own, and so is a series without either."""
+        return self.examination.patient_id or self.examination.study_uid or self.series_uid
 
 
 def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) -> Header:
@@ -242,14 +248,15 @@ def _examination(patient_id: str, study_uid: str, study_date: str, age: str, sex
 
 
 def parse_seconds(date: str, time: str) -> float | None:
-    """Seconds since year 0 of a date and time (DA, TM of PS3.5, 6.2), for putting time points in order; of the day, without a date.
+    """Seconds since a day long past of a date and time (DA, TM of PS3.5, 6.2), which compares time points; of the day, without a date.
 
     None if they cannot be told.
     """
     time, date = time.replace(":", ""), date.replace(".", "")
     try:
         hours, minutes, seconds = int(time[:2]), int(time[2:4] or 0), float(time[4:] or 0)
-        day = (int(date[:4]) * 12 + int(date[4:6])) * 31 + int(date[6:8]) if date else 0
+        # A day that its month does not have, as some archives write 00 for what they removed, is counted on from the first.
+        day = datetime.date(max(int(date[:4]), 1), min(max(int(date[4:6]), 1), 12), 1).toordinal() + int(date[6:8]) - 1 if date else 0
     except ValueError:
         return None
     total = day * 86400.0 + hours * 3600 + minutes * 60 + seconds

@@ -12,7 +12,7 @@ from lirads_keras.io.dicom_scan import SetAside
 from lirads_keras.io.dicom_stacks import Stack, split_series
 from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
 
-HALF_A_DAY_S = 43200.0
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,21 @@ def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list
     for header in headers:
         by_uid.setdefault(header.series_uid, []).append(header)
     stacks: list[tuple[str, int, Stack]] = []
+    facts: list[SeriesFacts] = []
     alone: list[SetAside] = []
     for uid, images in sorted(by_uid.items()):
         found = split_series(images)
         alone += [_single(stack.headers[0]) for stack in found if len(stack.headers) < 2]
-        stacks += [(uid, index, stack) for index, stack in enumerate(stack for stack in found if len(stack.headers) > 1)]
+        volumes = [stack for stack in found if len(stack.headers) > 1]
+        stacks += [(uid, index, stack) for index, stack in enumerate(volumes)]
+        facts += [_collect_facts(stack, delay) for stack, delay in zip(volumes, _find_delays(volumes), strict=True)]
 
     by_study: dict[str, list[int]] = {}
     for index, (_, _, stack) in enumerate(stacks):
         by_study.setdefault(stack.headers[0].examination.study_uid, []).append(index)
     findings: dict[int, PhaseFinding] = {}
     for indices in by_study.values():
-        findings |= zip(indices, find_phases([_collect_facts(stacks[index][2]) for index in indices]), strict=True)
+        findings |= zip(indices, find_phases([facts[index] for index in indices]), strict=True)
     return [_build_time_point(uid, time, stack, findings[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
 
 
@@ -69,16 +72,25 @@ def _single(header: Header) -> SetAside:
     return SetAside(header.path, f"a single image ({'/'.join(header.image_type)})", header.series_uid, header.description)
 
 
-def _collect_facts(stack: Stack) -> SeriesFacts:
+def _find_delays(stacks: list[Stack]) -> list[float]:
+    """By how much each stack of a series was acquired later than its AcquisitionTime says, in seconds.
+
+    Where AcquisitionTime is one for the whole series and TriggerTime is not, the latter counts from the former; else AcquisitionTime is the
+    stack's own, whatever TriggerTime says, and whatever told the stacks apart.
+    """
+    acquired = {_median([header.acquired for header in stack.headers], 0.0) for stack in stacks}
+    triggered = [_median([header.trigger_time for header in stack.headers], 0.0) for stack in stacks]
+    known = [time for time in triggered if time is not None]
+    return known if len(acquired) == 1 and len(known) == len(stacks) and len(set(known)) > 1 else [0.0] * len(stacks)
+
+
+def _collect_facts(stack: Stack, delay: float) -> SeriesFacts:
     first = stack.headers[0]
-    # Where TriggerTime tells time points apart, their AcquisitionTime is that of the whole series.
-    later = first.trigger_time if "TriggerTime" in stack.told_apart_by else None
-    acquired = _median([header.acquired for header in stack.headers], later)
-    after = _median([header.time_of_day for header in stack.headers], later)
+    acquired = _median([header.acquired for header in stack.headers], delay)
+    after = _median([header.time_of_day for header in stack.headers], delay)
     if after is not None and first.contrast_time_of_day is not None:
-        after -= first.contrast_time_of_day
-        # Past midnight.
-        after += 2 * HALF_A_DAY_S if after < -HALF_A_DAY_S else 0
+        # Either may be on the other side of midnight.
+        after = (after - first.contrast_time_of_day + DAY_S / 2) % DAY_S - DAY_S / 2
     else:
         after = None
     echo = None if first.echo_time is None else round(first.echo_time, 1)
@@ -86,6 +98,6 @@ def _collect_facts(stack: Stack) -> SeriesFacts:
     return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation)
 
 
-def _median(times: list[float | None], later: float | None) -> float | None:
+def _median(times: list[float | None], delay: float) -> float | None:
     known = [time for time in times if time is not None]
-    return median(known) + (later or 0.0) if len(known) == len(times) and known else None
+    return median(known) + delay if len(known) == len(times) and known else None

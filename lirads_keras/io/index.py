@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,8 @@ from lirads_keras.io.file_index import write_file_index
 from lirads_keras.io.index_masks import JoinedMasks, join_masks
 from lirads_keras.io.index_tables import check_tables, describe_kept_groups, write_set_aside, write_tables
 from lirads_keras.io.phase_choice import Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
-from lirads_keras.io.pseudonyms import Pseudonyms
+from lirads_keras.io.pseudonyms import OLDEST_WRITTEN_AGE, Pseudonyms
 from lirads_keras.progress import Progress, ignore_progress
-
-OLDEST_WRITTEN_AGE = 90
-"""Older patients are few enough to be known by their age: they are all written as 90 (45 CFR 164.514)."""
 
 ONLY_IMAGE = "; in series.csv without a phase, as the only image of its patient"
 """Said of a CT that is set aside from the phases."""
@@ -156,7 +154,7 @@ def _group_patients(points: Sequence[TimePoint], pseudonyms: Pseudonyms | None) 
     problems = []
     for point in points:
         examination = point.headers[0].examination
-        source = examination.patient_id or examination.study_uid or point.series.series_uid
+        source = point.headers[0].owner
         patient_id = source if pseudonyms is None else pseudonyms.patient(source)
         if patient_id not in patients and (set(patient_id) & _UNSAFE or patient_id in (".", "..") or len(patient_id) > 100):
             problems.append(Problem(f"{point.headers[0].path}, PatientID", "an id without slashes, colons and tabs, which --keep-ids needs", "another one"))
@@ -164,7 +162,40 @@ def _group_patients(points: Sequence[TimePoint], pseudonyms: Pseudonyms | None) 
         patient.points.append(point)
         patient.source_ids |= {source, patient_id, examination.study_uid, point.series.series_uid}
     raise_if_any(problems)
+    for patient in patients.values():
+        patient.points = _sort_points(patient.points)
     return [patients[patient_id] for patient_id in sorted(patients)]
+
+
+def _sort_points(points: Sequence[TimePoint]) -> list[TimePoint]:
+    """Study by study, then by series number and time: an order that the UIDs, which are others in de-identified copies, hardly touch."""
+    numbers = _number_studies(points)
+    begin = _find_begin(points, lambda point: point.series.series_uid)
+
+    def key(point: TimePoint) -> tuple[float, float, float, str, int]:
+        uid, number = point.series.series_uid, point.headers[0].series_number
+        return numbers[point.headers[0].examination.study_uid], inf if number is None else number, begin[uid], uid, point.series.temporal_index
+
+    return sorted(points, key=key)
+
+
+def _number_studies(points: Sequence[TimePoint]) -> dict[str, int]:
+    """The studies of a patient, counted from 1 in order of date and time."""
+    begin = _find_begin(points, lambda point: point.headers[0].examination.study_uid)
+    dates: dict[str, str] = {}
+    for point in points:
+        examination = point.headers[0].examination
+        dates[examination.study_uid] = min(dates.get(examination.study_uid, examination.study_date), examination.study_date)
+    return {uid: number for number, uid in enumerate(sorted(dates, key=lambda uid: (dates[uid], begin[uid], uid)), start=1)}
+
+
+def _find_begin(points: Sequence[TimePoint], name_of: Callable[[TimePoint], str]) -> dict[str, float]:
+    """The earliest AcquisitionTime of all points of one name."""
+    begin: dict[str, float] = {}
+    for point in points:
+        times = [header.acquired for header in point.headers if header.acquired is not None]
+        begin[name_of(point)] = min(begin.get(name_of(point), inf), *times, inf)
+    return begin
 
 
 def _find_folders(points: Sequence[TimePoint]) -> dict[str, Path]:
@@ -231,8 +262,7 @@ def _question_rows(patients: Sequence[Patient], answers: Mapping[Key, Phase]) ->
     """The open questions, and the answered ones with their answers."""
     rows = []
     for patient in patients:
-        studies = sorted({(point.headers[0].examination.study_date, point.headers[0].examination.study_uid) for point in patient.points})
-        numbers = {uid: number for number, (_, uid) in enumerate(studies, start=1)}
+        numbers = _number_studies(patient.points)
         open_ones = {key_of(question.time_point): question for question in patient.choices.questions}
         for point in patient.points:
             key = key_of(point)

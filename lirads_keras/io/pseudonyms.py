@@ -16,6 +16,9 @@ from lirads_keras.errors import InputError, Problem
 KEY_NAME = "pseudonym.key"
 _KEY = re.compile(r"[0-9a-f]{64}")
 
+OLDEST_WRITTEN_AGE = 90
+"""Older patients are few enough to be known by their age: they are all written as 90 (45 CFR 164.514)."""
+
 LONGEST_SHIFT_DAYS = 3650
 """Dates move back by up to ten years, the same for all studies of a patient."""
 
@@ -37,7 +40,7 @@ class Pseudonyms:
         return f"2.25.{number}"
 
     def shift(self, identifier: str) -> timedelta:
-        """By how much a patient's dates are moved back."""
+        """By how many days a patient's dates are moved back, whichever files are at hand; whole days, so that no time of day passes midnight."""
         return timedelta(days=1 + int.from_bytes(self._digest("shift", identifier)[:8], "big") % LONGEST_SHIFT_DAYS)
 
     def _digest(self, purpose: str, identifier: str) -> bytes:
