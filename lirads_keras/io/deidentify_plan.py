@@ -16,7 +16,7 @@ from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.phases import SeriesFacts, find_phases
 
-NO_PHASE = "no contrast phase"
+NO_PHASE = "not a phase"
 """The name of a copy whose original was of another kind; the phase rules know it."""
 
 NO_NAME = "series"

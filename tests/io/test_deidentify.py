@@ -85,7 +85,7 @@ def test_a_copy_is_the_same_study(tmp_path: Path, write_series: WriteSeries) -> 
         a, b = read_volume(before[phase]), read_volume(series)
         np.testing.assert_array_equal(a.array, b.array)
         np.testing.assert_array_equal(a.affine, b.affine)
-    assert [series.description for series in read_series(tmp_path / "out") if series.phase is Phase.OTHER] == ["no contrast phase"]
+    assert [series.description for series in read_series(tmp_path / "out") if series.phase is Phase.OTHER] == ["not a phase"]
 
 
 def test_uids_and_dates_follow_the_key(tmp_path: Path, write_series: WriteSeries) -> None:

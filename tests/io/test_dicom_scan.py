@@ -109,6 +109,6 @@ def test_multi_frame_images_and_clean_copies_of_such_files(tmp_path: Path, write
     assert read_volume(read_study(tmp_path / "many").phases()[Phase.DELAYED]).array.tolist() == np.full((3, 3, 4), 2.0).tolist()
     for path in write_series(tmp_path / "one"):
         without_preamble(path, "none implicit")
-    deidentify_folder(tmp_path / "one", tmp_path / "clean", tmp_path / "key", lambda: Pseudonyms(bytes(32)), keep_intervals=True)
+    deidentify_folder(tmp_path / "one", tmp_path / "clean", tmp_path / "key", lambda: Pseudonyms(bytes(32)), keep_times=True)
     copies = [pydicom.dcmread(path) for path in (tmp_path / "clean").rglob("*.dcm")]
     assert len(copies) == 4 and {copy.file_meta.TransferSyntaxUID for copy in copies} <= {ImplicitVRLittleEndian, ExplicitVRLittleEndian}
