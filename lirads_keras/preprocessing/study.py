@@ -35,7 +35,7 @@ def read_aligned_phases(series: Mapping[Phase, Series], registration: Registrati
     raise_if_any(problems)
     if registration == "none":
         _check_frame_of_reference(volumes, series)
-    if registration in ("none", "assumed"):
+    if registration == "none" or registration == "assumed":
         return align_phases(volumes, volumes[find_grid_phase(volumes)])
     return register_phases(volumes, registration)
 
