@@ -18,14 +18,16 @@ import numpy as np
 import pytest
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
-KILLS = {"pretrain": 3, "folds": 5, "full": 2}
-SCRIPTS = {"pretrain": [["pretrain.py"]], "folds": [["train_folds.py", "--part", "0"], ["train_folds.py", "--part", "1"]],
+KILLS = {"pretrain": 3, "starts": 1, "folds": 4, "full": 2}
+SCRIPTS = {"pretrain": [["pretrain.py"]], "starts": [["train_starts.py", "--part", "0"], ["train_starts.py", "--part", "1"]],
+           "folds": [["train_folds.py", "--part", "0"], ["train_folds.py", "--part", "1"]],
            "full": [["train_full.py", "--part", "0"], ["train_full.py", "--part", "1"]]}
 """What runs side by side, and is killed together."""
-RECORDS = {"pretrain": "pretrain.json", "folds": "folds-0.json", "full": "full-0.json"}
+RECORDS = {"pretrain": "pretrain.json", "starts": "starts-0.json", "folds": "folds-0.json", "full": "full-0.json"}
 VARIANTS = ("delayed", "three-phase")
-FOLDERS = {"pretrain": ["pretrain"], "folds": [f"{variant}/fold-{fold}" for variant in VARIANTS for fold in range(3)],
-           "full": [f"{variant}/full" for variant in VARIANTS]}
+FOLDERS = {"pretrain": ["pretrain"], "starts": [f"{variant}/start-{group}" for variant in VARIANTS for group in range(2)],
+           "folds": [f"{variant}/fold-{fold}" for variant in VARIANTS for fold in range(3)],
+           "full": [f"{variant}/{name}" for variant in VARIANTS for name in ("start-full", "full")]}
 SEED = 5
 
 
