@@ -283,7 +283,8 @@ def test_the_sets_are_those_of_the_registry():
 @pytest.mark.slow
 def test_a_real_network_scores_a_set(run, atlas, tmp_path):
     """A subprocess of its own, as TensorFlow's threads are set once. 20 s on two cores."""
-    from lirads_keras.training.segmentation import MR_CLASSES, build_segmentation_network
+    from lirads_keras.preprocessing.slices import MR_CLASSES
+    from lirads_keras.training.segmentation import build_segmentation_network
     from lirads_keras.variants import SEGMENTATION_VARIANTS
 
     for name in ("delayed", "three-phase"):
