@@ -20,6 +20,8 @@ from pydicom.uid import CTImageStorage, EnhancedMRImageStorage, ExplicitVRLittle
 from lirads_keras.entities import Category, FeatureProbabilities, Observation, ScoredLesion, Volume
 from lirads_keras.lesions import measure_lesions
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 STUDY_UID = "1.2.826.0.1.3680043.8.498.1"
 
 
