@@ -20,13 +20,14 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels
 from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
-from lirads_keras.lirads.observation import categorize_probabilities, name_phases
+from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid
 from lirads_keras.preprocessing.segmentation_input import build_segmentation_input
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, ignore_progress
+from lirads_keras.words import name_phases
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from diagrams.graph import count_parameters
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, SCORED_CATEGORIES, Observation, Phase
 from lirads_keras.lirads.categorize import FEATURE_WORDS
-from lirads_keras.lirads.observation import name_phases
+from lirads_keras.words import name_phases
 
 CATEGORIES = ", ".join(SCORED_CATEGORIES)
 

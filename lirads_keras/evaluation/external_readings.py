@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, find_grid_phase
 from lirads_keras.io.manifests import Manifest
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.variants import PAPER_SEGMENTATION, SegmentationVariant
+from lirads_keras.words import name_phases
 
 COLUMNS = ("draw", "segmentation", "draw_patient_id", *map(str, ENHANCED_PHASES), "scored", "note")
 """Of phases.csv."""

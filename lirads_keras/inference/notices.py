@@ -4,8 +4,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from lirads_keras.entities import Phase, find_grid_phase
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.variants import SegmentationVariant
+from lirads_keras.words import name_phases
 
 TRAINED_ON = "This study was among those the networks were trained on: its result is no test."
 DROPPED_IN_TRAINING = 1

@@ -10,9 +10,9 @@ from lirads_keras.config.profile import Profile
 from lirads_keras.entities import Study
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.trained_studies import compute_study_hash, read_trained_studies
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.run import NetworkFolder, RunFolder
 from lirads_keras.variants import CHARACTERIZATION_VARIANTS, PAPER_SEGMENTATION, SEGMENTATION_VARIANTS, CharacterizationVariant, SegmentationVariant
+from lirads_keras.words import name_phases
 
 FULL, ENSEMBLE, FOLD_PREFIX = "full", "ensemble", "fold-"
 """Which networks read a study: those that were trained on all patients, or those of all folds; `fold-K` are those of one fold."""

@@ -1,10 +1,11 @@
 """From feature probabilities to the observation that the table reads, and to its category."""
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, Category, FeatureProbabilities, Observation, Phase
 from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
+from lirads_keras.words import enumerate_words, name_phases
 
 
 def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, decision_threshold: float) -> Observation:
@@ -42,15 +43,5 @@ def _describe_absence(phase: Phase, phases: Collection[Phase]) -> str:
         others = tuple(other for other in FEATURE_PHASES[feature] if other in phases)
         if phase in FEATURE_PHASES[feature] and others:
             left.setdefault(others, []).append(FEATURE_WORDS[feature])
-    notes = [f"{_enumerate(features)} {'have' if len(features) > 1 else 'has'} the {name_phases(others)} alone" for others, features in left.items()]
+    notes = [f"{enumerate_words(features)} {'have' if len(features) > 1 else 'has'} the {name_phases(others)} alone" for others, features in left.items()]
     return f"no {name_phases([phase])}" + (f": {', '.join(notes)}" if notes else "")
-
-
-def name_phases(phases: Sequence[Phase]) -> str:
-    """"delayed phase", "portal venous and delayed phases"."""
-    return f"{_enumerate([str(phase).replace('_', ' ') for phase in phases])} {'phases' if len(phases) > 1 else 'phase'}"
-
-
-def _enumerate(words: Sequence[str]) -> str:
-    """"a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

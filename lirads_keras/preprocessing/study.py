@@ -8,9 +8,9 @@ from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Volume, find_g
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.volumes import read_volume
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.preprocessing.registration import register_phases
 from lirads_keras.preprocessing.resample import align_phases
+from lirads_keras.words import name_phases
 
 
 def read_aligned_phases(series: Mapping[Phase, Series], registration: Registration = "none") -> dict[Phase, Volume]:

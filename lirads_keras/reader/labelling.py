@@ -11,7 +11,6 @@ from lirads_keras.entities import Phase, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.grids import to_order_of
 from lirads_keras.io.nifti import read_nifti
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.reader.jobs import Job, JobKind
 from lirads_keras.reader.label_answers import Segmented
 from lirads_keras.reader.monai_label import LabelledStudy
@@ -19,6 +18,7 @@ from lirads_keras.reader.service import ReaderService
 from lirads_keras.reader.sources import StudySource
 from lirads_keras.reader.studies import OpenStudy
 from lirads_keras.variants import PAPER_SEGMENTATION, SegmentationVariant
+from lirads_keras.words import name_phases
 
 WAIT_S = 3600.0
 """Longest wait for a segmentation; the plug-ins wait as long as they are let."""

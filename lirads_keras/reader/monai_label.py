@@ -20,12 +20,12 @@ from fastapi import APIRouter, File, Form, HTTPException, Query, Response, Uploa
 
 from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.reader.errors import NotFound
 from lirads_keras.reader.label_answers import LABELS, Segmented, attach, attach_nifti, build_answer, parse_params
 from lirads_keras.reader.label_files import read_label, unpack_image
 from lirads_keras.reader.label_sessions import Sessions
 from lirads_keras.variants import PAPER_SEGMENTATION, SEGMENTATION_VARIANTS, SegmentationVariant
+from lirads_keras.words import name_phases
 
 MODEL = "lirads_lesions"
 WAITING_MAX = 4

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scripted import ALPHA, BETA, LARGE, NOTICE, SECRET_NAME, SHAPE, SMALL, TINY, Reader, failed, from_nifti, make_grid, make_mask
 
-from lirads_keras.io.grids import same_grid
+from lirads_keras.io.grids import same_grid, turn_upright
 from lirads_keras.io.nifti import write_nifti
 from lirads_keras.progress import ignore_progress
 
@@ -36,7 +36,7 @@ def test_a_study_before_anything(served):
     assert beta["notices"] == ["This study has no arterial phase.", "Without an arterial phase APHE cannot be assessed."]
 
 
-def test_volumes_and_masks_lie_on_the_delayed_grid_exactly(served, tmp_path):
+def test_volumes_and_masks_lie_on_the_delayed_grid_upright_and_exactly(served, tmp_path):
     for study_id, turned in ((ALPHA, False), (BETA, True)):
         reader = Reader(served.url, study_id=study_id)
         for number, phase in enumerate(("arterial", "portal_venous", "delayed")):
@@ -44,12 +44,14 @@ def test_volumes_and_masks_lie_on_the_delayed_grid_exactly(served, tmp_path):
             if phase not in reader.state["phases"]:
                 assert answer.status_code == 404
                 continue
-            volume = from_nifti(answer.content, tmp_path)
-            assert volume.array.dtype == np.int16 and same_grid(volume, make_grid(turned))
-            assert np.array_equal(volume.array, np.random.default_rng(number).integers(0, 900, SHAPE))
+            volume, stored = from_nifti(answer.content, tmp_path), np.random.default_rng(number).integers(0, 900, SHAPE)
+            assert volume.array.dtype == np.int16 and volume.affine[2, 0] > 0
+            # Slices that were stored downwards come upwards, each where it was.
+            assert same_grid(volume, turn_upright(make_grid(turned))) and np.array_equal(volume.array, stored[::-1] if turned else stored)
         reader.do("run")
         mask = from_nifti(reader.http.get(f"{reader.study}/masks/{reader.state['mask']['mask_id']}.nii").content, tmp_path)
-        assert mask.array.dtype == np.uint8 and same_grid(mask, make_grid(turned)) and np.array_equal(mask.array > 0, make_mask(LARGE, SMALL, TINY))
+        assert mask.array.dtype == np.uint8 and same_grid(mask, turn_upright(make_grid(turned)))
+        assert np.array_equal(mask.array > 0, make_mask(LARGE, SMALL, TINY))
         other = BETA if study_id == ALPHA else ALPHA
         assert reader.http.get(f"/api/studies/{other}/masks/{'0' * 64}.nii").status_code == 404
 
