@@ -14,6 +14,9 @@ from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
 
 DAY_S = 86400.0
 
+NO_VOLUME = "no one volume: "
+"""How the evidence begins for images that cannot be divided into volumes."""
+
 
 @dataclass(frozen=True)
 class TimePoint:
@@ -61,7 +64,7 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
 
 def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) -> TimePoint:
     if stack.problem:
-        finding = PhaseFinding(None, f"no one volume: {stack.problem}")
+        finding = PhaseFinding(None, NO_VOLUME + stack.problem)
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
     series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
