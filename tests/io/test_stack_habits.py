@@ -75,6 +75,19 @@ def test_time_points_past_midnight_are_in_order(one_image, change):
     assert times_of(stacks) == IN_ORDER and not any(stack.problem for stack in stacks)
 
 
+@pytest.mark.parametrize("date", [None, "20200101"])
+def test_phases_are_told_past_midnight(tmp_path, write_image, date):
+    for t, name in enumerate(("LAVA arterial", "LAVA", "LAVA")):
+        for z in range(4):
+            # Each lasts eight seconds; the second begins before midnight and ends after it.
+            second = int((AT_S[0], DAY_S - 2, AT_S[0] + 180)[t]) + 2 * z
+            clock = f"{second // 3600 % 24:02d}{second // 60 % 60:02d}{second % 60:02d}"
+            write_image(tmp_path / f"{t}{z}", np.full((3, 4), t, np.uint16), SeriesDescription=name, SeriesInstanceUID=f"1.2.{t}", AcquisitionTime=clock,
+                        AcquisitionDate=date, ImagePositionPatient=[0, 0, 4 * z], InstanceNumber=1 + z, EchoTime=1.2)
+    points, _ = gather_time_points(scan_folder(tmp_path).headers)
+    assert [point.finding.phase for point in points] == ["arterial", "portal_venous", "delayed"]
+
+
 @given(st.lists(st.floats(0, DAY_S / 3), min_size=1, max_size=6), st.floats(0, DAY_S), st.sampled_from([0, 730000]))
 def test_times_of_one_examination_keep_their_order_whenever_it_began(after, begin, day):
     counted = count_past_midnight([day * DAY_S + (begin + time) % DAY_S for time in after])
