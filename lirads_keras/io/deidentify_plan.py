@@ -157,7 +157,8 @@ def _number_time_points(points: Sequence[TimePoint]) -> dict[tuple[Path, int], i
     seen: set[Any] = set()
     numbers: dict[tuple[Path, int], int] = {}
     for index, (point, kind) in enumerate(zip(points, kinds, strict=True)):
-        if kind in seen:
+        # Those of another time are in an order that the clock alone may tell.
+        if kind in seen or (index and None not in acquired and point.headers[0].acquired != points[index - 1].headers[0].acquired):
             position, seen = position + 1, set()
         seen.add(kind)
         number = index + 1 if max(counts) < 2 else kinds[:index].count(kind) + 1 if len(set(counts)) == 1 else position

@@ -22,7 +22,7 @@ from lirads_keras.io.stack_groups import (
     median_distance_mm,
     share_places,
 )
-from lirads_keras.io.stack_order import INSTANCE, TIMES, divide_by_time, divide_without_repetition, read_times
+from lirads_keras.io.stack_order import INSTANCE, TIMES, describe_repeated, divide_by_time, divide_without_repetition, read_times
 from lirads_keras.io.stack_purity import find_exchanged_slices
 
 ECHO_TOLERANCE_MS = 0.1
@@ -202,7 +202,7 @@ def _are_contrasts(headers: Sequence[Header], groups: Groups, slots: np.ndarray,
         return True
     if share_places(groups, slots) and max(map(len, groups.values())) > 1:
         return True
-    if min(map(len, groups.values())) < 2:
+    if any(len(set(slots[group])) < 2 for group in groups.values()):
         return False
     return name in SERIES_LABELS or are_volumes_of_their_own(headers, groups) is True
 
@@ -222,7 +222,8 @@ def _split_by_time(headers: list[Header], slots: np.ndarray, divided_by: tuple[s
     parts = [tuple(headers[index] for index in part) for part in division.parts]
     if exchanged := find_exchanged_slices(parts):
         return [_Placed(Stack(tuple(headers), divided_by, f"{exchanged}; {division.name} divides them so"), 0, labels)]
-    return [_Placed(Stack(part, (*divided_by, division.name), _find_mixture(part)), time, labels) for time, part in enumerate(parts)]
+    return [
+        _Placed(Stack(part, (*divided_by, division.name), describe_repeated(part) or _find_mixture(part)), time, labels) for time, part in enumerate(parts)]
 
 
 def _find_setting(headers: Sequence[Header], slots: np.ndarray, divided_by: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lirads_keras.io.dicom_geometry import compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
-from lirads_keras.io.stack_groups import SHARED_FRACTION, are_volumes_of_their_own, group_by, share_places
+from lirads_keras.io.stack_groups import SHARED_FRACTION, are_volumes_of_their_own, assign_slots, group_by, share_places
 
 TIMES: dict[str, Callable[[Header], float | None]] = {
     "TemporalPositionIdentifier": lambda header: header.temporal_position,
@@ -94,6 +94,12 @@ def divide_by_time(headers: Sequence[Header], slots: np.ndarray, repetitions: in
                 parts := _by_sequence(known, slots, repetitions, regular=True) or _by_runs(known, slots, repetitions, regular=True)):
             found[INSTANCE] = parts
     if not found:
+        # Slices that are there once more than all others spoil their own time point only.
+        usual = int(np.median(np.bincount(slots)))
+        found = {
+            name: parts for name in TIMES if usual > 1 and (known := read_times(name, headers))
+            and (parts := _by_value(known, slots, usual, once=False))}
+    if not found:
         return Division(problem=_describe(headers, slots, repetitions))
     return _agree(found)
 
@@ -126,10 +132,14 @@ def divide_without_repetition(headers: Sequence[Header]) -> Division:
     return Division()
 
 
-def _by_value(values: Sequence[float], slots: np.ndarray, repetitions: int) -> list[list[int]]:
-    """One part a value, if there are as many as repetitions, and all are stacks of one region, or each is a stack without a gap (the table was moved)."""
+def _by_value(values: Sequence[float], slots: np.ndarray, repetitions: int, *, once: bool = True) -> list[list[int]]:
+    """One part a value, if there are as many as repetitions, and all are stacks of one region, or each is a stack without a gap (the table was moved).
+
+    `once`: in each part a position stands once; else in more than half of the positions of each.
+    """
     groups = group_by(values)
-    if len(groups) != repetitions or any(len(set(slots[group])) < len(group) for group in groups.values()):
+    counts = [np.bincount(slots[group]) for group in groups.values()]
+    if len(groups) != repetitions or any(np.any(count > 1) if once else 2 * np.sum(count > 1) >= np.sum(count > 0) for count in counts):
         return []
     without_gap = all(len(group) > 1 and np.ptp(slots[group]) == len(group) - 1 for group in groups.values())
     return list(groups.values()) if without_gap or share_places(groups, slots) else []
@@ -205,17 +215,15 @@ def _agree(found: dict[str, list[list[int]]]) -> Division:
     return Division(tuple(map(tuple, first)), names[0])
 
 
+def describe_repeated(part: Sequence[Header]) -> str:
+    """Positions that stand several times in what is to be one volume; empty if there are none."""
+    slots = assign_slots(part)
+    return _describe_places(part, slots, int(np.bincount(slots).max())) if len(set(slots)) < len(part) else ""
+
+
 def _describe(headers: Sequence[Header], slots: np.ndarray, repetitions: int) -> str:
     """Repeated positions, and what was looked at."""
-    counts = np.bincount(slots)
-    repeated = np.flatnonzero(counts > 1)
-    if len(repeated) == len(counts) == np.count_nonzero(counts == repetitions):
-        where = f"{repetitions} images at each of {len(counts)} positions"
-    else:
-        positions = compute_positions_mm(headers)
-        first = int(np.flatnonzero(slots == repeated[0])[0])
-        where = (f"{len(repeated)} of {len(counts)} positions more than once, the first at {positions[first]:.2f} mm: "
-                 f"{headers[first].path.name} and {headers[first + 1].path.name}")
+    where = _describe_places(headers, slots, repetitions)
     said: dict[str, list[str]] = {}
     for name, key in (TIMES | NUMBERS).items():
         values = [key(header) for header in headers]
@@ -224,3 +232,14 @@ def _describe(headers: Sequence[Header], slots: np.ndarray, repetitions: int) ->
         said.setdefault(how, []).append(name)
     looked_at = "; ".join(f"{', '.join(names)} {how}" for how, names in said.items())
     return f"{where}, and nothing that puts them in order ({looked_at}); {HELP}"
+
+
+def _describe_places(headers: Sequence[Header], slots: np.ndarray, repetitions: int) -> str:
+    counts = np.bincount(slots)
+    repeated = np.flatnonzero(counts > 1)
+    if len(repeated) == len(counts) == np.count_nonzero(counts == repetitions):
+        return f"{repetitions} images at each of {len(counts)} positions"
+    positions = compute_positions_mm(headers)
+    first = int(np.flatnonzero(slots == repeated[0])[0])
+    return (f"{len(repeated)} of {len(counts)} positions more than once, the first at {positions[first]:.2f} mm: "
+            f"{headers[first].path.name} and {headers[first + 1].path.name}")

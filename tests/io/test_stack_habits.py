@@ -140,6 +140,20 @@ def test_a_missing_image_among_the_times_of_a_slice_is_refused(one_image):
     assert times_of(split_series(build_series(one_image, numbers))) == IN_ORDER
 
 
+def test_one_slice_more_spoils_no_other_time_point(one_image):
+    headers = build_series(one_image, lambda t, z: {"acquisition_time": 60.0 * t, "instance_number": 1.0 + z})
+    again = next(header for header in headers if header.sop_instance_uid == "1 2")
+    stacks = split_series([*headers, replace(again, instance_number=99.0)])
+    assert times_of(stacks) == IN_ORDER and [bool(stack.problem) for stack in stacks] == [False, True, False]
+    assert "1 of 6 positions more than once" in stacks[1].problem
+
+
+def test_names_of_single_positions_do_not_tear_volumes_apart(one_image):
+    named: Change = lambda t, z: {"description": f"slice {z}", "acquisition_time": 60.0 * t}  # noqa: E731
+    stacks = split_series(build_series(one_image, named))
+    assert times_of(stacks) == IN_ORDER and all("several values of SeriesDescription" in stack.problem for stack in stacks)
+
+
 def test_numbers_that_fall_along_the_slices_of_one_time_only_are_read(one_image):
     stacks = split_series(build_series(one_image, lambda t, z: {"instance_number": 1.0 + SLICES * t + (SLICES - 1 - z if t == 1 else z)}))
     assert times_of(stacks) == IN_ORDER
@@ -300,7 +314,7 @@ def test_a_copy_of_a_file_of_frames_counts_once(tmp_path, write_multi_frame, cha
 @pytest.mark.parametrize("keep_times", [True, False])
 @pytest.mark.parametrize("own", [
     lambda t: {"ImageOrientationPatient": [0, 1, 0, 1, 0, 0]} if t == 1 else {}, lambda t: {"ImageType": ["ORIGINAL", "PRIMARY", "ZYX"[t]]},
-    lambda t: {"SeriesDescription": f"phase {9 + t}"}])
+    lambda t: {"SeriesDescription": f"phase {9 + t}"}, lambda t: {"EchoTime": None if t == 2 else 1.2}])
 def test_copies_keep_the_order_that_clocks_gave_to_stacks_which_they_did_not_divide(tmp_path, write_image, own, keep_times):
     (tmp_path / "in").mkdir()
     for t in range(TIMES):
