@@ -149,7 +149,7 @@ def _number_time_points(points: Sequence[TimePoint]) -> dict[tuple[Path, int], i
     acquired = {point.headers[0].acquired for point in points}
     # Contrasts of one time have the same number, which says nothing; those of different times would lose their order with the clock.
     several = max(counts) > 1 or (len(acquired) == len(points) > 1 and None not in acquired)
-    if not several or any(np.any(np.diff(np.sort(compute_positions_mm(point.headers))) <= SAME_POSITION_MM) for point in points):
+    if not several or any(map(_may_be_several, points)):
         return {}
     if _have_own(points, kinds):
         return {}
@@ -164,6 +164,11 @@ def _number_time_points(points: Sequence[TimePoint]) -> dict[tuple[Path, int], i
         number = index + 1 if max(counts) < 2 else kinds[:index].count(kind) + 1 if len(set(counts)) == 1 else position
         numbers |= {(header.path, header.frame): number for header in point.headers}
     return numbers
+
+
+def _may_be_several(point: TimePoint) -> bool:
+    """Whether half of the positions stand several times; where one does, a slice is there once more."""
+    return 2 * int(np.sum(np.diff(np.sort(compute_positions_mm(point.headers))) <= SAME_POSITION_MM)) >= len(point.headers) - 1
 
 
 def _kind(header: Header) -> tuple[Any, ...]:

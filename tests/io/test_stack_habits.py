@@ -19,7 +19,7 @@ from lirads_keras.io.deidentify import deidentify_folder
 from lirads_keras.io.dicom import read_volume
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import read_headers, scan_folder
-from lirads_keras.io.dicom_series import gather_time_points
+from lirads_keras.io.dicom_series import NO_VOLUME, gather_time_points
 from lirads_keras.io.dicom_stacks import Stack, compute_volume_grid, split_series
 from lirads_keras.io.pseudonyms import Pseudonyms
 from lirads_keras.io.stack_order import DAY_S, count_past_midnight
@@ -324,3 +324,15 @@ def test_copies_keep_the_order_that_clocks_gave_to_stacks_which_they_did_not_div
                 "ImagePositionPatient": [0, 0, 4 * z], "InstanceNumber": 1 + z, "PixelSpacing": [2, 2]} | own(t))
     deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "key", lambda: Pseudonyms(bytes(32)), keep_times=keep_times)
     assert times_read(tmp_path / "in") == times_read(tmp_path / "out") == [[0], [1], [2]]
+
+
+def test_copies_without_times_keep_time_points_of_which_one_has_a_slice_more(tmp_path, write_image):
+    (tmp_path / "in").mkdir()
+    for t, z, value in [*((t, z, 10 * t + z) for t in range(TIMES) for z in range(4)), (1, 2, 19)]:
+        write_image(tmp_path / "in" / f"{z}{2 * t % 3}{value}", np.full((4, 4), value, np.uint16), SeriesDescription="dyn", AcquisitionTime=f"10{2 * t:02d}00",
+                    ImagePositionPatient=[0, 0, 4 * z], InstanceNumber=1 + z)
+    deidentify_folder(tmp_path / "in", tmp_path / "out", tmp_path / "key", lambda: Pseudonyms(bytes(32)), keep_times=False)
+    for folder in ("in", "out"):
+        points, _ = gather_time_points(scan_folder(tmp_path / folder).headers)
+        assert [len(point.headers) for point in points] == [4, 5, 4]
+        assert [point.finding.evidence.startswith(NO_VOLUME) for point in points] == [False, True, False]
