@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -233,9 +233,12 @@ def _set_copies_aside(scan: Scan) -> None:
 
     The same SOPInstanceUID or place with other pixels stays, and stands out as a repeated position.
     """
-    first: dict[Any, Header] = {}
+    first: dict[str, Header] = {}
+    alike: dict[Any, list[Header]] = {}
     copies: dict[Path, str] = {}
-    images = Counter(header.path for header in scan.headers)
+    frames: dict[Path, list[Header]] = {}
+    for header in scan.headers:
+        frames.setdefault(header.path, []).append(header)
     for header in scan.headers:
         if header.frame or header.path in copies:
             continue
@@ -244,12 +247,21 @@ def _set_copies_aside(scan: Scan) -> None:
             if original.path != header.path and original.path.read_bytes() == header.path.read_bytes():
                 copies[header.path] = "a copy of another file"
                 continue
-        if images[header.path] > 1 and header.tile is None:
+            if original.path != header.path and header.tile is None and _same_frames(frames[original.path], frames[header.path]):
+                copies[header.path] = "an image that is there already, with the same frames"
+                continue
+        if len(frames[header.path]) > 1 and header.tile is None:
             # A frame's place does not tell that of the others.
             continue
-        original = first.setdefault(_identity(header), header)
-        if original.path != header.path and _same_pixels(original, header):
-            copies[header.path] = "a slice that is there already, with the same pixels"
+        alike.setdefault(_identity(header), []).append(header)
+    for headers in alike.values():
+        seen = set()
+        for header in headers if len(headers) > 1 else ():
+            fingerprint = _read_fingerprint(header)
+            if fingerprint in seen:
+                copies[header.path] = "a slice that is there already, with the same pixels"
+            elif fingerprint is not None:
+                seen.add(fingerprint)
     if copies:
         scan.set_aside += [
             SetAside(header.path, copies[header.path], header.series_uid, header.description)
@@ -260,19 +272,31 @@ def _set_copies_aside(scan: Scan) -> None:
 def _identity(header: Header) -> tuple[Any, ...]:
     """Two slices of a series that agree in all this have no reason to be two."""
     return (
-        header.series_uid, header.position_mm, header.orientation, header.temporal_position, header.trigger_time, header.acquisition_datetime,
-        header.acquisition_time, header.content_time, header.acquisition_number, header.instance_number, header.echo_time, header.b_value,
-        header.image_type, header.tile)
+        header.owner, header.examination.study_uid, header.series_uid, header.position_mm, header.orientation, header.temporal_position,
+        header.trigger_time, header.acquisition_datetime, header.acquisition_time, header.content_time, header.acquisition_number,
+        header.instance_number, header.echo_time, header.b_value, header.image_type, header.tile)
 
 
-def _same_pixels(a: Header, b: Header) -> bool:
+def _same_frames(a: Sequence[Header], b: Sequence[Header]) -> bool:
+    """Whether two files of one SOPInstanceUID agree in all that the headers of their frames say, and in their pixels."""
+    if len(a) < 2 or [replace(header, path=b[0].path, pixels=None) for header in a] != [replace(header, pixels=None) for header in b]:
+        return False
     try:
-        images = []
-        for header in (a, b):
-            tile = header.tile
-            whole = header if tile is None else replace(header, tile=None, rows=tile.stored_rows, columns=tile.stored_columns)
-            with open(header.path, "rb") as file:
-                images.append(next(read_pixels(file, [whole])))
-        return np.array_equal(images[0], images[1])
+        with open(a[0].path, "rb") as first, open(b[0].path, "rb") as second:
+            return all(np.array_equal(x, y) for x, y in zip(read_pixels(first, a), read_pixels(second, b), strict=True))
     except (Unusable, OSError):
         return False
+
+
+def _read_fingerprint(header: Header) -> Any:
+    """What is equal for a slice and its copy: a digest of its pixels; where it is blank (beyond the body), all else in the header, too. None if its pixels
+    cannot be read."""
+    tile = header.tile
+    whole = header if tile is None else replace(header, tile=None, rows=tile.stored_rows, columns=tile.stored_columns)
+    try:
+        with open(header.path, "rb") as file:
+            pixels = next(read_pixels(file, [whole]))
+    except (Unusable, OSError):
+        return None
+    blank = bool(np.all(pixels == pixels.flat[0]))
+    return sha256(pixels.astype(np.int64).tobytes()).digest(), pixels.shape, replace(header, path=Path(), sop_instance_uid="", pixels=None) if blank else None
