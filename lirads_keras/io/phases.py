@@ -46,6 +46,8 @@ class SeriesFacts:
     kind: Hashable = None
     modality: str = "MR"
     orientation: tuple[float, ...] = ()
+    echo_time_ms: float | None = None
+    b_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
     """
     rules = read_phase_rules()
-    obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
+    obstacles = [
+        find_obstacle(facts.modality, facts.orientation, facts.image_type, echo_time_ms=facts.echo_time_ms, b_value=facts.b_value) for facts in series]
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
     findings = [_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
