@@ -12,7 +12,7 @@ import yaml
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, read_rule_table, simplify_name
+from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle, read_rule_table, simplify_name
 
 ABSENT = "absent"
 """The word of a phase map for a phase that the study lacks."""
@@ -108,8 +108,7 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
     """
     rules = read_phase_rules()
-    obstacles = [
-        find_obstacle(facts.modality, facts.orientation, facts.image_type, echo_time_ms=facts.echo_time_ms, b_value=facts.b_value) for facts in series]
+    obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
     findings = [_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
@@ -182,6 +181,8 @@ def _find_by_name(description: str, protocol: str) -> PhaseFinding:
 def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, has_axial_mr: bool) -> PhaseFinding:
     """What a time point tells by itself, if nothing in its headers stands against it."""
     finding = _find_by_name_and_clock(facts, rules)
+    if obstacle is None and finding.obstacle is None:
+        obstacle = find_weighting_obstacle(facts.echo_time_ms, facts.b_value)
     if obstacle is None:
         return finding
     if obstacle.is_final and not has_axial_mr and finding.phase is None and not finding.candidates:

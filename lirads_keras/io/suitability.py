@@ -47,17 +47,13 @@ class _Rules:
     image_types: dict[str, re.Pattern[str]]
 
 
-def find_obstacle(
-        modality: str, orientation: Sequence[float], image_type: Sequence[str], *, echo_time_ms: float | None = None, b_value: float | None = None,
-        ) -> Obstacle | None:
+def find_obstacle(modality: str, orientation: Sequence[float], image_type: Sequence[str]) -> Obstacle | None:
     """What the headers of a time point say against its being a phase; its name is asked by `find_name_obstacle`.
 
     Args:
         modality: MR is what the phases are of.
         orientation: ImageOrientationPatient (0020,0037); empty where it is not known.
         image_type: ImageType (0008,0008).
-        echo_time_ms: EchoTime (0018,0081).
-        b_value: DiffusionBValue (0018,9087), in s/mm².
     """
     if modality != "MR":
         return Obstacle(f"Modality {modality}: the phases are read from MR", is_final=True, replaces_phase=True)
@@ -66,11 +62,6 @@ def find_obstacle(
     for kind, pattern in _read_rules().image_types.items():
         if value := next((value for value in image_type if pattern.search(simplify_name(value))), None):
             return Obstacle(f"ImageType '{value}': {kind}", is_final=False, replaces_phase=True)
-    if b_value:
-        return Obstacle(f"DiffusionBValue {b_value:g} s/mm²: diffusion", is_final=False, replaces_phase=True)
-    if echo_time_ms is not None and echo_time_ms > LONGEST_ECHO_MS:
-        return Obstacle(
-            f"EchoTime {echo_time_ms:g} ms: another weighting; T1-weighted images have up to {LONGEST_ECHO_MS:g} ms", is_final=False, replaces_phase=True)
     return None
 
 
@@ -84,6 +75,16 @@ def find_plane_obstacle(orientation: Sequence[float]) -> Obstacle | None:
         return None
     plane = "sagittal" if normal[0] > normal[1] else "coronal"
     return Obstacle(f"{plane} slices, {angle:.0f}° from axial; up to {LARGEST_OBLIQUITY_DEG:g}° are read", is_final=True, replaces_phase=True)
+
+
+def find_weighting_obstacle(echo_time_ms: float | None, b_value: float | None) -> Obstacle | None:
+    """What EchoTime (0018,0081) and DiffusionBValue (0018,9087, in s/mm²) say against T1 weighting; asked where the name says nothing against it."""
+    if b_value:
+        return Obstacle(f"DiffusionBValue {b_value:g} s/mm²: diffusion", is_final=False, replaces_phase=True)
+    if echo_time_ms is not None and echo_time_ms > LONGEST_ECHO_MS:
+        return Obstacle(
+            f"EchoTime {echo_time_ms:g} ms: another weighting; T1-weighted images have up to {LONGEST_ECHO_MS:g} ms", is_final=False, replaces_phase=True)
+    return None
 
 
 def find_name_obstacle(name: str) -> Obstacle | None:

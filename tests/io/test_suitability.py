@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lirads_keras.entities import Phase
 from lirads_keras.io.phases import SeriesFacts, find_phases
-from lirads_keras.io.suitability import LARGEST_OBLIQUITY_DEG, find_name_obstacle, find_obstacle, find_plane_obstacle
+from lirads_keras.io.suitability import LARGEST_OBLIQUITY_DEG, find_name_obstacle, find_obstacle, find_plane_obstacle, find_weighting_obstacle
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
 
@@ -146,9 +146,9 @@ def test_how_rows_and_columns_run_does_not_change_the_plane(angle: float, around
     ("DERIVED\\SECONDARY\\REFORMATTED\\AVERAGE", "a derived image"), ("DERIVED\\SECONDARY\\MIN IP", "a derived"),
     ("DERIVED\\PRIMARY\\PROJECTION IMAGE\\M\\FFE", "a derived"), ("ORIGINAL\\PRIMARY\\PHASE MAP\\P\\FFE", "a derived"),
     ("ORIGINAL\\PRIMARY\\P\\ND", "a derived"), ("ORIGINAL\\PRIMARY\\VELOCITY MAP", "a derived"), ("ORIGINAL\\PRIMARY\\ASL\\NONE", "another contrast"),
-    ("DERIVED\\SECONDARY\\MAXIMUM INTENSITY PROJECTION", "a derived"), ("DERIVED\\SECONDARY\\CURVED MPR", "a derived"), ("DERIVED\\PRIMARY\\T2*_MAP",
-    "a derived"),
-    ("DERIVED\\SECONDARY\\SUBTRACTED", "a derived"), ("DERIVED\\SECONDARY\\CSA RESAMPLED", "a derived"), ("DERIVED\\PRIMARY\\STIFFNESS", "a derived"),
+    ("DERIVED\\SECONDARY\\MAXIMUM INTENSITY PROJECTION", "a derived"), ("DERIVED\\SECONDARY\\CURVED MPR", "a derived"),
+    ("DERIVED\\PRIMARY\\T2*_MAP", "a derived"), ("DERIVED\\SECONDARY\\SUBTRACTED", "a derived"), ("DERIVED\\SECONDARY\\CSA RESAMPLED", "a derived"),
+    ("DERIVED\\PRIMARY\\STIFFNESS", "a derived"),
     ("DERIVED\\PRIMARY\\M\\R2STAR", "a derived"), ("DERIVED\\PRIMARY\\KTRANS", "a derived"), ("ORIGINAL\\PRIMARY\\R_FFE\\R\\FFE", "a derived"),
     ("DERIVED\\SECONDARY\\SCREEN SAVE", "a derived"), ("DERIVED\\SECONDARY\\FUSED", "a derived"), ("DERIVED\\PRIMARY\\CALC_BVALUE", "a derived"),
     ("DERIVED\\PRIMARY\\DIXON\\FAT_ONLY", "a fat"), ("DERIVED\\PRIMARY\\DIXON\\OP_PHASE", "a fat"), ("ORIGINAL\\PRIMARY\\TIME_OF_FLIGHT", "another"),
@@ -166,10 +166,12 @@ def test_image_types(image_type: str, kind: str | None) -> None:
     (1.2, None, None), (4.8, 0.0, None), (23.0, None, None), (None, None, None), (80.0, None, "EchoTime 80 ms: another weighting"),
     (650.0, None, "EchoTime 650"), (2.4, 50.0, "DiffusionBValue 50 s/mm²"), (60.0, 800.0, "DiffusionBValue 800")])
 def test_what_the_physics_say(echo_time: float | None, b_value: float | None, words: str | None) -> None:
-    obstacle = find_obstacle("MR", AXIAL, (), echo_time_ms=echo_time, b_value=b_value)
+    obstacle = find_weighting_obstacle(echo_time, b_value)
     assert (obstacle is None) if words is None else (obstacle is not None and not obstacle.is_final and obstacle.reason.startswith(words)), obstacle
     finding, = find_phases([SeriesFacts("LAVA portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)])
     assert finding.phase is (Phase.PORTAL_VENOUS if words is None else Phase.OTHER)
+    named, = find_phases([SeriesFacts("T2 portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)])
+    assert named.obstacle and named.obstacle.reason.startswith("SeriesDescription 'T2 portal'") and not named.obstacle.replaces_phase
 
 
 @pytest.mark.parametrize("modality", ["CT", "PT", "OT"])
