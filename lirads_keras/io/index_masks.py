@@ -65,7 +65,7 @@ def join_masks(
         out: manifest folder; unless names are kept, masks are written into it under the pseudonym, with a header of our own.
         grids: of the time points.
         keep_names: the manifest points to the files where they are; those that are no NIfTI files are written into it all the same.
-        complete: the user says that who has no mask has no lesion: then every file has to be joined.
+        complete: the user says that who has no mask, or one that is all zero, has no lesion: then every file has to be joined.
 
     Raises:
         InputError: no such folder, two masks of a patient, or masks that cannot be read or lie on another grid; with `complete` also files that are not
@@ -101,7 +101,6 @@ def join_masks(
     if complete:
         problems += [Problem(str(aside.path), "a mask that is joined, as --masks-complete says that there are all of them", f"one that is not: {aside.reason}")
                      for aside in hopeless]
-    notices += [f"{aside.path}: mask not joined: {aside.reason}" for aside in not_joined]
     left_out = {aside.path for aside in not_joined}
     joined: dict[str, tuple[str, np.ndarray]] = {}
     for patient_id, path in first.items():
@@ -113,13 +112,18 @@ def join_masks(
         except InputError as error:
             problems += error.problems
             continue
+        if not found.size and not complete:
+            not_joined.append(SetAside(
+                path, f"all zero, nothing was drawn: if {patient_id} has no lesion, say negative in patients.csv; --masks-complete says it of all such"))
+            continue
         # Where something is wrong, nothing more is written.
         joined[patient_id] = ("" if problems else _keep(path, out, patient_id, _delayed_grid(by_id[patient_id], grids), labels, keep_names)), found
         if not found.size:
-            notices.append(f"{path}: all zero, nothing was drawn: {patient_id} is taken as negative")
+            notices.append(f"{path}: all zero, nothing was drawn: {patient_id} is negative, as --masks-complete says")
         elif names:
             notices.append(f"{path}: each label is taken for a lesion: {', '.join(f'{label} ({name})' for label, name in sorted(names.items()))}")
     raise_if_any(problems)
+    notices += [f"{aside.path}: mask not joined: {aside.reason}" for aside in not_joined]
     return JoinedMasks(joined, tuple(not_joined), frozenset(waiting), tuple(notices), len(files) + len(others))
 
 
