@@ -21,7 +21,7 @@ SET_ASIDE: dict[str, list[str]] = {
         "gre_3d_wfi_tra_bh_art_F", "quick3d_wfi_Fat art", "IDEAL FAT portal", "WFS Fat arterial", "FatSep art FAT", "art fat only", "Fat image delayed",
         "LAVA Flex 脂肪像 动脉期", "Fettbild arteriell", "DIXON fatonly art", "FATONLY art", "only fat art", "imagen grasa arterial", "Dixon graisse art",
         "Fett Dixon arteriell",
-        "脂肪 Dixon 动脉期", "脂像 动脉期"],
+        "脂肪 Dixon 动脉期", "脂像 动脉期", "F art mDIXON", "F: Ax LAVA art"],
     "in- or opposed-phase image": [
         "InPhase: Ax LAVA-Flex ART", "OutPhase: Ax LAVA-Flex ART", "In Phase: PV", "OUT OF PHASE delayed", "Ax T1 in/out", "T1 IN-OPP",
         "t1_vibe_dixon_art_in", "t1_vibe_dixon_tra_bh_art_opp", "t1_vibe_dixon_tra_opp_art_ND", "t1_vibe_dixon_tra_in_art", "t1_fl2d_opp-in_tra_mbh",
@@ -29,7 +29,8 @@ SET_ASIDE: dict[str, list[str]] = {
         "T1 DualEcho", "opposed phase", "Ax FSPGR Opposed", "T1 en fase y fuera de fase", "T1 fuera de fase arterial", "T1 en phase",
         "T1 en opposition de phase", "hors phase", "fora de fase", "fuori fase", "T1 in fase", "gegenphasig", "同反相位", "T1 反相位 动脉期", "正相位/反相位 dual echo",
         "逆位相", "T1 uit fase art", "opposta fase art", "oposición de fase arterial", "phase opposée portal", "contraphase art", "去相位 门脉期",
-        "オポーズド 動脈相", "chemical shift art", "VIBE_in_BH portal", "WFOP art", "LAVA-Flex art OUT", "opp_-_phase art"],
+        "オポーズド 動脈相", "chemical shift art", "VIBE_in_BH portal", "WFOP art", "LAVA-Flex art OUT", "opp_-_phase art", "In: Ax LAVA art",
+        "OutPh: LAVA art", "OPhase: LAVA art", "I/O phase art", "dual GRE art", "double écho portal", "Doppelecho art"],
     "computed image": [
         "SUB arterial", "ART SUB", "t1_vibe_fs_tra_art_SUB", "Sub1 ART-PRE", "subtraction delayed", "Subtracted PV", "SUBTR art", "dSUB eTHRIVE art",
         "(SUB) portal", "Subtraktion arteriell", "soustraction temps portal", "sottrazione arteriosa", "sustracción arterial", "subtração portal",
@@ -42,14 +43,14 @@ SET_ASIDE: dict[str, list[str]] = {
         "screenshot art", "Key images art", "Processed images art", "Post-processing portal", "CPR art", "Curved Planar portal", "Cor Recon art",
         "COR RECONS PORTAL",
         "3D VR art", "SSD art", "maximum intensity art", "thick slab portal", "Fused art", "Color image art", "dyn2-dyn1 art", "ratio image portal", "DSA art",
-        "resampled art", "segmentation art"],
+        "resampled art", "segmentation art", "MIPthick art", "AvgIP art", "PVSUB delayed", "subART portal", "art minus pre", "SUBSTR art"],
     "other weighting": [
         "T2 HASTE arterial", "AX T2 delayed", "FIESTA art", "MRCP 3D delayed", "MR cholangiography portal", "STIR art", "t2_tirm_delay", "bSSFP art",
         "fast spin echo portal", "single shot delayed", "ssTSE delayed", "TRUE FISP art", "balanced FFE art", "PD fs portal", "proton density portal",
         "SSHT2 delayed"],
     "diffusion": [
         "DWI b800 art", "ADC (10^-6 mm2/s)", "dADC map arterial?", "ep2d_diff_b50_400_800_tra_ADC", "eADC art", "cDWI b1500", "IVIM art", "弥散 动脉期",
-        "uDWI art", "ep2d portal", "Apparent Diffusion portal"],
+        "uDWI art", "ep2d portal", "Apparent Diffusion portal", "b0 art", "hi-b art", "ssEPI art", "isoADC art"],
     "quantitative map": [
         "R2*: IDEAL IQ", "FatFrac: Ax IDEAL IQ", "WATER: Ax IDEAL IQ", "T1 map delayed", "PDFF", "MR Elasto delayed", "mDIXON Quant", "B1 map",
         "Look-Locker arterial", "SASHA T1 delayed", "r2star delayed", "stiffness map portal", "wave images delayed",
@@ -93,7 +94,8 @@ READ = [
     "subacute art", "art 4 averages", "TWIST VIBE art", "MPRAGE art", "subsegmental art", "t1_twist_vibe_dyn_art", "CAIPI_VIBE_art_TT=21.5s", "DISCO ART 1",
     "art_MOCO", "eTHRIVE_dyn BH", "StarVIBE portal", "breathe in art", "t1_vibe breathe in", "DYNAMIC PORTAL INSP", "sub-second dynamic art",
     "Sub-segmental art", "MIPS Hospital LAVA art", "LAVA art, SWIS Hospital", "diffuse liver disease art", "diffus arteriell", "OP-Kontrolle arteriell",
-    "vibe dixon W in expiration art", "colorectal mets art", "PET-MR LAVA art", "Snapshot FLASH art", "washout delayed", "wave-CAIPI art",
+    "vibe dixon W in expiration art", "Diffley art", "T20 art", "EPIC art", "colorectal mets art", "PET-MR LAVA art", "Snapshot FLASH art",
+    "washout delayed", "wave-CAIPI art",
     "T1_VIBE_DIXON_W art",
     "Water only portal", "sans graisse Dixon artériel", "Dixon Fettsättigung arteriell", "DIXON 脂肪抑制 动脉期", "perfusion art", "Ax 3D Dyn 3 min delay", "venous"]
 
