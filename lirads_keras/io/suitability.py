@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -62,6 +62,9 @@ def find_obstacle(modality: str, orientation: Sequence[float], image_type: Seque
     for kind, pattern in _read_rules().image_types.items():
         if value := next((value for value in image_type if pattern.search(simplify_name(value))), None):
             return Obstacle(f"ImageType '{value}': {kind}", is_final=False, replaces_phase=True)
+    for value in image_type:
+        if obstacle := find_name_obstacle(value):
+            return Obstacle(f"ImageType '{value}': {obstacle.reason}", is_final=False, replaces_phase=True)
     return None
 
 
@@ -87,6 +90,7 @@ def find_weighting_obstacle(echo_time_ms: float | None, b_value: float | None) -
     return None
 
 
+@lru_cache(maxsize=4096)
 def find_name_obstacle(name: str) -> Obstacle | None:
     """What a series' description or protocol says against its being a phase: another contrast, a scout, an image that was computed from a phase's."""
     text = _read_rules().institution.sub(" ", simplify_name(name))
