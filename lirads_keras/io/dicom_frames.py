@@ -37,6 +37,10 @@ OWN_FRAMES = 1_000_000
 TIME_POINTERS = (0x00209128, 0x0020930D, 0x00209153)
 """TemporalPositionIndex, TemporalPositionTimeOffset, NominalCardiacTriggerDelayTime: a dimension of these counts time points."""
 
+_FRAME_KINDS = ("VolumeBasedCalculationTechnique", "AcquisitionContrast", "ComplexImageComponent")
+_USUAL_KINDS = ("NONE", "UNKNOWN", "MIXED", "MAGNITUDE", "T1", "PERFUSION")
+"""Values that a phase may have; a dynamic series is a perfusion for some scanners."""
+
 PHILIPS_FRAME_SEQUENCE = 0x2005140F
 """Philips keeps the classic attributes of a frame, with the scale slope, in this private sequence."""
 
@@ -140,10 +144,14 @@ def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], la
     if slope is None and intercept is None:
         slope, intercept = next((scale for group in groups if group is not None and (scale := read_real_world_mapping(group))), (1.0, 0.0))
     slope = 1.0 if slope is None else slope
-    frame_type = find("MRImageFrameTypeSequence", "FrameType") or find("CTImageFrameTypeSequence", "FrameType")
+    frame_type = find("MRImageFrameTypeSequence", "FrameType") or find("CTImageFrameTypeSequence", "FrameType") or common["image_type"]
+    # What ImageType has no place for in these objects (PS3.3 C.8.13.3): a projection, the contrast, the part of a complex number.
+    image_type = tuple(filter(None, map(str, frame_type)))
+    more = (str(find("MRImageFrameTypeSequence", keyword) or "") for keyword in _FRAME_KINDS)
+    image_type += tuple(kind for kind in more if kind and kind not in (*image_type, *_USUAL_KINDS))
     scale_slope = _read_scale_slope(groups)
     return Header(**{name: value for name, value in common.items() if name != "temporal_dimension"} | {
-        "image_type": tuple(map(str, frame_type)) if frame_type else common["image_type"],
+        "image_type": image_type,
         "orientation": check_orientation(numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
         "position_mm": numbers("PlanePositionSequence", "ImagePositionPatient", 3),
         "pixel_spacing_mm": check_spacing(numbers("PixelMeasuresSequence", "PixelSpacing", 2)),

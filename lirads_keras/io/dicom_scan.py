@@ -44,7 +44,13 @@ _SCREENSHOT_TYPES = {"SCREEN SAVE", "SCREENSHOT"}
 _APPLE_DOUBLE = b"\0\5\x16\7"
 """How the files begin that macOS puts beside others on foreign disks, as `._NAME` (RFC 1740)."""
 
-_EMPTY = "empty"
+_PICTURE_MARKS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+_EMPTY, _LINK_TO_NOTHING, _NO_DICOM = "empty", "a link to a file that is not there", "no DICOM file"
+_LOST = (_EMPTY, _LINK_TO_NOTHING, _NO_DICOM, "an archive", "a picture")
+"""What the reasons begin with of files in whose place an image may have been."""
+
 _COUNTED_PART = re.compile(r"[0-9a-fA-F]{12,}|[\d.]*\d")
 """What tells the names of a series' files apart: numbers, UIDs, hashes."""
 
@@ -99,6 +105,12 @@ def scan_files(paths: Sequence[Path], progress: Progress = ignore_progress) -> S
     with quiet_pydicom():
         for done, path in enumerate(paths, start=1):
             try:
+                if path.is_dir():
+                    if path.is_symlink():
+                        raise _Aside("a link to a folder above, which is not followed")
+                    raise Unusable("a readable folder", "a folder that cannot be read")
+                if not path.exists():
+                    raise _Aside(_LINK_TO_NOTHING)
                 with open(path, "rb", buffering=0) as file:
                     scan.headers += _read_images(path, file, scan)
             except _Aside as aside:
@@ -135,13 +147,27 @@ def merge_problem(paths: list[Path], expected: str, found: str) -> Problem:
 
 
 def list_files(folder: Path, leave_out: Path | None = None) -> list[Path]:
-    """All files under a folder in order of their paths, without those under `leave_out`."""
-    found = []
-    left_out = None if leave_out is None else os.path.realpath(leave_out)
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if left_out is None or os.path.realpath(os.path.join(root, name)) != left_out]
+    """All files under a folder in order of their paths, without those under `leave_out`.
+
+    Links to folders are followed, each folder once. Among the paths is what hides files: folders that cannot be read, links to a folder above, and links to
+    nothing.
+    """
+    found: list[str] = []
+    top = os.path.realpath(folder)
+    seen = {top} if leave_out is None else {top, os.path.realpath(leave_out)}
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=lambda error: found.append(error.filename)):
+        kept = []
+        for path in (os.path.join(root, name) for name in folders):
+            real = Path(os.path.realpath(path))
+            if os.path.islink(path) and Path(top).is_relative_to(real) and str(real) != top:
+                found.append(path)
+            elif str(real) not in seen and not (os.path.islink(path) and real.is_relative_to(top)):
+                seen.add(str(real))
+                kept.append(os.path.basename(path))
+        folders[:] = kept
         found += [os.path.join(root, name) for name in names]
-    return [Path(path) for path in sorted(found) if os.path.isfile(path)]
+    # Pipes and sockets, which are none of these, would never end.
+    return [Path(path) for path in sorted(found) if os.path.isfile(path) or os.path.isdir(path) or (os.path.islink(path) and not os.path.exists(path))]
 
 
 def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
@@ -160,8 +186,11 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     if sop_class not in CLASSIC_CLASSES + MULTI_FRAME_CLASSES:
         kind = next((words for word, words in _KINDS.items() if word in f"{sop_class.name} "), "no MR or CT image")
         raise _Aside(f"{sop_class.name}: {kind}", elements)
-    if elements.unsigned("SamplesPerPixel", 1) != 1:
+    photometric = elements.ascii("PhotometricInterpretation").upper()
+    if elements.unsigned("SamplesPerPixel", 1) != 1 or "COLOR" in photometric:
         raise _Aside("a colour image", elements)
+    if photometric == "MONOCHROME1":
+        raise _Aside("an image whose low values are white (PhotometricInterpretation MONOCHROME1)", elements)
     image_type = elements.ascii("ImageType").split("\\")
     if "LOCALIZER" in image_type:
         raise _Aside("a localizer", elements)
@@ -200,25 +229,33 @@ def _refuse(path: Path, file: BinaryIO, start: bytes) -> Exception:
         return _Aside("what macOS keeps beside a file")
     if start.startswith(b"%PDF"):
         return _Aside("a PDF")
+    if start.startswith(_PICTURE_MARKS):
+        return _Aside("a picture")
     if path.suffix.lower() in DICOM_SUFFIXES:
         return Unusable("a DICOM file, as its name says", "a file without the DICM mark (PS3.10, 7.1)")
+    if path.suffix.lower() in _PACKED and path.stem.lower().endswith(DICOM_SUFFIXES):
+        return Unusable("a DICOM file, as its name says", "a packed one: unpack it")
     if start.startswith(ARCHIVE_MARKS) or start[257:262] == b"ustar":
         nifti = path.name.lower().endswith(".nii.gz")
         return _Aside("a NIfTI file" if nifti else "an archive, which is not looked into: unpack it")
-    return _Aside("no DICOM file")
+    return _Aside(_NO_DICOM)
 
 
 def _find_lost_images(scan: Scan) -> None:
-    """An empty file that is named as the images beside it are was one of them: it is broken, while any other one is rubbish."""
+    """What is no DICOM, but named as the images beside it are, was one of them: it is broken, while anything else is rubbish."""
     names = {_name_pattern(path) for path in [*(header.path for header in scan.headers), *(aside.path for aside in scan.set_aside if aside.series_uid)]}
-    lost = [aside.path for aside in scan.set_aside if aside.reason == _EMPTY and _name_pattern(aside.path) in names]
-    if lost:
-        scan.set_aside = [aside for aside in scan.set_aside if aside.path not in lost]
-        scan.broken.setdefault(("a DICOM file, as its name says", "an empty file"), []).extend(lost)
+    lost = {
+        aside.path: aside.reason for aside in scan.set_aside
+        if not aside.series_uid and aside.reason.startswith(_LOST) and _name_pattern(aside.path) in names}
+    scan.set_aside = [aside for aside in scan.set_aside if aside.path not in lost]
+    for path, reason in lost.items():
+        found = "an empty file" if reason == _EMPTY else "none" if reason == _NO_DICOM else reason
+        scan.broken.setdefault(("a DICOM file, as its name says", found), []).append(path)
 
 
 def _name_pattern(path: Path) -> tuple[Path, str]:
-    return path.parent, _COUNTED_PART.sub("#", path.name)
+    name = path.stem if path.suffix.lower() in _PACKED else path.name
+    return path.parent, _COUNTED_PART.sub("#", name)
 
 
 def _description(elements: Elements) -> str:

@@ -104,7 +104,8 @@ def _collect_facts(stack: Stack, delay: float) -> SeriesFacts:
         after = None
     echo = None if first.echo_time is None else round(first.echo_time, 1)
     kind = (first.modality, first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
-    return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation)
+    return SeriesFacts(
+        first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation, first.echo_time, first.b_value)
 
 
 def _median(times: list[float | None], delay: float) -> float | None:
