@@ -41,7 +41,8 @@ WAIT_MS = 30_000
 
 def _axes(name: str) -> np.ndarray:
     """Directions of slices, rows and columns in LPS, as columns."""
-    straight = {"axial": [[0, 0, 1], [0, 1, 0], [1, 0, 0]], "coronal": [[0, 1, 0], [0, 0, -1], [1, 0, 0]]}
+    # The rows of "turned" run to the front, its columns to the right.
+    straight = {"axial": [[0, 0, 1], [0, 1, 0], [1, 0, 0]], "turned": [[0, 0, 1], [-1, 0, 0], [0, -1, 0]]}
     if name in straight:
         return np.array(straight[name], float).T
     angle = np.deg2rad(20)
@@ -69,7 +70,7 @@ def _write_study(folder: Path, name: str, phases: tuple[Phase, ...] = ENHANCED_P
 @pytest.fixture(scope="session")
 def page_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page") / "studies"
-    for name in ("axial", "coronal", "oblique"):
+    for name in ("axial", "turned", "oblique"):
         _write_study(folder, name)
     _write_study(folder, "no-delayed", (Phase.ARTERIAL, Phase.PORTAL_VENOUS))
     return folder

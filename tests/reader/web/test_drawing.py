@@ -12,7 +12,7 @@ from lirads_keras.io.nifti import read_nifti
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
-LABELS = ("axial", "coronal", "oblique")
+LABELS = ("axial", "turned", "oblique")
 
 
 def read_mask(server, label: str, tmp_path: Path) -> np.ndarray:
@@ -39,7 +39,7 @@ def count_overlay(canvas) -> int:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_what_is_drawn_arrives_where_it_was_drawn(page_server, open_page, reading, tmp_path, label: str) -> None:
-    """On straight, coronal and tilted grids, whose files all run against the order of the viewer."""
+    """On straight and tilted grids, and where rows and columns are stored exchanged and backwards; all files run against the order of the viewer."""
     page = open_page(page_server.url, reader="One")
     reader = reading(page)
     reader.open(label)
@@ -61,7 +61,7 @@ def test_what_is_drawn_arrives_where_it_was_drawn(page_server, open_page, readin
     mask = read_mask(page_server, label, tmp_path)
     slices, rows, columns = np.nonzero(mask)
     assert mask.sum() == 25 and set(slices) == {shown}
-    # In radiological convention with rows from anterior (or superior) down, right on the screen is right in the array.
+    # In radiological convention with rows from anterior down, right on the screen is right in the array, whose order is upright.
     extent_px = min(box["width"] / 64, box["height"] / 64)
     expected = 32 + step / extent_px, 32 + step / 2 / extent_px
     assert columns.mean() == pytest.approx(expected[0], abs=1.5) and rows.mean() == pytest.approx(expected[1], abs=1.5)
