@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pydicom
 import pytest
 import yaml
 
@@ -77,11 +79,26 @@ def test_a_patients_own_id_is_read_only_on_request(virtual_study, tmp_path):
     assert ids == ["mine", virtual_study.name]
 
 
+@pytest.fixture
+def axial_series(real_series, tmp_path) -> Path:
+    """The real series, which is sagittal, with the breast turned so that its slices are axial: rows run to the left, columns to the back."""
+    (tmp_path / "axial").mkdir()
+    for path in real_series.iterdir():
+        dataset = pydicom.dcmread(path)
+        row, column = np.reshape(np.array(dataset.ImageOrientationPatient, float), (2, 3))
+        position = np.stack([row, column, np.cross(row, column)]) @ np.array(dataset.ImagePositionPatient, float)
+        dataset.ImageOrientationPatient, dataset.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [f"{value:.4f}" for value in position]
+        dataset.save_as(tmp_path / "axial" / path.name)
+    return tmp_path / "axial"
+
+
 @pytest.mark.slow
-def test_predict_reads_three_time_points_of_one_real_series(smoke_run, real_series, tmp_path):
+def test_predict_reads_three_time_points_of_one_real_series(smoke_run, real_series, axial_series, tmp_path):
     phase_map = tmp_path / "phases.yaml"
     phase_map.write_text(yaml.safe_dump({"arterial": {"time_point": 0}, "portal_venous": {"time_point": 1}, "delayed": {"time_point": 2}}))
-    command = ["predict", real_series, "--run", smoke_run, "--out", tmp_path / "result", "--phase-map", phase_map]
+    options = ["--run", smoke_run, "--out", tmp_path / "result", "--phase-map", phase_map]
+    assert refused(lirads("predict", real_series, *options), "axial", "sagittal slices")
+    command = ["predict", axial_series, *options]
     assert refused(lirads(*command), "arterial", "cut-off of 80", "auto"), "this scanner's 99th percentile lies under the paper's cut-off"
     assert not (tmp_path / "result").exists()
     finished = lirads(*command, "--background-cutoff", "auto")

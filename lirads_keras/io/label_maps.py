@@ -161,7 +161,7 @@ def _read_by(place: Path, path: Path, kind: str) -> tuple[Volume, tuple[_Segment
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         reader.ReadImageInformation()
-        segments = _find_segments({key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}, path) if kind == "NRRD" else ()
+        segments = _find_segments(_read_header(reader, path), path) if kind == "NRRD" else ()
         _check_layers(path, segments, reader.GetNumberOfComponents())
         size = list(reader.GetSize())
         while len(size) > 3 and size[-1] == 1:
@@ -179,6 +179,24 @@ def _read_by(place: Path, path: Path, kind: str) -> tuple[Volume, tuple[_Segment
     if np.abs(directions.T @ directions - np.eye(3)).max() > RIGHT_ANGLE_COSINE:
         raise InputError(Problem(f"{path}, its axes", "axes at right angles", np.array2string(directions, precision=3, separator=", ").replace("\n", "")))
     return from_itk(image), segments
+
+
+def _read_header(reader: sitk.ImageFileReader, path: Path) -> dict[str, str]:
+    """The keys and values of a NRRD file; bytes of a value that are no UTF-8 become a replacement character."""
+    keys = reader.GetMetaDataKeys()
+    damaged = [key for key in keys if not _is_text(key)]
+    if damaged:
+        raise InputError(Problem(f"{path}, its header", "keys in UTF-8", ascii(damaged[0])))
+    return {key: reader.GetMetaData(key).encode("utf-8", "surrogateescape").decode("utf-8", "replace") for key in keys}
+
+
+def _is_text(key: str) -> bool:
+    """Whether SimpleITK takes the key: bytes that are no UTF-8 come as lone surrogates, which it gives and does not take."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _find_segments(header: Mapping[str, str], path: Path) -> tuple[_Segment, ...]:

@@ -152,3 +152,14 @@ def test_truncated_voxels_and_lost_files_of_voxels_are_told(tmp_path: Path) -> N
     for name, message in (("cut.mha", "its header, or voxels that it announces, are not there"), ("lost.mhd", "in lost.raw beside it, found no such file")):
         with pytest.raises(InputError, match=message):
             read_label_map(tmp_path / name)
+
+
+def test_bytes_of_a_header_that_are_no_text_are_told_or_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "m.seg.nrrd"
+    write_nrrd(path, LABELS, segments=((1, 0, "lesion"), (2, 0, "other")))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"lesion", b"l\xe4sion"))
+    assert read_label_map(path).names[1] == "l\ufffdsion"
+    path.write_bytes(whole.replace(b"Segment0_Name", b"Segment0_N\x80me"))
+    with pytest.raises(InputError, match=r"its header: expected keys in UTF-8, found 'Segment0_N\\udc80me'"):
+        read_label_map(path)
