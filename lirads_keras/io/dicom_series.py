@@ -49,7 +49,7 @@ def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list
     findings: dict[int, PhaseFinding] = {}
     for indices in by_study.values():
         findings |= zip(indices, find_phases([facts[index] for index in indices]), strict=True)
-    return [_build_time_point(uid, time, stack, findings[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
+    return [_build_time_point(uid, time, stack, findings[index], facts[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
 
 
 def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, ...]]:
@@ -59,12 +59,14 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
     return tuple(header.path for header in slices), tuple(header.frame for header in slices) if several else ()
 
 
-def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) -> TimePoint:
+def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding, facts: SeriesFacts) -> TimePoint:
     if stack.problem:
         finding = PhaseFinding(None, f"no one volume: {stack.problem}")
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
-    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
+    number = stack.headers[0].series_number
+    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames, None if number is None else int(number),
+                    facts.acquired_s, facts.seconds_after_contrast)
     return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
 
 
