@@ -41,6 +41,8 @@ def add_parsers(group: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     importer.add_argument("folder", type=Path, metavar="FOLDER", help="the data set as it was unpacked")
     importer.add_argument("--out", type=Path, required=True, metavar="MANIFEST_DIR", help="folder for the manifest; new or empty")
     importer.add_argument("--modality", choices=("MR", "CT"), help="of your own images (nnunet, itksnap; default: MR, or what dataset.json says)")
+    importer.add_argument("--masks-complete", action="store_true",
+                          help="a patient whose label map is all zero has no lesion (otherwise such label maps are refused: they may be still to be drawn)")
     importer.set_defaults(command=_import)
 
     exporter = group.add_parser("export", help="a manifest in another program's format").add_subparsers(required=True, metavar="FORMAT")
@@ -105,7 +107,7 @@ def _import(parsed: argparse.Namespace) -> None:
         imported = ADAPTERS[parsed.name](parsed.folder, parsed.out, follow(bar))
     if parsed.modality:
         imported = replace(imported, modality=parsed.modality)
-    imported = write_manifest(imported, parsed.out)
+    imported = write_manifest(imported, parsed.out, masks_complete=parsed.masks_complete)
     for case in imported.cases:
         if case.exclusion_reason:
             print(f"left out: {case.patient_id}: {case.exclusion_reason}", file=sys.stderr)

@@ -34,8 +34,8 @@ def write_bytes(path: Path, write: Callable[[BinaryIO], Any]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes UTF-8 text."""
-    write_bytes(path, lambda file: file.write(text.encode("utf-8")))
+    """Writes UTF-8 text. Bytes of a file's name that are no UTF-8, as old disks hold them, are written as \\udcXX."""
+    write_bytes(path, lambda file: file.write(text.encode("utf-8", "backslashreplace")))
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from lirads_keras.entities import Phase
-from lirads_keras.io.dicom_geometry import SAME_POSITION_MM, compute_positions_mm
+from lirads_keras.io.dicom_geometry import SAME_POSITION_MM, compute_normal, compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
-from lirads_keras.io.dicom_series import TimePoint, gather_time_points
+from lirads_keras.io.dicom_series import NO_VOLUME, TimePoint, gather_time_points
 from lirads_keras.io.phases import SeriesFacts, find_phases
 
 NO_PHASE = "not a phase"
@@ -83,6 +83,10 @@ def plan_copies(headers: Sequence[Header], *, keep_times: bool) -> Plans:
     notices = [
         f"{by_series[uid][0].headers[0].path}: one file of several phases, which only times told: copies without times do not tell them"
         for uid in sorted(lost)]
+    if not keep_times:
+        notices += [
+            f"{found.headers[0].path}: {found.finding.evidence}: copies without times may be read otherwise"
+            for series in by_series.values() for found in series if found.finding.evidence.startswith(NO_VOLUME)]
     return Plans(plans, (*notices, *_describe_owners(headers)))
 
 
@@ -142,7 +146,10 @@ def _number_time_points(points: Sequence[TimePoint]) -> dict[tuple[Path, int], i
     """
     kinds = [_kind(point.headers[0]) for point in points]
     counts = [kinds.count(kind) for kind in kinds]
-    if max(counts) < 2 or any(np.any(np.diff(np.sort(compute_positions_mm(point.headers))) <= SAME_POSITION_MM) for point in points):
+    acquired = {point.headers[0].acquired for point in points}
+    # Contrasts of one time have the same number, which says nothing; those of different times would lose their order with the clock.
+    several = max(counts) > 1 or (len(acquired) == len(points) > 1 and None not in acquired)
+    if not several or any(map(_may_be_several, points)):
         return {}
     if _have_own(points, kinds):
         return {}
@@ -150,17 +157,24 @@ def _number_time_points(points: Sequence[TimePoint]) -> dict[tuple[Path, int], i
     seen: set[Any] = set()
     numbers: dict[tuple[Path, int], int] = {}
     for index, (point, kind) in enumerate(zip(points, kinds, strict=True)):
-        if kind in seen:
+        # Those of another time are in an order that the clock alone may tell.
+        if kind in seen or (index and None not in acquired and point.headers[0].acquired != points[index - 1].headers[0].acquired):
             position, seen = position + 1, set()
         seen.add(kind)
-        number = kinds[:index].count(kind) + 1 if len(set(counts)) == 1 else position
+        number = index + 1 if max(counts) < 2 else kinds[:index].count(kind) + 1 if len(set(counts)) == 1 else position
         numbers |= {(header.path, header.frame): number for header in point.headers}
     return numbers
 
 
+def _may_be_several(point: TimePoint) -> bool:
+    """Whether half of the positions stand several times; where one does, a slice is there once more."""
+    return 2 * int(np.sum(np.diff(np.sort(compute_positions_mm(point.headers))) <= SAME_POSITION_MM)) >= len(point.headers) - 1
+
+
 def _kind(header: Header) -> tuple[Any, ...]:
     echo = None if header.echo_time is None else round(header.echo_time, 1)
-    return tuple(round(value, 2) for value in header.orientation), header.image_type, echo, header.b_value
+    # Of one plane, in whatever direction its rows and columns are stored.
+    return tuple(np.abs(compute_normal(header)).round(2).tolist()), header.image_type, echo, header.b_value
 
 
 def _have_own(points: Sequence[TimePoint], kinds: Sequence[Any]) -> bool:

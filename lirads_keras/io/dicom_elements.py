@@ -23,13 +23,13 @@ SCALE_SLOPE, SCALE_SLOPE_CREATOR = 0x2005100E, 0x20050010
 REAL_WORLD_MAPPING = 0x00409096
 
 _KEYWORDS = (
-    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
-    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID",
-    "Manufacturer", "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
-    "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber",
-    "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows",
-    "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "RescaleIntercept", "RescaleSlope",
-    "Modality")
+    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime",
+    "ContentTime", "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID", "Manufacturer",
+    "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
+    "EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "SequenceName", "SeriesDate", "SeriesTime", "TriggerTime", "ProtocolName",
+    "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber", "ImagePositionPatient",
+    "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "BitsAllocated",
+    "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "RescaleIntercept", "RescaleSlope", "Modality", "PhotometricInterpretation")
 _TAGS = {keyword: tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None} | {
     "ScaleSlope": SCALE_SLOPE, "ScaleSlopeCreator": SCALE_SLOPE_CREATOR, "RealWorldValueMappingSequence": REAL_WORLD_MAPPING}
 WANTED = frozenset(_TAGS.values())

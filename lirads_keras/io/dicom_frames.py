@@ -17,6 +17,7 @@ from lirads_keras.io.dicom_headers import (
     check_orientation,
     check_pixels_present,
     check_series_uid,
+    check_slope,
     check_spacing,
     find_pixels,
     parse_moment,
@@ -27,6 +28,19 @@ from lirads_keras.io.dicom_headers import (
 from lirads_keras.io.dicom_walk import read_dataset
 
 MULTI_FRAME_CLASSES = (EnhancedMRImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage)
+CONVERTED = ("UnassignedPerFrameConvertedAttributesSequence", "UnassignedSharedConvertedAttributesSequence")
+"""Where a converted image keeps what no functional group has a place for (PS3.3 C.7.6.16.2.25)."""
+
+OWN_FRAMES = 1_000_000
+"""The frames of one file are numbered after those of the file before, by the files' InstanceNumber; no file has so many frames."""
+
+TIME_POINTERS = (0x00209128, 0x0020930D, 0x00209153)
+"""TemporalPositionIndex, TemporalPositionTimeOffset, NominalCardiacTriggerDelayTime: a dimension of these counts time points."""
+
+_FRAME_KINDS = ("VolumeBasedCalculationTechnique", "AcquisitionContrast", "ComplexImageComponent")
+_USUAL_KINDS = ("NONE", "UNKNOWN", "MIXED", "MAGNITUDE", "T1", "PERFUSION")
+"""Values that a phase may have; a dynamic series is a perfusion for some scanners."""
+
 PHILIPS_FRAME_SEQUENCE = 0x2005140F
 """Philips keeps the classic attributes of a frame, with the scale slope, in this private sequence."""
 
@@ -75,6 +89,13 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
         "slice_location_mm": None,
         "frame_of_reference_uid": elements.ascii("FrameOfReferenceUID"),
         "content_time": parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
+        "series_time": parse_seconds(elements.ascii("SeriesDate"), elements.ascii("SeriesTime")),
+        "sequence_name": str(dataset.get("PulseSequenceName") or ""),
+        "temporal_dimension": _find_temporal_dimension(dataset),
+        # Of the whole image, where frames do not say.
+        "acquisition_datetime": elements.ascii("AcquisitionDateTime"),
+        "acquisition_number": elements.number("AcquisitionNumber"),
+        "instance_number": elements.number("InstanceNumber"),
         "contrast_time_of_day": parse_seconds("", start),
         "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}
 
@@ -87,8 +108,15 @@ def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], la
                 return value
         return None
 
-    def number(sequence: str, keyword: str) -> float | None:
+    def number(sequence: str, keyword: str, converted: str = "") -> float | None:
+        """`converted` is the attribute's keyword in a classic image."""
         value = find(sequence, keyword)
+        return as_number(value, keyword) if value is not None or not converted else find_converted(converted)
+
+    def find_converted(keyword: str) -> float | None:
+        return as_number(next((value for place in CONVERTED if (value := find(place, keyword)) is not None), None), keyword)
+
+    def as_number(value: Any, keyword: str) -> float | None:
         if value is None:
             return None
         if not isfinite(value):
@@ -103,32 +131,56 @@ def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], la
         return values
 
     moment = str(find("FrameContentSequence", "FrameAcquisitionDateTime") or "")
-    slope, intercept = number("PixelValueTransformationSequence", "RescaleSlope"), number("PixelValueTransformationSequence", "RescaleIntercept")
+    offset = number("TemporalPositionSequence", "TemporalPositionTimeOffset")
+    trigger_ms = number("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime", "TriggerTime")
+    temporal_position = number("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier")
+    if temporal_position is None and common["temporal_dimension"] is not None:
+        indices = find("FrameContentSequence", "DimensionIndexValues")
+        if isinstance(indices, list | pydicom.multival.MultiValue) and len(indices) > common["temporal_dimension"]:
+            temporal_position = float(indices[common["temporal_dimension"]])
+    acquisition_number = number("FrameContentSequence", "FrameAcquisitionNumber")
+    slope = check_slope(number("PixelValueTransformationSequence", "RescaleSlope"), "RescaleSlope")
+    intercept = number("PixelValueTransformationSequence", "RescaleIntercept")
     if slope is None and intercept is None:
         slope, intercept = next((scale for group in groups if group is not None and (scale := read_real_world_mapping(group))), (1.0, 0.0))
     slope = 1.0 if slope is None else slope
-    frame_type = find("MRImageFrameTypeSequence", "FrameType") or find("CTImageFrameTypeSequence", "FrameType")
+    frame_type = find("MRImageFrameTypeSequence", "FrameType") or find("CTImageFrameTypeSequence", "FrameType") or common["image_type"]
+    # What ImageType has no place for in these objects (PS3.3 C.8.13.3): a projection, the contrast, the part of a complex number.
+    image_type = tuple(filter(None, map(str, frame_type)))
+    more = (str(find("MRImageFrameTypeSequence", keyword) or "") for keyword in _FRAME_KINDS)
+    image_type += tuple(kind for kind in more if kind and kind not in (*image_type, *_USUAL_KINDS))
     scale_slope = _read_scale_slope(groups)
-    return Header(**common | {
-        "image_type": tuple(map(str, frame_type)) if frame_type else common["image_type"],
+    return Header(**{name: value for name, value in common.items() if name != "temporal_dimension"} | {
+        "image_type": image_type,
         "orientation": check_orientation(numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)),
         "position_mm": numbers("PlanePositionSequence", "ImagePositionPatient", 3),
         "pixel_spacing_mm": check_spacing(numbers("PixelMeasuresSequence", "PixelSpacing", 2)),
-        "temporal_position": number("FrameContentSequence", "TemporalPositionIndex"),
-        "trigger_time": number("TemporalPositionSequence", "TemporalPositionTimeOffset"),
+        "temporal_position": temporal_position,
+        "trigger_time": trigger_ms / 1000 if offset is None and trigger_ms is not None else offset,
         "slice_distance_mm": _size(find("PixelMeasuresSequence", "SpacingBetweenSlices")) or _size(find("PixelMeasuresSequence", "SliceThickness")),
-        "acquisition_datetime": parse_moment(moment),
+        "acquisition_datetime": parse_moment(moment or common["acquisition_datetime"]),
         "acquisition_time": None,
         "time_of_day": parse_seconds("", TIME_ZONE.split(moment[8:])[0]) if moment else None,
-        "acquisition_number": number("FrameContentSequence", "FrameAcquisitionNumber"),
-        "instance_number": float(index + 1),
-        "echo_time": number("MREchoSequence", "EffectiveEchoTime"),
+        "acquisition_number": common["acquisition_number"] if acquisition_number is None else acquisition_number,
+        "instance_number": max((common["instance_number"] or 1.0) - 1, 0.0) * OWN_FRAMES + index + 1,
+        "echo_time": number("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
         "b_value": number("MRDiffusionSequence", "DiffusionBValue"),
+        "flip_angle": number("MRTimingAndRelatedParametersSequence", "FlipAngle", "FlipAngle"),
+        "repetition_time": number("MRTimingAndRelatedParametersSequence", "RepetitionTime", "RepetitionTime"),
+        "inversion_time": find_converted("InversionTime"),
         "slope": slope,
         "intercept": 0.0 if intercept is None else intercept,
         "display_scale": slope * scale_slope if scale_slope else None,
         "pixels": layout,
         "frame": index})
+
+
+def _find_temporal_dimension(dataset: Any) -> int | None:
+    """Which of DimensionIndexValues counts time points, None if none does (PS3.3 C.7.6.17)."""
+    for place, dimension in enumerate(dataset.get("DimensionIndexSequence") or ()):
+        if dimension.get("DimensionIndexPointer") in TIME_POINTERS:
+            return place
+    return None
 
 
 def _read_scale_slope(groups: tuple[Any, Any]) -> float | None:

@@ -90,12 +90,17 @@ class Header:
     acquisition_datetime: float | None
     acquisition_time: float | None
     content_time: float | None
+    series_time: float | None
     time_of_day: float | None
     contrast_time_of_day: float | None
     acquisition_number: float | None
     instance_number: float | None
     echo_time: float | None
     b_value: float | None
+    flip_angle: float | None
+    repetition_time: float | None
+    inversion_time: float | None
+    sequence_name: str
     slope: float
     intercept: float
     display_scale: float | None
@@ -152,12 +157,17 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         acquisition_datetime=parse_moment(moment),
         acquisition_time=parse_seconds(elements.ascii("AcquisitionDate"), elements.ascii("AcquisitionTime")),
         content_time=parse_seconds(elements.ascii("ContentDate"), elements.ascii("ContentTime")),
+        series_time=parse_seconds(elements.ascii("SeriesDate"), elements.ascii("SeriesTime")),
         time_of_day=parse_seconds("", elements.ascii("AcquisitionTime") or TIME_ZONE.split(moment[8:])[0]),
         contrast_time_of_day=parse_seconds("", elements.ascii("ContrastBolusStartTime")),
         acquisition_number=elements.number("AcquisitionNumber"),
         instance_number=elements.number("InstanceNumber"),
         echo_time=elements.number("EchoTime"),
         b_value=elements.binary("DiffusionBValue", "d"),
+        flip_angle=elements.helpful("FlipAngle"),
+        repetition_time=elements.helpful("RepetitionTime"),
+        inversion_time=elements.helpful("InversionTime"),
+        sequence_name=elements.ascii("SequenceName"),
         slope=slope,
         intercept=intercept,
         display_scale=slope * scale_slope if scale_slope and isfinite(scale_slope) else None,
@@ -194,6 +204,13 @@ def check_spacing(spacing: tuple[float, ...]) -> tuple[float, ...]:
     if min(spacing) <= 0:
         raise Unusable("PixelSpacing above 0", _shown(spacing))
     return spacing
+
+
+def check_slope(slope: float | None, name: str) -> float | None:
+    """A slope from stored to output units, which is not 0, since all values would be one."""
+    if slope == 0:
+        raise Unusable(f"{name} other than 0", "0")
+    return slope
 
 
 def find_pixels(elements: Elements, rows: int, columns: int, frames: int = 1) -> PixelLayout | None:
@@ -274,12 +291,14 @@ def _milliseconds(value: float | None) -> float | None:
 
 def _modality_scale(elements: Elements, file: BinaryIO) -> tuple[float, float]:
     """Slope and intercept from stored to output units: Rescale (PS3.3 C.11.1), else the first linear real world value mapping (C.7.6.16.2.11)."""
-    slope, intercept = elements.number("RescaleSlope"), elements.number("RescaleIntercept")
+    slope, intercept = check_slope(elements.number("RescaleSlope"), "RescaleSlope"), elements.number("RescaleIntercept")
     if slope is None and intercept is None and elements.has("RealWorldValueMappingSequence"):
         file.seek(0)
         try:
             dataset = read_dataset(file, stop_before_pixels=True, specific_tags=[REAL_WORLD_MAPPING])
             return read_real_world_mapping(dataset) or (1.0, 0.0)
+        except Unusable:
+            raise
         except Exception as error:  # noqa: B902  pydicom raises many kinds of exceptions on broken sequences
             raise Unusable("a RealWorldValueMappingSequence that can be read", words(error)) from error
     return 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
@@ -290,6 +309,7 @@ def read_real_world_mapping(dataset: Any) -> tuple[float, float] | None:
     for item in dataset.get("RealWorldValueMappingSequence") or ():
         if "RealWorldValueSlope" in item:
             slope, intercept = float(item.RealWorldValueSlope), float(item.get("RealWorldValueIntercept") or 0)
+            check_slope(slope, "RealWorldValueSlope")
             if isfinite(slope) and isfinite(intercept):
                 return slope, intercept
     return None

@@ -56,7 +56,7 @@ def _read_stack(file: BinaryIO) -> tuple[int, np.ndarray, float]:
     try:
         dataset = read_dataset(file, stop_before_pixels=True)
         values = read_csa(bytes(dataset.private_block(0x0029, "SIEMENS CSA HEADER")[0x10].value))
-        distance_mm = float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 0)
+        distance_mm = abs(float(dataset.get("SpacingBetweenSlices") or dataset.get("SliceThickness") or 0))
         count, normal = int(values["NumberOfImagesInMosaic"][0]), np.array([float(value) for value in values["SliceNormalVector"][:3]])
     except OSError:
         raise

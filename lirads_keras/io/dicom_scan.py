@@ -3,9 +3,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -44,7 +44,13 @@ _SCREENSHOT_TYPES = {"SCREEN SAVE", "SCREENSHOT"}
 _APPLE_DOUBLE = b"\0\5\x16\7"
 """How the files begin that macOS puts beside others on foreign disks, as `._NAME` (RFC 1740)."""
 
-_EMPTY = "empty"
+_PICTURE_MARKS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8")
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+_EMPTY, _LINK_TO_NOTHING, _NO_DICOM = "empty", "a link to a file that is not there", "no DICOM file"
+_LOST = (_EMPTY, _LINK_TO_NOTHING, _NO_DICOM, "an archive", "a picture")
+"""What the reasons begin with of files in whose place an image may have been."""
+
 _COUNTED_PART = re.compile(r"[0-9a-fA-F]{12,}|[\d.]*\d")
 """What tells the names of a series' files apart: numbers, UIDs, hashes."""
 
@@ -99,6 +105,12 @@ def scan_files(paths: Sequence[Path], progress: Progress = ignore_progress) -> S
     with quiet_pydicom():
         for done, path in enumerate(paths, start=1):
             try:
+                if path.is_dir():
+                    if path.is_symlink():
+                        raise _Aside("a link to a folder above, which is not followed")
+                    raise Unusable("a readable folder", "a folder that cannot be read")
+                if not path.exists():
+                    raise _Aside(_LINK_TO_NOTHING)
                 with open(path, "rb", buffering=0) as file:
                     scan.headers += _read_images(path, file, scan)
             except _Aside as aside:
@@ -135,13 +147,27 @@ def merge_problem(paths: list[Path], expected: str, found: str) -> Problem:
 
 
 def list_files(folder: Path, leave_out: Path | None = None) -> list[Path]:
-    """All files under a folder in order of their paths, without those under `leave_out`."""
-    found = []
-    left_out = None if leave_out is None else os.path.realpath(leave_out)
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if left_out is None or os.path.realpath(os.path.join(root, name)) != left_out]
+    """All files under a folder in order of their paths, without those under `leave_out`.
+
+    Links to folders are followed, each folder once. Among the paths is what hides files: folders that cannot be read, links to a folder above, and links to
+    nothing.
+    """
+    found: list[str] = []
+    top = os.path.realpath(folder)
+    seen = {top} if leave_out is None else {top, os.path.realpath(leave_out)}
+    for root, folders, names in os.walk(folder, followlinks=True, onerror=lambda error: found.append(error.filename)):
+        kept = []
+        for path in (os.path.join(root, name) for name in folders):
+            real = Path(os.path.realpath(path))
+            if os.path.islink(path) and Path(top).is_relative_to(real) and str(real) != top:
+                found.append(path)
+            elif str(real) not in seen and not (os.path.islink(path) and real.is_relative_to(top)):
+                seen.add(str(real))
+                kept.append(os.path.basename(path))
+        folders[:] = kept
         found += [os.path.join(root, name) for name in names]
-    return [Path(path) for path in sorted(found) if os.path.isfile(path)]
+    # Pipes and sockets, which are none of these, would never end.
+    return [Path(path) for path in sorted(found) if os.path.isfile(path) or os.path.isdir(path) or (os.path.islink(path) and not os.path.exists(path))]
 
 
 def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
@@ -160,8 +186,11 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     if sop_class not in CLASSIC_CLASSES + MULTI_FRAME_CLASSES:
         kind = next((words for word, words in _KINDS.items() if word in f"{sop_class.name} "), "no MR or CT image")
         raise _Aside(f"{sop_class.name}: {kind}", elements)
-    if elements.unsigned("SamplesPerPixel", 1) != 1:
+    photometric = elements.ascii("PhotometricInterpretation").upper()
+    if elements.unsigned("SamplesPerPixel", 1) != 1 or "COLOR" in photometric:
         raise _Aside("a colour image", elements)
+    if photometric == "MONOCHROME1":
+        raise _Aside("an image whose low values are white (PhotometricInterpretation MONOCHROME1)", elements)
     image_type = elements.ascii("ImageType").split("\\")
     if "LOCALIZER" in image_type:
         raise _Aside("a localizer", elements)
@@ -200,25 +229,33 @@ def _refuse(path: Path, file: BinaryIO, start: bytes) -> Exception:
         return _Aside("what macOS keeps beside a file")
     if start.startswith(b"%PDF"):
         return _Aside("a PDF")
+    if start.startswith(_PICTURE_MARKS):
+        return _Aside("a picture")
     if path.suffix.lower() in DICOM_SUFFIXES:
         return Unusable("a DICOM file, as its name says", "a file without the DICM mark (PS3.10, 7.1)")
+    if path.suffix.lower() in _PACKED and path.stem.lower().endswith(DICOM_SUFFIXES):
+        return Unusable("a DICOM file, as its name says", "a packed one: unpack it")
     if start.startswith(ARCHIVE_MARKS) or start[257:262] == b"ustar":
         nifti = path.name.lower().endswith(".nii.gz")
         return _Aside("a NIfTI file" if nifti else "an archive, which is not looked into: unpack it")
-    return _Aside("no DICOM file")
+    return _Aside(_NO_DICOM)
 
 
 def _find_lost_images(scan: Scan) -> None:
-    """An empty file that is named as the images beside it are was one of them: it is broken, while any other one is rubbish."""
+    """What is no DICOM, but named as the images beside it are, was one of them: it is broken, while anything else is rubbish."""
     names = {_name_pattern(path) for path in [*(header.path for header in scan.headers), *(aside.path for aside in scan.set_aside if aside.series_uid)]}
-    lost = [aside.path for aside in scan.set_aside if aside.reason == _EMPTY and _name_pattern(aside.path) in names]
-    if lost:
-        scan.set_aside = [aside for aside in scan.set_aside if aside.path not in lost]
-        scan.broken.setdefault(("a DICOM file, as its name says", "an empty file"), []).extend(lost)
+    lost = {
+        aside.path: aside.reason for aside in scan.set_aside
+        if not aside.series_uid and aside.reason.startswith(_LOST) and _name_pattern(aside.path) in names}
+    scan.set_aside = [aside for aside in scan.set_aside if aside.path not in lost]
+    for path, reason in lost.items():
+        found = "an empty file" if reason == _EMPTY else "none" if reason == _NO_DICOM else reason
+        scan.broken.setdefault(("a DICOM file, as its name says", found), []).append(path)
 
 
 def _name_pattern(path: Path) -> tuple[Path, str]:
-    return path.parent, _COUNTED_PART.sub("#", path.name)
+    name = path.stem if path.suffix.lower() in _PACKED else path.name
+    return path.parent, _COUNTED_PART.sub("#", name)
 
 
 def _description(elements: Elements) -> str:
@@ -233,9 +270,12 @@ def _set_copies_aside(scan: Scan) -> None:
 
     The same SOPInstanceUID or place with other pixels stays, and stands out as a repeated position.
     """
-    first: dict[Any, Header] = {}
+    first: dict[str, Header] = {}
+    alike: dict[Any, list[Header]] = {}
     copies: dict[Path, str] = {}
-    images = Counter(header.path for header in scan.headers)
+    frames: dict[Path, list[Header]] = {}
+    for header in scan.headers:
+        frames.setdefault(header.path, []).append(header)
     for header in scan.headers:
         if header.frame or header.path in copies:
             continue
@@ -244,12 +284,21 @@ def _set_copies_aside(scan: Scan) -> None:
             if original.path != header.path and original.path.read_bytes() == header.path.read_bytes():
                 copies[header.path] = "a copy of another file"
                 continue
-        if images[header.path] > 1 and header.tile is None:
+            if original.path != header.path and header.tile is None and _same_frames(frames[original.path], frames[header.path]):
+                copies[header.path] = "an image that is there already, with the same frames"
+                continue
+        if len(frames[header.path]) > 1 and header.tile is None:
             # A frame's place does not tell that of the others.
             continue
-        original = first.setdefault(_identity(header), header)
-        if original.path != header.path and _same_pixels(original, header):
-            copies[header.path] = "a slice that is there already, with the same pixels"
+        alike.setdefault(_identity(header), []).append(header)
+    for headers in alike.values():
+        seen = set()
+        for header in headers if len(headers) > 1 else ():
+            fingerprint = _read_fingerprint(header)
+            if fingerprint in seen:
+                copies[header.path] = "a slice that is there already, with the same pixels"
+            elif fingerprint is not None:
+                seen.add(fingerprint)
     if copies:
         scan.set_aside += [
             SetAside(header.path, copies[header.path], header.series_uid, header.description)
@@ -260,19 +309,31 @@ def _set_copies_aside(scan: Scan) -> None:
 def _identity(header: Header) -> tuple[Any, ...]:
     """Two slices of a series that agree in all this have no reason to be two."""
     return (
-        header.series_uid, header.position_mm, header.orientation, header.temporal_position, header.trigger_time, header.acquisition_datetime,
-        header.acquisition_time, header.content_time, header.acquisition_number, header.instance_number, header.echo_time, header.b_value,
-        header.image_type, header.tile)
+        header.owner, header.examination.study_uid, header.series_uid, header.position_mm, header.orientation, header.temporal_position,
+        header.trigger_time, header.acquisition_datetime, header.acquisition_time, header.content_time, header.acquisition_number,
+        header.instance_number, header.echo_time, header.b_value, header.image_type, header.tile)
 
 
-def _same_pixels(a: Header, b: Header) -> bool:
+def _same_frames(a: Sequence[Header], b: Sequence[Header]) -> bool:
+    """Whether two files of one SOPInstanceUID agree in all that the headers of their frames say, and in their pixels."""
+    if len(a) < 2 or [replace(header, path=b[0].path, pixels=None) for header in a] != [replace(header, pixels=None) for header in b]:
+        return False
     try:
-        images = []
-        for header in (a, b):
-            tile = header.tile
-            whole = header if tile is None else replace(header, tile=None, rows=tile.stored_rows, columns=tile.stored_columns)
-            with open(header.path, "rb") as file:
-                images.append(next(read_pixels(file, [whole])))
-        return np.array_equal(images[0], images[1])
+        with open(a[0].path, "rb") as first, open(b[0].path, "rb") as second:
+            return all(np.array_equal(x, y) for x, y in zip(read_pixels(first, a), read_pixels(second, b), strict=True))
     except (Unusable, OSError):
         return False
+
+
+def _read_fingerprint(header: Header) -> Any:
+    """What is equal for a slice and its copy: a digest of its pixels; where it is blank (beyond the body), all else in the header, too. None if its pixels
+    cannot be read."""
+    tile = header.tile
+    whole = header if tile is None else replace(header, tile=None, rows=tile.stored_rows, columns=tile.stored_columns)
+    try:
+        with open(header.path, "rb") as file:
+            pixels = next(read_pixels(file, [whole]))
+    except (Unusable, OSError):
+        return None
+    blank = bool(np.all(pixels == pixels.flat[0]))
+    return sha256(pixels.astype(np.int64).tobytes()).digest(), pixels.shape, replace(header, path=Path(), sop_instance_uid="", pixels=None) if blank else None

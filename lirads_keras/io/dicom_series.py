@@ -11,8 +11,10 @@ from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import SetAside
 from lirads_keras.io.dicom_stacks import Stack, split_series
 from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
+from lirads_keras.io.stack_order import DAY_S, count_past_midnight
 
-DAY_S = 86400.0
+NO_VOLUME = "no one volume: "
+"""How the evidence begins for images that cannot be divided into volumes."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,11 @@ def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list
     by_study: dict[str, list[int]] = {}
     for index, (_, _, stack) in enumerate(stacks):
         by_study.setdefault(stack.headers[0].examination.study_uid, []).append(index)
-    findings: dict[int, PhaseFinding] = {}
+    told: dict[int, tuple[SeriesFacts, PhaseFinding]] = {}
     for indices in by_study.values():
-        findings |= zip(indices, find_phases([facts[index] for index in indices]), strict=True)
-    return [_build_time_point(uid, time, stack, findings[index], facts[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
+        of_study = _count_on([facts[index] for index in indices])
+        told |= zip(indices, zip(of_study, find_phases(of_study), strict=True), strict=True)
+    return [_build_time_point(uid, time, stack, *told[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
 
 
 def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, ...]]:
@@ -59,9 +62,9 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
     return tuple(header.path for header in slices), tuple(header.frame for header in slices) if several else ()
 
 
-def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding, facts: SeriesFacts) -> TimePoint:
+def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, finding: PhaseFinding) -> TimePoint:
     if stack.problem:
-        finding = PhaseFinding(None, f"no one volume: {stack.problem}")
+        finding = PhaseFinding(None, NO_VOLUME + stack.problem)
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
     number = stack.headers[0].series_number
@@ -86,6 +89,13 @@ def _find_delays(stacks: list[Stack]) -> list[float]:
     return known if len(acquired) == 1 and len(known) == len(stacks) and len(set(known)) > 1 else [0.0] * len(stacks)
 
 
+def _count_on(facts: list[SeriesFacts]) -> list[SeriesFacts]:
+    """The series of a study, the times of those after midnight counted on."""
+    timed = [index for index, item in enumerate(facts) if item.acquired_s is not None]
+    counted = dict(zip(timed, count_past_midnight([time for item in facts if (time := item.acquired_s) is not None]), strict=True))
+    return [replace(item, acquired_s=counted.get(index)) for index, item in enumerate(facts)]
+
+
 def _collect_facts(stack: Stack, delay: float) -> SeriesFacts:
     first = stack.headers[0]
     acquired = _median([header.acquired for header in stack.headers], delay)
@@ -97,9 +107,10 @@ def _collect_facts(stack: Stack, delay: float) -> SeriesFacts:
         after = None
     echo = None if first.echo_time is None else round(first.echo_time, 1)
     kind = (first.modality, first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
-    return SeriesFacts(first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation)
+    return SeriesFacts(
+        first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation, first.echo_time, first.b_value)
 
 
 def _median(times: list[float | None], delay: float) -> float | None:
     known = [time for time in times if time is not None]
-    return median(known) + delay if len(known) == len(times) and known else None
+    return median(count_past_midnight(known)) + delay if len(known) == len(times) and known else None

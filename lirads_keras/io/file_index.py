@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lirads_keras.entities import Series
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.atomic import write_text
+from lirads_keras.io.atomic import write_bytes
 
 NAME = "files.csv"
 COLUMNS = ("series_uid", "time_point", "path", "frame")
@@ -41,7 +41,8 @@ def write_file_index(folder: Path, series: Iterable[tuple[Path, Series]]) -> Non
         frames = item.frames or [""] * len(item.files)
         rows.writerows((item.series_uid, item.temporal_index, os.path.relpath(path, start), frame)
                        for path, frame in zip(item.files, frames, strict=True))
-    write_text(folder / NAME, text.getvalue())
+    # A name that is no UTF-8 has to be found again.
+    write_bytes(folder / NAME, lambda file: file.write(text.getvalue().encode("utf-8", "surrogateescape")))
 
 
 def read_file_index(folder: Path) -> FileIndex:
@@ -62,7 +63,7 @@ def read_file_index(folder: Path) -> FileIndex:
 def _read(path: Path, modified_ns: int, size: int) -> FileIndex:
     """Read once, not once a patient; the file's time and size are part of the key."""
     try:
-        rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
+        rows = list(csv.reader(StringIO(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), newline=""), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(Problem(str(path), "a UTF-8 CSV file", " ".join(str(error).split()))) from error
     if not rows or tuple(rows[0]) != COLUMNS:

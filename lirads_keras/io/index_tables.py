@@ -80,7 +80,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Row], *, keep_o
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    if keep_old and path.exists() and (old := path.read_bytes()) != text.getvalue().encode():
+    if keep_old and path.exists() and (old := path.read_bytes()) != text.getvalue().encode("utf-8", "backslashreplace"):
         write_bytes(path.with_name(f"{path.name}.bak"), lambda file: file.write(old))
     write_text(path, text.getvalue())
 

@@ -25,7 +25,12 @@ SUFFIXES = (".seg.nrrd", ".nrrd", ".nhdr", ".mha", ".mhd", *sorted(NIFTI_SUFFIXE
 """Longer ones first, so that the first that fits is the whole suffix."""
 
 _METAIMAGE = (".mha", ".mhd")
+DETACHED_SUFFIXES = (".mhd", ".nhdr")
+_HEADER_BYTES = 1 << 16
 _SEGMENT_KEY = re.compile(r"Segment(\d+)_(Name|LabelValue|Layer)")
+_VOXELS_IN = re.compile(r"^\s*(?:ElementDataFile\s*=|data ?file\s*:=?)[ \t]*(.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+"""Where a detached header says that its voxels are (ITK's MetaIO and Teem's NRRD documentation)."""
+
 _POINTER = re.compile(r"\s*\(0x[0-9a-fA-F]+\)")
 _LIBRARY_WORDS = re.compile(r"^(?:\S*ITK ERROR|\S*itk::ERROR|\[nrrd\] \w+):\s*|^\w+(?:ImageIO|ImageFileReader\w*):\s*", re.ASCII)
 
@@ -53,6 +58,24 @@ def split_name(name: str) -> tuple[str, str] | None:
     """A file's name without its suffix, and the suffix in lower case; None where it is not that of a label map or volume that is read."""
     suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
     return None if suffix is None else (name[:len(name) - len(suffix)], suffix)
+
+
+def find_voxel_files(header: Path) -> tuple[Path, ...]:
+    """The files in which a detached header (.mhd, .nhdr) says that its voxels are; none if they are in itself, or it cannot be read."""
+    try:
+        with open(header, "rb") as file:
+            text = file.read(_HEADER_BYTES).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ()
+    found = _VOXELS_IN.search(text)
+    if found is None or found[1].upper() in ("LOCAL", ""):
+        return ()
+    if found[1].upper().startswith("LIST"):
+        return tuple(header.parent / name for line in text[found.end():].splitlines() if (name := line.strip()))
+    if "%" in found[1]:
+        pattern = re.compile(re.sub(r"%\d*d", r"\\d+", re.escape(found[1].split()[0])))
+        return tuple(path for path in sorted(header.parent.iterdir()) if pattern.fullmatch(path.name))
+    return (header.parent / found[1],)
 
 
 def read_volume_file(path: Path) -> Volume:
@@ -84,6 +107,14 @@ def read_label_map(path: Path) -> LabelMap:
     return LabelMap(labels, {segment.label: segment.name for segment in segments if segment.label in found and segment.name}, bool(segments))
 
 
+def check_background(labels: np.ndarray, path: Path) -> None:
+    """Raises InputError if one label fills more than half of the image: nothing that is outlined in an abdomen does, so it is the background."""
+    counts = np.bincount(labels.ravel())
+    label = int(np.argmax(counts))
+    if label and counts[label] > labels.size / 2:
+        raise InputError(Problem(str(path), "labels on a background of 0", f"label {label} in {counts[label]} of {labels.size} voxels"))
+
+
 def read_label_map_on_grid(path: Path, grid: Volume) -> tuple[np.ndarray, Mapping[int, str]]:
     """Reads a label map that lies on `grid`, turned to its axes; a segmentation of 3D Slicer that was cropped is filled up with zeros.
 
@@ -108,6 +139,8 @@ def _read_itk(path: Path) -> tuple[Volume, tuple[_Segment, ...]]:
     kind = "MetaImage" if suffix in _METAIMAGE else "NRRD"
     if not suffix or not path.is_file():
         raise InputError(Problem(str(path), f"a file whose name ends in {', '.join(SUFFIXES)}", path.name if path.is_file() else "no such file"))
+    if suffix in DETACHED_SUFFIXES and (missing := [place.name for place in find_voxel_files(path) if not place.is_file()]):
+        raise InputError(Problem(str(path), f"its voxels in {missing[0]} beside it", "no such file"))
     if kind == "MetaImage" and not path.name.endswith(suffix):
         # ITK knows this format by a suffix in lower case only.
         if suffix == ".mhd":

@@ -12,7 +12,7 @@ import yaml
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, read_rule_table, simplify_name
+from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle, read_rule_table, simplify_name
 
 ABSENT = "absent"
 """The word of a phase map for a phase that the study lacks."""
@@ -46,6 +46,8 @@ class SeriesFacts:
     kind: Hashable = None
     modality: str = "MR"
     orientation: tuple[float, ...] = ()
+    echo_time_ms: float | None = None
+    b_value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,8 @@ def _find_by_name(description: str, protocol: str) -> PhaseFinding:
 def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, has_axial_mr: bool) -> PhaseFinding:
     """What a time point tells by itself, if nothing in its headers stands against it."""
     finding = _find_by_name_and_clock(facts, rules)
+    if obstacle is None and finding.obstacle is None:
+        obstacle = find_weighting_obstacle(facts.echo_time_ms, facts.b_value)
     if obstacle is None:
         return finding
     if obstacle.is_final and not has_axial_mr and finding.phase is None and not finding.candidates:

@@ -5,7 +5,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +16,10 @@ LARGEST_OBLIQUITY_DEG = 45.0
 """Slices whose normal lies farther from the head-foot axis are no axial ones: tilted by more, they are nearer to another plane. Axial stacks are tilted
 along the liver or the diaphragm by less than 30°."""
 
+
+LONGEST_ECHO_MS = 30.0
+"""A T1-weighted gradient-echo image of the liver has its echo by 5 ms, an in-phase one at 0.3 T by 23 ms; T2-weighted, diffusion and MRCP images have it from
+60 ms on."""
 
 _VOICED = "\u3099\u309a"
 """The marks that make another syllable of a kana; the others are accents."""
@@ -36,9 +40,10 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class _Rules:
-    """Of `phase_rules.yaml`, what is no phase: by name, with whether it was made from one, and by value of ImageType."""
+    """Of `phase_rules.yaml`, what is no phase: by name, with whether it was made from one, and by value of ImageType; names of institutions are no such."""
 
     names: tuple[tuple[str, bool, re.Pattern[str]], ...]
+    institution: re.Pattern[str]
     image_types: dict[str, re.Pattern[str]]
 
 
@@ -57,6 +62,9 @@ def find_obstacle(modality: str, orientation: Sequence[float], image_type: Seque
     for kind, pattern in _read_rules().image_types.items():
         if value := next((value for value in image_type if pattern.search(simplify_name(value))), None):
             return Obstacle(f"ImageType '{value}': {kind}", is_final=False, replaces_phase=True)
+    for value in image_type:
+        if obstacle := find_name_obstacle(value):
+            return Obstacle(f"ImageType '{value}': {obstacle.reason}", is_final=False, replaces_phase=True)
     return None
 
 
@@ -72,9 +80,20 @@ def find_plane_obstacle(orientation: Sequence[float]) -> Obstacle | None:
     return Obstacle(f"{plane} slices, {angle:.0f}° from axial; up to {LARGEST_OBLIQUITY_DEG:g}° are read", is_final=True, replaces_phase=True)
 
 
+def find_weighting_obstacle(echo_time_ms: float | None, b_value: float | None) -> Obstacle | None:
+    """What EchoTime (0018,0081) and DiffusionBValue (0018,9087, in s/mm²) say against T1 weighting; asked where the name says nothing against it."""
+    if b_value:
+        return Obstacle(f"DiffusionBValue {b_value:g} s/mm²: diffusion", is_final=False, replaces_phase=True)
+    if echo_time_ms is not None and echo_time_ms > LONGEST_ECHO_MS:
+        return Obstacle(
+            f"EchoTime {echo_time_ms:g} ms: another weighting; T1-weighted images have up to {LONGEST_ECHO_MS:g} ms", is_final=False, replaces_phase=True)
+    return None
+
+
+@lru_cache(maxsize=4096)
 def find_name_obstacle(name: str) -> Obstacle | None:
     """What a series' description or protocol says against its being a phase: another contrast, a scout, an image that was computed from a phase's."""
-    text = simplify_name(name)
+    text = _read_rules().institution.sub(" ", simplify_name(name))
     for kind, of_a_phase, pattern in _read_rules().names:
         if found := pattern.search(text):
             return Obstacle(f"{kind} ('{found.group()}')", is_final=False, replaces_phase=of_a_phase)
@@ -85,7 +104,7 @@ def simplify_name(text: str) -> str:
     """Lower case without accents; what is no letter, digit, "+", "." or "%" becomes one space. Kana and Hangul stay whole."""
     decomposed = unicodedata.normalize("NFKD", text.lower())
     letters = "".join(character for character in decomposed if character in _VOICED or not unicodedata.combining(character))
-    return re.sub(r"[^\w+.%]+|_+", " ", unicodedata.normalize("NFC", letters)).strip()
+    return re.sub(r"(?:[^\w+.%]|_)+", " ", unicodedata.normalize("NFC", letters)).strip()
 
 
 def read_rule_table() -> Any:
@@ -100,4 +119,5 @@ def _read_rules() -> _Rules:
         names=tuple(
             (kind, section == "made_from_a_phase", re.compile("|".join(patterns)))
             for section in ("not_a_phase", "made_from_a_phase") for kind, patterns in table[section].items()),
+        institution=re.compile("|".join(table["institution"])),
         image_types={kind: re.compile("|".join(patterns)) for kind, patterns in table["image_types"].items()})

@@ -54,7 +54,7 @@ def write_profile(path: Path, threads: int = 2, **sections: dict[str, object]) -
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("snap")
-    assert cli.main(["data", "import", "itksnap", str(write_snap_folder(folder / "my livers")), "--out", str(folder / "manifest")]) == 0
+    assert cli.main(["data", "import", "itksnap", str(write_snap_folder(folder / "my livers")), "--out", str(folder / "manifest"), "--masks-complete"]) == 0
     return folder / "manifest"
 
 

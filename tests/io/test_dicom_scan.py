@@ -64,6 +64,46 @@ def test_an_empty_file_that_is_named_as_the_slices_are_was_one(tmp_path: Path, w
         read_study(tmp_path)
 
 
+@pytest.mark.parametrize("name, content, found", [
+    ("IM4", b"<html>404</html>", "none"), ("IM4", b"\x1f\x8b" + bytes(90), "an archive"), ("IM4.gz", b"\x1f\x8b" + bytes(90), "an archive"),
+    ("IM4", None, "a link to a file that is not there"), ("IM4", b"\xff\xd8\xff" + bytes(90), "a picture"),
+    ("x.dcm.gz", b"\x1f\x8b" + bytes(90), "a packed one")])
+def test_what_stands_in_the_place_of_a_slice_is_a_lost_one(tmp_path: Path, write_series: WriteSeries, name: str, content: bytes | None, found: str) -> None:
+    for index, path in enumerate(write_series(tmp_path)):
+        path.rename(tmp_path / f"IM{index}")
+    # Beside the slices, but named otherwise: rubbish.
+    (tmp_path / "index.html").write_text("<html>")
+    (tmp_path / "key.dcm").write_bytes(b"\x89PNG" + bytes(90))
+    (tmp_path / "lock").symlink_to("host:1234")
+    assert len(read_study(tmp_path).left_out) == 3
+    (tmp_path / name).symlink_to("/nowhere") if content is None else (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}: expected a DICOM file, as its name says, found {found}"):
+        read_study(tmp_path)
+
+
+def test_series_behind_links_are_read_and_circles_walked_once(tmp_path: Path, write_series: WriteSeries) -> None:
+    write_series(tmp_path / "in" / "a", description="LAVA ART 30s", series=1)
+    write_series(tmp_path / "b", series=2)
+    (tmp_path / "in" / "b").symlink_to(tmp_path / "b", target_is_directory=True)
+    (tmp_path / "b" / "again").symlink_to(tmp_path / "b", target_is_directory=True)
+    (tmp_path / "in" / "same").symlink_to(tmp_path / "in" / "a", target_is_directory=True)
+    study = read_study(tmp_path / "in")
+    assert sorted(study.phases()) == [Phase.ARTERIAL, Phase.DELAYED] and not study.left_out
+    (tmp_path / "in" / "up").symlink_to(tmp_path, target_is_directory=True)
+    assert ["a link to a folder above" in line for line in read_study(tmp_path / "in").left_out] == [True]
+
+
+@pytest.mark.parametrize("photometric, words", [
+    ("PALETTE COLOR", "a colour image"), ("MONOCHROME1", "low values are white"), ("MONOCHROME2", None), (None, None)])
+def test_pixels_that_are_no_intensities_are_set_aside(tmp_path: Path, write_series: WriteSeries, photometric: str | None, words: str | None) -> None:
+    write_series(tmp_path, PhotometricInterpretation=photometric)
+    if words is None:
+        assert list(read_study(tmp_path).phases()) == [Phase.DELAYED]
+    else:
+        with pytest.raises(InputError, match=words):
+            read_study(tmp_path)
+
+
 def without_preamble(path: Path, how: str) -> None:
     """Rewrites an image as older systems store it."""
     if "implicit" in how:

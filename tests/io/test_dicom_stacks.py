@@ -120,7 +120,7 @@ def test_a_refusal_says_what_was_looked_at_and_what_would_help(one_image):
     stack, = split_series(build_series(one_image, lambda t, z: {"acquisition_time": 10.0, "instance_number": 1.0 + z}))
     assert stack.problem == (
         "3 images at each of 6 positions, and nothing that puts them in order (TemporalPositionIdentifier, TriggerTime, AcquisitionDateTime, ContentTime, "
-        "AcquisitionNumber missing; AcquisitionTime the same in all; InstanceNumber in no order of the positions); "
+        "SeriesTime, AcquisitionNumber missing; AcquisitionTime the same in all; InstanceNumber in no order of the positions); "
         "one of these attributes, or one series a time point, would tell")
 
 

@@ -177,3 +177,24 @@ def test_the_only_ct_of_a_patient_stays_for_training_a_segmentation(tmp_path: Pa
     write(arterial=None, portal_venous={"Modality": "CT"}, delayed=None)
     _, left_out, series = index(tmp_path / "in")
     assert series == [("", "CT")] and left_out["LAVA PORTAL VENOUS 60s"].endswith("in series.csv without a phase, as the only image of its patient")
+
+
+@pytest.mark.parametrize("attributes, words", [
+    ({}, ""), ({"AcquisitionContrast": "T1", "ComplexImageComponent": "MAGNITUDE", "VolumeBasedCalculationTechnique": "NONE"}, ""),
+    ({"AcquisitionContrast": "PERFUSION"}, ""), ({"AcquisitionContrast": "T2"}, "another contrast"), ({"AcquisitionContrast": "DIFFUSION"}, "another contrast"),
+    ({"ComplexImageComponent": "PHASE"}, "a derived image"), ({"VolumeBasedCalculationTechnique": "MAX_IP"}, "a derived image"),
+    ({"VolumeBasedCalculationTechnique": "CURVED_MPR"}, "a derived image")])
+def test_what_multi_frame_images_say_of_themselves(tmp_path: Path, write_multi_frame: Callable[..., Path], attributes: dict[str, str], words: str) -> None:
+    path = write_multi_frame(tmp_path / "m.dcm", np.ones((3, 3, 4), np.uint16), [{"z_mm": 4.0 * z} for z in range(3)])
+    dataset = pydicom.dcmread(path)
+    kind = pydicom.Dataset()
+    kind.FrameType = ["ORIGINAL", "PRIMARY", "DYNAMIC", "NONE"]
+    for keyword, value in attributes.items():
+        setattr(kind, keyword, value)
+    dataset.SharedFunctionalGroupsSequence[0].MRImageFrameTypeSequence = [kind]
+    dataset.save_as(path)
+    if not words:
+        assert list(read_study(tmp_path).phases()) == [Phase.DELAYED]
+    else:
+        with pytest.raises(InputError, match=words):
+            read_study(tmp_path)

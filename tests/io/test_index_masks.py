@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,16 +144,104 @@ def test_an_empty_folder_is_said_and_is_no_proof(heap: Path, capfd: pytest.Captu
     assert complete.code == 2 and "--masks-complete says that nobody has a lesion" in complete.err
 
 
-def test_all_zero_is_a_readers_word(heap: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_zero_is_asked_about_unless_the_masks_are_complete(heap: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(heap / "masks" / "ID-1.nii.gz", LABELS * 0)
+    write(heap / "masks" / "ID-2.nii.gz")
     indexed = Indexed(heap, capfd)
-    assert (indexed.code, indexed.groups, indexed.labels) == (0, ["negative", ""], [])
-    assert "ID-1.nii.gz: all zero, nothing was drawn: ID-1 is taken as negative" in indexed.err
+    assert (indexed.code, indexed.groups, indexed.paths[0]) == (0, ["", "positive"], "") and "masks: 1 of 2 joined" in indexed.out
+    assert "ID-1.nii.gz: mask not joined: all zero, nothing was drawn: if ID-1 has no lesion, say negative in patients.csv" in indexed.err
+    complete = Indexed(heap, capfd, "--masks-complete")
+    assert (complete.code, complete.groups) == (0, ["negative", "positive"]) and complete.paths[0]
+    assert "ID-1.nii.gz: all zero, nothing was drawn: ID-1 is negative, as --masks-complete says" in complete.err
+
+
+def hide_behind_link(masks: Path) -> None:
+    write(masks.parent / "elsewhere" / "ID-1.nii.gz")
+    (masks / "site").symlink_to(masks.parent / "elsewhere", target_is_directory=True)
+
+
+def test_a_mask_behind_a_link_is_joined_and_a_circle_is_walked_once(heap: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    hide_behind_link(heap / "masks")
+    (heap / "elsewhere" / "again").symlink_to(heap / "elsewhere", target_is_directory=True)
+    (heap / "masks" / "self").symlink_to(heap / "masks", target_is_directory=True)
+    indexed = Indexed(heap, capfd, "--masks-complete")
+    assert (indexed.code, indexed.groups) == (0, ["positive", "negative"]) and "masks: 1 of 1 joined" in indexed.out
+
+
+def leave_raw_alone(masks: Path) -> None:
+    write(masks / "plain.mhd")
+    (masks / "plain.raw").rename(masks / "ID-1.raw")
+    (masks / "plain.mhd").unlink()
+
+
+HIDDEN: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "voxels without header": (leave_raw_alone, "ID-1.raw", "no label map that is read"),
+    "a hidden file": (lambda masks: write(masks / ".ID-1.nii.gz"), ".ID-1.nii.gz", "hidden by the dot"),
+    "a hidden folder": (lambda masks: write(masks / ".export" / "ID-1.nrrd"), ".export/ID-1.nrrd", "hidden by the dot"),
+    "an empty folder": (lambda masks: (masks / "ID-1").mkdir(), "masks/ID-1", "no label map of ID-1 is there, though there is a folder for it"),
+    "a folder named as a file": (lambda masks: (masks / "ID-1.nii.gz").mkdir(), "ID-1.nii.gz", "though there is a folder for it"),
+    "outlines in a document": (lambda masks: (masks / "ID-1.json").write_text("{}"), "ID-1.json", "and this file may hold or name one"),
+    "named after the arterial series": (
+        lambda masks: write(masks / "1.2.826.0.1.3680043.8.498.1.11.nii.gz"), "498.1.11.nii.gz", "another series of ID-1 than that of the delayed phase"),
+    "a link to a folder above": (lambda masks: (masks / "up").symlink_to(masks.parent, target_is_directory=True), "masks/up", "a link to a folder above")}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_what_hides_a_mask_is_told_though_another_mask_is_there(heap: Path, capfd: pytest.CaptureFixture[str], kind: str) -> None:
+    hide, name, reason = HIDDEN[kind]
+    # The detached voxels of another's mask excuse nobody else's.
+    write(heap / "masks" / "plain.mhd")
+    (heap / "masks" / "plain.mhd").rename(heap / "masks" / "ID-2.mhd")
+    assert Indexed(heap, capfd, "--masks-complete").groups == ["negative", "positive"]
+    for path in (heap / "out").iterdir():
+        path.unlink() if path.is_file() else None
+    (heap / "masks" / "ID-2.mhd").rename(heap / "ID-2.mhd")
+    (heap / "masks" / "plain.raw").rename(heap / "plain.raw")
+    hide(heap / "masks")
+    (heap / "ID-2.mhd").rename(heap / "masks" / "ID-2.mhd")
+    (heap / "plain.raw").rename(heap / "masks" / "plain.raw")
+    indexed = Indexed(heap, capfd)
+    assert (indexed.code, indexed.groups) == (0, ["", "positive"]) and f"{name}: mask not joined: " in indexed.err and reason in indexed.err
+    complete = Indexed(heap, capfd, "--masks-complete")
+    assert complete.code == 2 and name in complete.err and reason in complete.err and complete.groups == ["", "positive"]
+
+
+def test_a_folder_that_cannot_be_read_may_hold_masks(heap: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    write(heap / "masks" / "ID-1.nii.gz")
+    (heap / "masks" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    assert Indexed(heap, capfd, "--masks-complete").code == 0
+    monkeypatch.setattr(os, "scandir", refuse)
+    complete = Indexed(heap, capfd, "--masks-complete")
+    assert complete.code == 2 and "masks/closed" in complete.err and "a folder that cannot be read" in complete.err
+
+
+def test_a_patients_folder_among_the_images_is_no_promise_of_a_mask(heap: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (heap / "in" / "1-1").rename(heap / "in" / "ID-1")
+    write(heap / "in" / "ID-2_seg.nii.gz")
+    assert Indexed(heap, capfd, "--masks-complete", masks="in").groups == ["negative", "positive"]
+
+
+def test_a_name_that_is_no_utf8_is_no_defect(heap: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(heap / "masks" / "a.nii.gz")
+    os.rename(heap / "masks" / "a.nii.gz", os.fsencode(heap / "masks") + b"/L\xe4sion.nii.gz")
+    os.rename(heap / "in" / "1-2", os.fsencode(heap / "in") + b"/Sp\xe4tphase")
+    indexed = Indexed(heap, capfd)
+    assert (indexed.code, indexed.groups) == (0, ["", ""]) and "mask not joined: its name is that of no patient" in indexed.err
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "another grid": (lambda folder: write(folder / "ID-1.nii.gz", np.pad(LABELS, 1)), "ID-1.nii.gz, the grid: expected 4 × 3 × 5"),
     "fractions": (lambda folder: write(folder / "ID-1.nrrd", LABELS * 0.9999), "ID-1.nrrd: expected whole-numbered labels, found fractions"),
+    "a background of 1": (lambda folder: write(folder / "ID-1.nii.gz", LABELS + 1), "labels on a background of 0, found label 1 in 55 of 60 voxels"),
+    "lost voxels": (
+        lambda folder: (write(folder / "ID-1.mhd"), (folder / "plain.raw").unlink()), "ID-1.mhd: expected its voxels in plain.raw beside it, found no such"),
     "NaN": (lambda folder: write(folder / "ID-1.nii", np.where(LABELS, LABELS, np.nan)), "ID-1.nii, its voxels: expected whole-numbered labels"),
     "layers": (lambda folder: write_segments(folder / "ID-1.seg.nrrd", overlap=True), "found 2 values a voxel: HCC (label 1, layer 0)"),
     "two files": (lambda folder: (write(folder / "ID-1.nii.gz"), write(folder / "ID-1_seg.mha")), "one mask a patient, found a second one beside"),

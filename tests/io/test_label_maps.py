@@ -149,6 +149,6 @@ def test_truncated_voxels_and_lost_files_of_voxels_are_told(tmp_path: Path) -> N
     (tmp_path / "cut.mha").write_bytes((tmp_path / "cut.mha").read_bytes()[:-30])
     sitk.WriteImage(as_image(LABELS), str(tmp_path / "lost.mhd"))
     (tmp_path / "lost.raw").unlink()
-    for name in ("cut.mha", "lost.mhd"):
-        with pytest.raises(InputError, match="its header, or voxels that it announces, are not there"):
+    for name, message in (("cut.mha", "its header, or voxels that it announces, are not there"), ("lost.mhd", "in lost.raw beside it, found no such file")):
+        with pytest.raises(InputError, match=message):
             read_label_map(tmp_path / name)

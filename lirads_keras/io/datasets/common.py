@@ -156,17 +156,45 @@ def _read_labels(case: ImportedCase) -> tuple[Volume, Mapping[int, str]]:
     return image.with_array(labels), names
 
 
-def write_manifest(imported: ImportedSet, folder: Path) -> ImportedSet:
+def find_patients_without_label(imported: ImportedSet, *, masks_complete: bool) -> frozenset[str]:
+    """The patients whose label map is all zero. What cannot be read is left to those who read it next, and to `lirads data check`.
+
+    Args:
+        imported: as an adapter found it.
+        masks_complete: the user says that nothing was left to be drawn, so that these patients have no lesion.
+
+    Raises:
+        InputError: without `masks_complete`, those label maps.
+    """
+    found: set[str] = set()
+    problems: list[Problem] = []
+    for case in imported.cases:
+        if case.mask is None or case.exclusion_reason:
+            continue
+        try:
+            labels = read_label_map(case.mask).volume.array
+        except InputError:
+            continue
+        if not labels.any():
+            found.add(case.patient_id)
+            problems += [] if masks_complete else [Problem(
+                str(case.mask), "something outlined in it; --masks-complete says that a patient with nothing outlined has no lesion", "all zero")]
+    raise_if_any(problems)
+    return frozenset(found)
+
+
+def write_manifest(imported: ImportedSet, folder: Path, *, masks_complete: bool = False) -> ImportedSet:
     """Writes labels.csv, further tables, series.csv and, last, patients.csv; paths are absolute, or relative where they lie in `folder`.
 
-    What is no NIfTI file is written into `folder` as one (`convert_files`).
+    What is no NIfTI file is written into `folder` as one (`convert_files`). Who has a label map is positive, unless it is all zero.
 
     Returns:
         The set as it was written.
 
     Raises:
-        InputError: such files that cannot be read.
+        InputError: such files that cannot be read; label maps as `find_patients_without_label` tells them.
     """
+    negative = find_patients_without_label(imported, masks_complete=masks_complete)
     imported = convert_files(imported, folder)
 
     def place(path: Path) -> str:
@@ -180,11 +208,17 @@ def write_manifest(imported: ImportedSet, folder: Path) -> ImportedSet:
         {"patient_id": case.patient_id, "phase": phase, "path": place(path), "series_uid": "", "time_point": "", "modality": imported.modality}
         for case in imported.cases for phase, path in case.images.items()])
     write_rows(folder / "patients.csv", [
-        {"patient_id": case.patient_id, "group": "positive" if case.mask else "" if case.exclusion_reason else "negative", "cohort": imported.cohort,
+        {"patient_id": case.patient_id, "group": _group(case, negative), "cohort": imported.cohort,
          "age_years": "", "sex": "", "scanner": "", "diagnosis_method": "", "mask_path": place(case.mask) if case.mask else "", **case.further,
          "exclusion_reason": case.exclusion_reason}
         for case in imported.cases])
     return imported
+
+
+def _group(case: ImportedCase, negative: frozenset[str]) -> str:
+    if case.mask and case.patient_id not in negative:
+        return "positive"
+    return "" if case.exclusion_reason else "negative"
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:

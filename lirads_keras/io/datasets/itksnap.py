@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.datasets.common import ImportedCase, ImportedSet, image_files, is_hidden, natural_order
+from lirads_keras.io.dicom_scan import list_files
 from lirads_keras.io.label_names import is_snap_labels, read_snap_labels
 from lirads_keras.progress import Progress
 
@@ -32,9 +33,10 @@ def read_itksnap(folder: Path, out: Path, progress: Progress) -> ImportedSet:
     """
     if not folder.is_dir():
         raise InputError(Problem(str(folder), "a folder with images and label maps", "a file" if folder.exists() else "no such folder"))
-    problems: list[Problem] = []
+    paths = [path for path in list_files(folder, leave_out=out) if not is_hidden(path, folder)]
+    problems = [Problem(str(path), "a readable folder below", "one that cannot be read, or a link to a folder above") for path in paths if path.is_dir()]
     found: dict[str, ImportedCase] = {}
-    for place in (folder, *sorted(path for path in folder.rglob("*") if path.is_dir() and not is_hidden(path, folder))):
+    for place in sorted({path.parent for path in paths}):
         for case in _pair(place, problems):
             if case.patient_id in found:
                 problems.append(Problem(str(case.mask), "each patient's name once", f"{case.patient_id} again (first {found[case.patient_id].mask})"))

@@ -1,5 +1,7 @@
 // Which mask of the server lies under the strokes, and how strokes get there.
 
+import { Strokes } from './strokes.js';
+
 export class MaskSync {
   constructor(api, study, strokes, page) {
     Object.assign(this, { api, study, strokes, page });
@@ -33,9 +35,10 @@ export class MaskSync {
     this.page.setBusy(true);
     try {
       const nifti = maskId && await study.untilReached(() => this.api.mask(state.study_id, maskId), () => study.studyId === state.study_id);
-      // Who began to draw meanwhile keeps what is drawn.
+      const image = await Strokes.decode(nifti);
+      // Who began to draw meanwhile keeps what is drawn; nothing is awaited from here on.
       if (study.studyId !== state.study_id || this.strokes.begun) return;
-      await this.strokes.load(nifti);
+      this.strokes.take(image);
       this.base = { maskId, revision: state.revision };
     } finally {
       if (this.loading === state.study_id) {

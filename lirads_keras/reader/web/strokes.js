@@ -37,14 +37,16 @@ export class Strokes {
     return this.tool !== 'move' && this.mask !== null;
   }
 
-  /** Takes the mask of a study: the bytes of a NIfTI file, or null for an empty one. All strokes are forgotten. */
-  async load(nifti) {
+  /** The image of a mask from the bytes of a NIfTI file; null for an empty one. */
+  static async decode(nifti) {
+    return nifti ? NVImage.loadFromUrl({ url: nifti, name: 'mask.nii' }) : null;
+  }
+
+  /** Takes a decoded mask in one go, so that no stroke can begin on the way. All strokes are forgotten. */
+  take(image) {
     const { main } = this.viewer;
     main.nv.createEmptyDrawing();
-    if (nifti) {
-      const image = await NVImage.loadFromUrl({ url: nifti, name: 'mask.nii' });
-      if (!main.nv.loadDrawing(image)) throw new Error('the mask does not lie on the grid of the study');
-    }
+    if (image && !main.nv.loadDrawing(image)) throw new Error('the mask does not lie on the grid of the study');
     const mask = main.nv.drawBitmap;
     for (let i = 0; i < mask.length; i += 1) mask[i] = mask[i] ? 1 : 0;
     this.done = [];

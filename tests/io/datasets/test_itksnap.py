@@ -137,3 +137,29 @@ def test_every_adapter_tells_licence_and_source() -> None:
     for adapter in ADAPTERS.values():
         text = __import__(adapter.__module__, fromlist=["x"]).__doc__
         assert "http" in text and "CC BY" in text or "icence" in text or "commercial use" in text, adapter
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz", "nrrd", "mha"])
+def test_a_label_map_that_is_all_zero_is_no_positive_patient(tmp_path: Path, nifti: Callable[..., Path], suffix: str) -> None:
+    labels = np.zeros((3, 4, 5), np.uint8)
+    labels[1, 2, 3] = 1
+    (tmp_path / "in").mkdir()
+    for patient, mask in (("P", labels), ("Q", labels * 0)):
+        for name, array in ((patient, labels), (f"{patient}_seg", mask)):
+            sitk.WriteImage(as_itk(nifti(tmp_path / "any.nii", array)), str(tmp_path / "in" / f"{name}.{suffix}"))
+    imported = read_itksnap(tmp_path / "in", tmp_path / "out", ignore_progress)
+    with pytest.raises(InputError, match="Q_seg.*: expected something outlined in it; --masks-complete says .* found all zero") as caught:
+        write_manifest(imported, tmp_path / "out")
+    assert len(caught.value.problems) == 1 and not (tmp_path / "out").exists()
+    write_manifest(imported, tmp_path / "out", masks_complete=True)
+    groups = pd.read_csv(tmp_path / "out" / "patients.csv").set_index("patient_id")["group"]
+    assert groups.to_dict() == {"P": "positive", "Q": "negative"}
+
+
+def test_pairs_behind_links_are_found_once(tmp_path: Path, nifti: Callable[..., Path]) -> None:
+    for name in ("in/P.nii", "in/P_seg.nii", "site/b/Q.nii", "site/b/Q_seg.nii"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        nifti(tmp_path / name)
+    (tmp_path / "in" / "again").symlink_to(tmp_path / "in", target_is_directory=True)
+    (tmp_path / "in" / "site").symlink_to(tmp_path / "site", target_is_directory=True)
+    assert [case.patient_id for case in read_itksnap(tmp_path / "in", tmp_path / "out", ignore_progress).cases] == ["P", "Q"]

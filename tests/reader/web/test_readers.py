@@ -16,6 +16,7 @@ def two(page_server, open_page, reading):
         readers.append(reader)
     readers[0].run()
     readers[1].lesion("P1").wait_for()
+    readers[1].settled()
     return readers
 
 
@@ -80,6 +81,30 @@ def test_strokes_stay_when_another_reader_changes_the_mask(page_server, two) -> 
     bert.page.get_by_role("button", name="Apply mine").click()
     bert.page.wait_for_function("() => document.getElementById('strokes').hidden")
     assert page_server.state("axial")["mask"]["by"] == "Bert"
+
+
+def test_a_stroke_that_begins_while_a_mask_is_unpacked_is_kept(two) -> None:
+    anna, bert = two
+    bert.page.evaluate("""async () => {
+        const { Strokes } = await import('/web/strokes.js');
+        const { decode } = Strokes;
+        Strokes.decode = async (nifti) => {
+            const image = await decode(nifti);
+            await new Promise((release) => { window.release = release; });
+            return image;
+        };
+    }""")
+    anna.page.keyboard.press("e")
+    anna.drag((-30, 0), (30, 0))
+    anna.page.get_by_role("button", name="Store mask").click()
+    bert.page.wait_for_function("() => window.release")
+    bert.page.keyboard.press("p")
+    bert.drag((-60, 40), (-30, 40))
+    bert.page.evaluate("() => window.release()")
+    bert.settled()
+    assert bert.text("strokes") == "1 stroke not stored"
+    bert.page.get_by_role("button", name="Store mask").click()
+    bert.page.get_by_text("Anna has changed this study meanwhile; your edit is kept").wait_for()
 
 
 def test_nothing_is_lost_while_the_server_is_away(page_server, open_page, reading) -> None:
