@@ -89,6 +89,8 @@ class Series:
 
     `phase_evidence` says in words why the phase was given ("phase map", "SeriesDescription 'LAVA DELAYED'"). `frames` is the
     frame (or the slice of a mosaic) of each file, from 0, where files hold several; then a file stands once for each of its slices.
+    `number` is SeriesNumber. `acquired_s` counts from a midnight that the series of a study share, `seconds_after_contrast` from
+    ContrastBolusStartTime. None where the files do not tell.
     """
 
     series_uid: str
@@ -98,6 +100,9 @@ class Series:
     description: str = ""
     temporal_index: int = 0
     frames: tuple[int, ...] = ()
+    number: int | None = None
+    acquired_s: float | None = None
+    seconds_after_contrast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,11 @@ class Study:
     def phases(self) -> dict[Phase, Series]:
         """The series of each phase that has one."""
         return {series.phase: series for series in self.series if series.phase is not None}
+
+    def list_read(self) -> tuple[Series, ...]:
+        """The series that results are made from, in the order of `ENHANCED_PHASES`."""
+        phases = self.phases()
+        return tuple(phases[phase] for phase in ENHANCED_PHASES if phase in phases)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +216,13 @@ class ScoredLesion:
 
 @dataclass(frozen=True)
 class Report:
-    """The result for one study. `versions` say what made it; `notices` are sentences on how it came about, for whoever reads it."""
+    """The result for one study. `versions` say what made it; `notices` are sentences on how it came about, for whoever reads it. `phases` are the series that
+    were read as each phase, `left_out` says in lines what of the study was not read, and why."""
 
     patient_id: str
     study_uid: str
     lesions: tuple[ScoredLesion, ...]
     versions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    phases: tuple[Series, ...] = ()
+    left_out: tuple[str, ...] = ()

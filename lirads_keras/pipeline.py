@@ -56,7 +56,8 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
-    return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes)), volumes, probability)
+    report = Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes), study.list_read(), study.left_out)
+    return StudyResult(report, volumes, probability)
 
 
 def explain_lesions(result: StudyResult, models: RunModels, profile: Profile) -> dict[str, LesionExplanation]:

@@ -122,7 +122,7 @@ def _write_objects(out: Path, study: Study, result: StudyResult, models: RunMode
     from lirads_keras.io.dicom_results import write_dicom_results
     from lirads_keras.lesions import mark_lesions
 
-    write_dicom_results(out, study, result.probability, result.report.lesions, result.report.versions)
+    write_dicom_results(out, study, result.probability, result.report)
     mask = mark_lesions(result.probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
     write_report_page(out / "report.html", result.report, result.volumes, result.probability.with_array(mask), observer=None)
 

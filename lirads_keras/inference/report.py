@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from lirads_keras.entities import ENHANCED_PHASES, Phase, Report, ScoredLesion, Volume
 from lirads_keras.io.atomic import write_bytes, write_json
+from lirads_keras.io.read_series import series_to_json
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
 PREDICTION_COLOUR = "#56B4E9"
@@ -32,6 +33,8 @@ def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str,
         "notices": list(report.notices),
         "patient_id": report.patient_id,
         "study_uid": report.study_uid,
+        "phases": [series_to_json(series) for series in report.phases],
+        "set_aside": list(report.left_out),
         "lesions": [_lesion_to_json(scored) | ({"explanation": _explanation_name(scored)} if scored.lesion.lesion_id in explained else {})
                     for scored in report.lesions],
         "versions": report.versions,

@@ -16,13 +16,14 @@ from matplotlib.figure import Figure
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Lesion, Phase, Report, ScoredLesion, Volume
 from lirads_keras.inference.report import PREDICTION_COLOUR, RESEARCH_USE
 from lirads_keras.io.atomic import write_text
+from lirads_keras.io.read_series import describe_read
 from lirads_keras.lirads.categorize import FEATURE_WORDS, describe_size
 
 MOST_PICTURED = 6
 """With more lesions the pictures would be too small to see anything: a table takes their place."""
 
 MOST_LISTED = 20
-LESIONS_HEIGHT_MM = 222.0
+LESIONS_HEIGHT_MM = 202.0
 """What the heading and the foot leave of a sheet."""
 
 LARGEST_PICTURE_MM, PICTURE_GAP_MM = 44.0, 6.0
@@ -33,6 +34,7 @@ PICTURE_DPI = 180
 MM_PER_INCH = 25.4
 REASONS_BESIDE_PICTURES, REASONS_IN_TABLE = 260, 110
 VERSIONS_CHARACTERS = 600
+LONGEST_LINE, MOST_LEFT_OUT = 200, 4
 """Longer texts are cut: all of them stand in report.json."""
 
 TEMPLATE = """<!DOCTYPE html>
@@ -51,6 +53,7 @@ main { width: 190mm; margin: 0 auto; padding: 9mm 0 }
 h1 { margin: 2.5mm 0 0.5mm; font-size: 13pt }
 .who { margin: 0 0 1.5mm }
 .notices { margin: 0 0 1.5mm; font-weight: bold }
+.read { margin: 0 0 1.5mm; font-size: 6.5pt; line-height: 1.25 }
 .lesion { display: flex; gap: 2mm; padding: 1.5mm 0; border-top: 0.2mm solid #999; break-inside: avoid }
 .lesion img { flex: none }
 h2 { margin: 0 0 0.6mm; font-size: 9.5pt }
@@ -73,6 +76,10 @@ footer p { margin: 0 0 0.6mm }
 {% if observer %}Reader: {{ observer }}, with lirads_keras{% else %}Made by lirads_keras alone; no reader has edited it{% endif %}</p>
 {% if notices %}
 <p class="notices">{{ notices|join(" ") }}</p>
+{% endif %}
+{% if phases %}
+<p class="read">Read as {% for phase in phases %}{{ phase }}{{ "; " if not loop.last else "." }}{% endfor %}
+{% if left_out %}<br>Not read: {% for line in left_out %}{{ line }}{{ "; " if not loop.last else "." }}{% endfor %}{% endif %}</p>
 {% endif %}
 {% if not lesions %}
 <p>No lesion was found.</p>
@@ -137,6 +144,7 @@ def write_report_page(path: Path, report: Report, volumes: Mapping[Phase, Volume
     write_text(path, environment.from_string(TEMPLATE).render(
         notice=RESEARCH_USE, patient_id=report.patient_id, study_uid=report.study_uid, moment=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
         observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), notices=report.notices,
+        phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], left_out=_shorten(report.left_out),
         versions=_describe_versions(report.versions)))
 
 
@@ -195,6 +203,12 @@ def _draw(lesion: Lesion, volumes: Mapping[Phase, Volume], mask: Volume, side_mm
 def _describe_versions(versions: Mapping[str, str]) -> str:
     """Without the checksums, which nobody reads on paper."""
     return _cut(" · ".join(f"{name} {value}" for name, value in versions.items() if "sha256" not in name), VERSIONS_CHARACTERS)
+
+
+def _shorten(lines: tuple[str, ...]) -> list[str]:
+    """The first lines; all of them stand in report.json."""
+    shown = [_cut(line, LONGEST_LINE) for line in lines[:MOST_LEFT_OUT]]
+    return shown + ([f"{len(lines) - MOST_LEFT_OUT} more in report.json"] if len(lines) > MOST_LEFT_OUT else [])
 
 
 def _cut(text: str, longest: int) -> str:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
+from lirads_keras.words import name_phases
 
 _LISTED = 12
 """So many series are named in a message."""
@@ -73,9 +75,9 @@ def read_study(
         if axial_mr_only:
             problems += _check_kinds(time_points, series)
     raise_if_any(problems)
-    return Study(
-        next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), _list_overruled(time_points, series),
-        tuple(_describe_left_out(scan.set_aside + alone, series)))
+    notices = (*_list_overruled(time_points, series), *_list_out_of_order(series))
+    return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), notices,
+                 tuple(_describe_left_out(folder, scan.set_aside + alone, series)))
 
 
 def read_series(folder: Path) -> list[Series]:
@@ -215,16 +217,27 @@ def _list_overruled(time_points: Sequence[TimePoint], series: Sequence[Series]) 
         for point, item in zip(time_points, series, strict=True) if point.finding.obstacle and item.phase not in (None, Phase.OTHER))
 
 
-def _describe_left_out(set_aside: Sequence[SetAside], series: Sequence[Series]) -> list[str]:
-    """Files by their reason, then series."""
+def _list_out_of_order(series: Sequence[Series]) -> list[str]:
+    """Sentences on phases whose times of acquisition run against their order."""
+    # Phase has them in order of time.
+    timed = [(phase, item.acquired_s) for phase in Phase for item in series if item.phase == phase is not Phase.OTHER and item.acquired_s is not None]
+    return [
+        f"The {name_phases([earlier])} was acquired {before - after:.0f} s after the {name_phases([later])}: one of the series may show another phase."
+        for (earlier, before), (later, after) in pairwise(timed) if before > after]
+
+
+def _describe_left_out(folder: Path, set_aside: Sequence[SetAside], series: Sequence[Series]) -> list[str]:
+    """Files by their reason, then series that are read as no phase."""
     by_reason: dict[str, list[SetAside]] = {}
     for aside in set_aside:
         by_reason.setdefault(aside.reason, []).append(aside)
     lines = []
     for reason, found in by_reason.items():
         count = sum(aside.files for aside in found)
-        lines.append(f"{found[0].path}{f' and {count - 1} more' if count > 1 else ''}: {reason}")
-    return lines + [f"{describe_series(item)}: {item.phase_evidence}" for item in series if item.phase is Phase.OTHER]
+        lines.append(f"{found[0].path.relative_to(folder)}{f' and {count - 1} more' if count > 1 else ''}: {reason}")
+    unread = {Phase.OTHER: "", None: "no phase is told: ", Phase.PRECONTRAST: "precontrast, which nothing is read from: "}
+    return lines + [f"{describe_series(item)}: {unread.get(item.phase, f'{item.phase}: ')}{item.phase_evidence}"
+                    for item in series if item.phase not in ENHANCED_PHASES]
 
 
 def _check_phases(series: list[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:

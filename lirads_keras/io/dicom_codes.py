@@ -44,6 +44,9 @@ TRACKING_UID = Code("112040", "DCM", "Tracking Unique Identifier")
 REFERENCED_SEGMENT = Code("121191", "DCM", "Referenced Segment")
 QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
 SEGMENTATION = Code("113076", "DCM", "Segmentation")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+SOURCE = Code("260753009", "SCT", "Source")
 SOURCE_IMAGE = Code("121322", "DCM", "Source image for image processing operation")
 
 FEATURES = {

@@ -25,7 +25,7 @@ from lirads_keras.io.dicom_objects import (
     get_software_version,
     read_object,
 )
-from lirads_keras.io.dicom_sources import Source, SourceImage
+from lirads_keras.io.dicom_sources import ReadPhase, Source, SourceImage
 from lirads_keras.io.grids import reorient_to_grid
 
 SERIES_NUMBER = 9001
@@ -35,7 +35,8 @@ LONGEST_PARAMETERS = 10240
 """Characters of AlgorithmParameters (LT; PS3.5, 6.2)."""
 
 
-def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesion], versions: Mapping[str, str], observer: str | None) -> Segmentation:
+def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesion], versions: Mapping[str, str], observer: str | None,
+                       read: Sequence[ReadPhase] = ()) -> Segmentation:
     """A BINARY segmentation whose segment k is the k-th lesion; empty frames are left out.
 
     highdicom would pair slices and images by their positions, and so take those of all time points of a dynamic series. Here each frame names
@@ -49,6 +50,7 @@ def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesi
         scored: at least one.
         versions: what made the segmentation.
         observer: who may have edited it, as a DICOM person name; None where the algorithm alone made it.
+        read: the phases that the lesions were found and read in; the object refers to the images of all of them.
 
     Raises:
         ValueError: no lesion, or lesions that overlap.
@@ -79,6 +81,7 @@ def build_segmentation(source: Source, grid: Volume, scored: Sequence[ScoredLesi
             content_creator_name=observer or f"{MAKER}^",
             specific_character_set=CHARACTER_SET)
     _name_images(segmentation, source, upright)
+    segmentation.ReferencedSeriesSequence = _refer_to_series(source, read)
     return segmentation
 
 
@@ -178,12 +181,7 @@ def _cosines(grid: Volume) -> tuple[float, ...]:
 
 
 def _name_images(segmentation: Segmentation, source: Source, grid: Volume) -> None:
-    """References to the images: of the whole object (PS3.3, C.12.2) and, where slices are images, of each frame (C.7.6.16.2.6)."""
-    references = [_refer(image) for image in source.files]
-    series = Dataset()
-    series.SeriesInstanceUID = source.series_uid
-    series.ReferencedInstanceSequence = references
-    segmentation.ReferencedSeriesSequence = [series]
+    """References to the images on whose grid it lies: of the whole object and, where slices are images, of each frame (PS3.3, C.7.6.16.2.6)."""
     segmentation.SourceImageSequence = [_refer(image) for image in source.files]
     to_index = np.linalg.inv(grid.affine)
     for group in segmentation.PerFrameFunctionalGroupsSequence if source.of_slice else ():
@@ -195,6 +193,20 @@ def _name_images(segmentation: Segmentation, source: Source, grid: Volume) -> No
         derivation.DerivationCodeSequence = [hd.sr.CodedConcept.from_code(SEGMENTATION)]
         derivation.SourceImageSequence = [image]
         group.DerivationImageSequence = [derivation]
+
+
+def _refer_to_series(source: Source, read: Sequence[ReadPhase]) -> list[Dataset]:
+    """All images that the object comes from, series by series (PS3.3, C.12.2); several phases may be time points of one series, or of one file."""
+    images: dict[str, dict[SourceImage, None]] = {source.series_uid: dict.fromkeys(source.files)}
+    for phase in read:
+        images.setdefault(phase.series.series_uid, {}).update(dict.fromkeys(phase.files))
+    references = []
+    for series_uid, files in images.items():
+        series = Dataset()
+        series.SeriesInstanceUID = series_uid
+        series.ReferencedInstanceSequence = [_refer(image) for image in files]
+        references.append(series)
+    return references
 
 
 def _refer(image: SourceImage) -> Dataset:

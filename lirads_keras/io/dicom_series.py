@@ -48,10 +48,11 @@ def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list
     by_study: dict[str, list[int]] = {}
     for index, (_, _, stack) in enumerate(stacks):
         by_study.setdefault(stack.headers[0].examination.study_uid, []).append(index)
-    findings: dict[int, PhaseFinding] = {}
+    told: dict[int, tuple[SeriesFacts, PhaseFinding]] = {}
     for indices in by_study.values():
-        findings |= zip(indices, find_phases(_count_on([facts[index] for index in indices])), strict=True)
-    return [_build_time_point(uid, time, stack, findings[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
+        of_study = _count_on([facts[index] for index in indices])
+        told |= zip(indices, zip(of_study, find_phases(of_study), strict=True), strict=True)
+    return [_build_time_point(uid, time, stack, *told[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
 
 
 def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, ...]]:
@@ -61,12 +62,14 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
     return tuple(header.path for header in slices), tuple(header.frame for header in slices) if several else ()
 
 
-def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) -> TimePoint:
+def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, finding: PhaseFinding) -> TimePoint:
     if stack.problem:
         finding = PhaseFinding(None, NO_VOLUME + stack.problem)
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
-    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
+    number = stack.headers[0].series_number
+    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames, None if number is None else int(number),
+                    facts.acquired_s, facts.seconds_after_contrast)
     return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
 
 

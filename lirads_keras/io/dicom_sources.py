@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import DA, TM, validate_value
 
-from lirads_keras.entities import Series, Volume
+from lirads_keras.entities import Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
@@ -76,6 +76,27 @@ class Source:
     @property
     def study_uid(self) -> str:
         return str(self.attributes.StudyInstanceUID)
+
+
+@dataclass(frozen=True)
+class ReadPhase:
+    """The images that were read as a phase, each file once."""
+
+    series: Series
+    files: tuple[SourceImage, ...]
+
+
+def list_read_phases(study: Study) -> tuple[ReadPhase, ...]:
+    """What a result of the study was made from.
+
+    Raises:
+        InputError: as `read_source`.
+    """
+    read = []
+    for series in study.list_read():
+        headers, classes = _read_files(series)
+        read.append(ReadPhase(series, tuple(SourceImage(classes[path], found[0].sop_instance_uid) for path, found in headers.items())))
+    return tuple(read)
 
 
 def read_source(series: Series, grid: Volume) -> Source:

@@ -22,6 +22,8 @@ from lirads_keras.io.dicom_codes import (
     COMMENT,
     DEVICE,
     FEATURES,
+    IMAGE_LIBRARY,
+    IMAGE_LIBRARY_GROUP,
     IMAGING_PROCEDURE,
     LESION,
     LIVER,
@@ -36,12 +38,14 @@ from lirads_keras.io.dicom_codes import (
     PRESENT,
     PROBABILITIES,
     QUALITATIVE_EVALUATIONS,
+    SOURCE,
     VOLUME,
     build_scheme_identification,
 )
 from lirads_keras.io.dicom_elements import quiet_pydicom
 from lirads_keras.io.dicom_objects import CHARACTER_SET, MAKER, RESEARCH_USE, build_named_uid, describe_versions, get_software_version
-from lirads_keras.io.dicom_sources import Source, SourceImage
+from lirads_keras.io.dicom_sources import ReadPhase, Source, SourceImage
+from lirads_keras.io.read_series import describe_read
 
 SERIES_NUMBER = 9002
 DIGITS = 6
@@ -49,8 +53,10 @@ DIGITS = 6
 
 
 def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segmentation: Segmentation | None, versions: Mapping[str, str],
-                            observer: str | None, by_reader: Mapping[str, Collection[Feature]]) -> ComprehensiveSR:
-    """A measurement report: for each lesion size, features, category and reasons, and the segment that they were measured on.
+                            observer: str | None, by_reader: Mapping[str, Collection[Feature]], read: Sequence[ReadPhase] = (),
+                            remarks: Sequence[str] = ()) -> ComprehensiveSR:
+    """A measurement report: for each lesion size, features, category and reasons, and the segment that they were measured on; the series of each phase stand in
+    its image library (TID 1600).
 
     Without lesions one group says that there are none. The report is complete, not verified.
 
@@ -59,6 +65,8 @@ def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segm
         versions: what made the report.
         observer: the reader, as a DICOM person name; None where the algorithm alone made it.
         by_reader: the features of each lesion, by its id, that the reader decided on; a value without a probability is the reader's anyway.
+        read: the phases that the lesions were found and read in.
+        remarks: sentences that hold for the report as a whole: its notices, and what was left out.
     """
     with quiet_pydicom():
         if segmentation is None:
@@ -69,9 +77,12 @@ def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segm
                 for item, segment in zip(scored, segmentation.SegmentSequence, strict=True)]
         content = hd.sr.MeasurementReport(
             observation_context=_build_context(versions, observer), procedure_reported=IMAGING_PROCEDURE, imaging_measurements=groups)
-        content[0].ContentSequence.append(_build_notice(scored))
+        content[0].ContentSequence.append(_build_notice(scored, remarks))
+        if read:
+            # Before the measurements, as TID 1500 has it.
+            content[0].ContentSequence.insert(len(content[0].ContentSequence) - 2, _build_library(read))
         report = ComprehensiveSR(
-            evidence=_list_evidence(source, segmentation),
+            evidence=_list_evidence(source, segmentation, read),
             content=content[0],
             series_instance_uid=hd.UID(),
             series_number=SERIES_NUMBER,
@@ -96,13 +107,27 @@ def _build_context(versions: Mapping[str, str], observer: str | None) -> hd.sr.O
     return hd.sr.ObservationContext(observer_person_context=person, observer_device_context=device)
 
 
-def _build_notice(scored: Sequence[ScoredLesion]) -> ContainerContentItem:
+def _build_library(read: Sequence[ReadPhase]) -> ContainerContentItem:
+    """A group of images a phase, and in words which series it is (TID 1600)."""
+    library = ContainerContentItem(name=IMAGE_LIBRARY, relationship_type="CONTAINS")
+    library.ContentSequence = ContentSequence()
+    for phase in read:
+        group = ContainerContentItem(name=IMAGE_LIBRARY_GROUP, relationship_type="CONTAINS")
+        group.ContentSequence = ContentSequence([
+            hd.sr.TextContentItem(name=COMMENT, value=describe_read(phase.series), relationship_type="HAS ACQ CONTEXT"),
+            *(hd.sr.ImageContentItem(name=SOURCE, referenced_sop_class_uid=image.sop_class_uid, referenced_sop_instance_uid=image.sop_instance_uid,
+                                     relationship_type="CONTAINS") for image in phase.files)])
+        library.ContentSequence.append(group)
+    return library
+
+
+def _build_notice(scored: Sequence[ScoredLesion], remarks: Sequence[str]) -> ContainerContentItem:
     """Rows 12 to 14 of TID 1500: what holds for the report as a whole."""
     container = ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type="CONTAINS")
     found = PRESENT if scored else ABSENT
     container.ContentSequence = ContentSequence([
         hd.sr.CodeContentItem(name=LESION, value=found, relationship_type="CONTAINS"),
-        hd.sr.TextContentItem(name=COMMENT, value=RESEARCH_USE, relationship_type="CONTAINS")])
+        *(hd.sr.TextContentItem(name=COMMENT, value=remark, relationship_type="CONTAINS") for remark in (RESEARCH_USE, *remarks))])
     return container
 
 
@@ -186,15 +211,18 @@ def _build_algorithm(versions: Mapping[str, str]) -> hd.sr.AlgorithmIdentificati
         name=MAKER, version=get_software_version(versions), parameters=[describe_versions(versions)] if versions else None, family=ALGORITHM_FAMILY)
 
 
-def _list_evidence(source: Source, segmentation: Segmentation | None) -> list[Dataset]:
+def _list_evidence(source: Source, segmentation: Segmentation | None, read: Sequence[ReadPhase]) -> list[Dataset]:
     """All images and the segmentation; the first entry is what highdicom copies patient and study from."""
+    # A file that holds several phases stands once.
+    images = dict.fromkeys([*((source.series_uid, image) for image in source.files),
+                            *((phase.series.series_uid, image) for phase in read for image in phase.files)])
     evidence: list[Dataset] = []
-    for image in source.files:
+    for series_uid, image in images:
         entry = Dataset()
         if not evidence:
             entry.update(source.attributes)
         entry.StudyInstanceUID = source.study_uid
-        entry.SeriesInstanceUID = source.series_uid
+        entry.SeriesInstanceUID = series_uid
         entry.SOPClassUID = image.sop_class_uid
         entry.SOPInstanceUID = image.sop_instance_uid
         evidence.append(entry)

@@ -117,10 +117,11 @@ def _write_files(folder: Path, opened: OpenStudy, reading: Reading, mask: np.nda
     labels = select_components(mask, [lesion.measured.first_voxel for lesion in reading.lesions])
     scored = score_lesions(reading, labels, grid)
     versions = reading.versions | {"rules": reading.rules}
-    report = Report(opened.label, opened.study.study_uid, scored, versions, reading.notices)
+    study = opened.study
+    report = Report(opened.label, study.study_uid, scored, versions, reading.notices, study.list_read(), study.left_out)
     changed = [lesion.measured.lesion_id for lesion in reading.lesions if reading.is_changed(lesion)]
     folder.mkdir()
-    objects = write_dicom_results(folder, opened.study, grid, scored, versions, observer,
+    objects = write_dicom_results(folder, study, grid, report, observer,
                                   by_reader={lesion.measured.lesion_id: list_decided(lesion.values) for lesion in reading.lesions})
     # What the files hold is what was aligned when the study was opened; the grid's numbers there have fewer digits.
     volumes: dict[Phase, Volume] = {phase: grid.with_array(read_nifti(path).array) for phase, path in opened.images.items()}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.io.read_series import describe_read, series_to_json
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
 from lirads_keras.reader.jobs import Job
@@ -27,6 +28,8 @@ def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, r
         "phases": [str(phase) for phase in ENHANCED_PHASES if phase in opened.images],
         "grid": {"shape_zyx": list(opened.grid.shape), "spacing_zyx_mm": list(opened.grid.spacing_mm)},
         "notices": _list_notices(reading, opened),
+        "read": [series_to_json(series) | {"text": describe_read(series)} for series in opened.study.list_read()],
+        "left_out": list(opened.study.left_out),
         "mask": None if reading.mask_id is None else {"mask_id": reading.mask_id, "by": reading.mask_by},
         "components_ignored": reading.components_ignored,
         "job": None if job is None else _job_to_json(job),
@@ -48,7 +51,9 @@ def save_to_json(event: Event) -> dict[str, Any]:
 
 
 def _list_notices(reading: Reading, opened: OpenStudy) -> list[str]:
-    notices = [*reading.notices, *(f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images)]
+    # Those of the study stand in the reading only once it has been made.
+    notices = list(dict.fromkeys([*reading.notices, *opened.study.notices]))
+    notices += [f"This study has no {str(phase).replace('_', ' ')} phase." for phase in ENHANCED_PHASES if phase not in opened.images]
     for feature, phases in FEATURE_PHASES.items():
         if not any(phase in opened.images for phase in phases):
             words = " or ".join(str(phase).replace("_", " ") for phase in phases)

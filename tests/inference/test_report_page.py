@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion, Series, Volume
 from lirads_keras.inference import report_page
 from lirads_keras.inference.report import RESEARCH_USE
 from lirads_keras.inference.report_page import write_report_page
@@ -25,7 +25,7 @@ def make_volume(array: np.ndarray) -> Volume:
     return Volume(array, SPACING_MM, np.array([[0, 0, 1.8, -50], [0, 2.0, 0, -40], [4.0, 0, 0, 10], [0, 0, 0, 1]]))
 
 
-def make_study(lesions: int, *, phases: tuple[Phase, ...] = ENHANCED_PHASES, reasons: str = "no APHE, washout, 23 mm: LR-4", **report: Any
+def make_study(lesions: int, *, shown: tuple[Phase, ...] = ENHANCED_PHASES, reasons: str = "no APHE, washout, 23 mm: LR-4", **report: Any
                ) -> tuple[Report, dict[Phase, Volume], Volume]:
     labels = np.zeros(SHAPE, np.uint16)
     for number in range(lesions):
@@ -37,7 +37,7 @@ def make_study(lesions: int, *, phases: tuple[Phase, ...] = ENHANCED_PHASES, rea
         for number, lesion in enumerate(measure_lesions(labels, make_volume(labels)), start=1))
     assert len(scored) == lesions
     rng = np.random.default_rng(0)
-    volumes = {phase: make_volume((rng.normal(300, 40, SHAPE) + 200 * (labels > 0)).astype(np.float32)) for phase in phases}
+    volumes = {phase: make_volume((rng.normal(300, 40, SHAPE) + 200 * (labels > 0)).astype(np.float32)) for phase in shown}
     return Report(**{"patient_id": "P 7", "study_uid": "1.2.3", "lesions": scored, "versions": {"keras": "3.15"}} | report), volumes, make_volume(labels)
 
 
@@ -142,7 +142,7 @@ def test_long_texts_are_cut_and_say_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("phases", [(Phase.DELAYED,), (Phase.ARTERIAL, Phase.DELAYED)])
 def test_phases_that_a_study_lacks_have_no_picture(tmp_path: Path, phases: tuple[Phase, ...]) -> None:
-    page = write(tmp_path / "r.html", 1, phases=phases)
+    page = write(tmp_path / "r.html", 1, shown=phases)
     (shown,) = page.alternatives
     assert shown.endswith("wide: " + ", ".join(phases)) and f"width: {44 * len(phases):.1f}mm; height: 44.0mm" in page.html
 
@@ -188,7 +188,10 @@ def print_page() -> Iterator[Callable[[Path], tuple[int, list[str]]]]:
 def test_the_page_prints_on_one_sheet(tmp_path: Path, print_page: Callable[[Path], tuple[int, list[str]]], lesions: int) -> None:
     """With the longest texts, too; about 15 s for all."""
     path = tmp_path / "r.html"
-    write(path, lesions, reasons=LONG.upper(), patient_id="W" * 64, study_uid="1." * 31 + "1", observer="W" * 64, changed=("P1",),
+    series = tuple(Series("1." * 31 + str(number), (Path("a"),), phase, "SeriesDescription 'W': " + "W" * 99, "W" * 64, 7, (), 999999, 1e5, 1e4)
+                   for number, phase in enumerate(ENHANCED_PHASES))
+    write(path, lesions, phases=series, left_out=("W" * 99 + ": " + "W " * 99,) * 9, reasons=LONG.upper(), patient_id="W" * 64,
+          study_uid="1." * 31 + "1", observer="W" * 64, changed=("P1",),
           notices=("This study lacks 2 of the phases that the variant three-phase reads; it was trained with one missing at most.",) * 4,
           versions={f"package-{number}": "1.2.3.4.5" for number in range(99)})
     sheets, requests = print_page(path)

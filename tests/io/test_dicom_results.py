@@ -14,7 +14,7 @@ import pydicom
 import pytest
 
 from lirads_keras.config.cohorts import CohortSettings
-from lirads_keras.entities import Feature, Phase, ScoredLesion, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Feature, Phase, Report, ScoredLesion, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_series, read_study
 from lirads_keras.io.dicom_results import DicomResults, write_dicom_results
@@ -103,6 +103,13 @@ def make_study(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str]
     return make
 
 
+def list_library(report: Path) -> list[tuple[str, set[str]]]:
+    """What the image library says of each phase, and its images."""
+    library = next(item for item in pydicom.dcmread(report).ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == "Image Library")
+    return [(group.ContentSequence[0].TextValue, {item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in group.ContentSequence[1:]})
+            for group in library.ContentSequence]
+
+
 def paint(shape: tuple[int, ...], *, lesions: int = 2) -> np.ndarray:
     """Lesions in the corner voxels of the grid and elsewhere, some over several slices."""
     labels = np.zeros(shape, np.uint16)
@@ -133,7 +140,7 @@ def place(volume: hd.Volume, grid: Volume) -> np.ndarray:
 
 
 def write(folder: Path, study: Study, grid: Volume, scored: list[ScoredLesion], **options: Any) -> DicomResults:
-    results = write_dicom_results(folder, study, grid, scored, VERSIONS, **options)
+    results = write_dicom_results(folder, study, grid, Report(study.patient_id, study.study_uid, tuple(scored), VERSIONS), **options)
     assert results.report.is_file() and (results.segmentation is None or results.segmentation.is_file())
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     return results
@@ -218,10 +225,11 @@ def test_the_report_refers_to_the_slices_of_each_lesion(make_study, score_labels
 def test_a_study_without_a_delayed_phase_names_the_images_of_the_portal_venous(make_study, score_labels: Score, tmp_path: Path) -> None:
     study, grid = make_study("straight")
     (series,) = study.series
-    others = [replace(series, phase=phase, series_uid="1.9", files=()) for phase in (Phase.ARTERIAL, Phase.OTHER)]
+    others = [replace(series, phase=phase, series_uid=uid) for phase, uid in ((Phase.ARTERIAL, "1.9"), (Phase.OTHER, "1.10"))]
     portal_venous = replace(study, series=(others[0], replace(series, phase=Phase.PORTAL_VENOUS), others[1]))
     result = write(tmp_path / "out", portal_venous, grid, score_labels(paint(grid.shape), grid))
-    assert pydicom.dcmread(result.segmentation).ReferencedSeriesSequence[0].SeriesInstanceUID == series.series_uid
+    # First the series on whose grid it lies, then the other that was read.
+    assert [item.SeriesInstanceUID for item in pydicom.dcmread(result.segmentation).ReferencedSeriesSequence] == [series.series_uid, "1.9"]
 
 
 def test_no_lesion_is_a_report_that_says_so(make_study, validate_dicom: Validate, tmp_path: Path) -> None:
@@ -335,7 +343,7 @@ def test_images_that_cannot_be_named_are_refused(write_series, score_labels: Sco
     study = read_study(tmp_path / "study")
     grid = read_volume(study.phases()[Phase.DELAYED])
     with pytest.raises(InputError, match=words) as caught:
-        write_dicom_results(tmp_path / "out", study, grid, score_labels(paint(grid.shape), grid), VERSIONS)
+        write_dicom_results(tmp_path / "out", study, grid, Report("P-1", "1", tuple(score_labels(paint(grid.shape), grid)), VERSIONS))
     assert len(caught.value.problems) == 4 and not (tmp_path / "out").exists()
 
 
@@ -345,7 +353,7 @@ def test_images_that_are_gone_are_told(make_study, score_labels: Score, tmp_path
     files[1].unlink()
     files[2].write_bytes(files[2].read_bytes()[:200])
     with pytest.raises(InputError) as caught:
-        write_dicom_results(tmp_path / "out", study, grid, score_labels(paint(grid.shape), grid), VERSIONS)
+        write_dicom_results(tmp_path / "out", study, grid, Report("P-1", "1", tuple(score_labels(paint(grid.shape), grid)), VERSIONS))
     assert {problem.where for problem in caught.value.problems} == {str(files[1]), str(files[2])}
 
 
@@ -353,7 +361,7 @@ def test_images_that_are_gone_are_told(make_study, score_labels: Score, tmp_path
 def test_an_observer_without_a_name_is_refused(make_study, tmp_path: Path, observer: str) -> None:
     study, grid = make_study("plain")
     with pytest.raises(InputError, match="the reader's name"):
-        write_dicom_results(tmp_path / "out", study, grid, [], VERSIONS, observer)
+        write_dicom_results(tmp_path / "out", study, grid, Report("P-1", "1", (), VERSIONS), observer)
 
 
 @pytest.mark.parametrize("observer, expected", [
@@ -379,10 +387,15 @@ def test_real_mr_with_three_time_points_in_one_series(real_data: Path, score_lab
     assert validate_dicom(results.segmentation) == [] and validate_dicom(results.report) == []
     np.testing.assert_array_equal(read_segmentation(results.segmentation, grid), labels)
     np.testing.assert_array_equal(place(affine_by_highdicom(results.segmentation)[0], grid), labels)
-    # 180 images stand in the series; the result refers to the 60 of its time point.
-    (series,) = pydicom.dcmread(results.segmentation).ReferencedSeriesSequence
-    expected = {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in study.phases()[Phase.DELAYED].files}
-    assert {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence} == expected and len(expected) == 60
+    # 180 images stand in the series: the lesions were segmented on the 60 of their time point, and read in all.
+    uids = {phase: {pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID for path in series.files} for phase, series in study.phases().items()}
+    dataset = pydicom.dcmread(results.segmentation)
+    assert {item.ReferencedSOPInstanceUID for item in dataset.SourceImageSequence} == uids[Phase.DELAYED] and len(uids[Phase.DELAYED]) == 60
+    (series,) = dataset.ReferencedSeriesSequence
+    assert {item.ReferencedSOPInstanceUID for item in series.ReferencedInstanceSequence} == set.union(*uids.values())
+    groups = list_library(results.report)
+    assert [text.split(" phase")[0] for text, _ in groups] == ["arterial", "portal venous", "delayed"]
+    assert [images for _, images in groups] == [uids[phase] for phase in ENHANCED_PHASES] and "time point 1" in groups[1][0]
 
 
 def test_real_ct_and_real_frames(real_data: Path, score_labels: Score, validate_dicom: Validate, tmp_path: Path) -> None:
@@ -410,9 +423,9 @@ def test_eight_lesions_of_a_full_study_take_under_three_seconds(write_image, sco
     for number in range(8):
         labels[4 * number:4 * number + 12, 40 * number:40 * number + 60, 30:90] = number + 1
     scored = score_labels(labels, grid)
-    write_dicom_results(tmp_path / "warm", study, grid, scored[:1], VERSIONS)
+    write_dicom_results(tmp_path / "warm", study, grid, Report("P-1", "1", tuple(scored[:1]), VERSIONS))
     started = time.perf_counter()
-    results = write_dicom_results(tmp_path / "out", study, grid, scored, VERSIONS)
+    results = write_dicom_results(tmp_path / "out", study, grid, Report("P-1", "1", tuple(scored), VERSIONS))
     assert time.perf_counter() - started < 3
     assert results.segmentation is not None
     np.testing.assert_array_equal(read_segmentation(results.segmentation, grid), labels)

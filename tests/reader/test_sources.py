@@ -22,7 +22,7 @@ from dicomweb_client import DICOMwebClient
 from pydicom.uid import generate_uid
 
 from lirads_keras.config.cohorts import CohortSettings
-from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, ScoredLesion
+from lirads_keras.entities import Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_study, read_volume
 from lirads_keras.io.dicom_results import write_dicom_results
@@ -150,7 +150,7 @@ def test_results_stored_in_a_real_pacs_come_back_equal(orthanc: str, study_folde
     labels = np.zeros(grid.shape, np.uint16)
     labels[3:6, 20:27, 30:35] = 1
     labels[9, 40:44, 12:19] = 2
-    results = write_dicom_results(tmp_path / "results", study, grid, score_two(labels, grid), {"lirads_keras": "0"}, "Ann Reader")
+    results = write_dicom_results(tmp_path / "results", study, grid, Report("P", "1", tuple(score_two(labels, grid)), {"lirads_keras": "0"}), "Ann Reader")
     assert results.segmentation is not None
     files = [results.segmentation, results.report]
     assert source.store(study_id, files) == orthanc

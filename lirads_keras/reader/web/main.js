@@ -9,7 +9,7 @@ import { Lesions, showExplanation } from './lesions.js';
 import { MaskSync } from './mask_sync.js';
 import { hideConflict, showConflict, showConnection, showError, showJob } from './messages.js';
 import { ReaderName } from './reader_name.js';
-import { showHistory, showNotices, showReaders, showSaved, showStudies } from './records.js';
+import { showHistory, showNotices, showRead, showReaders, showSaved, showStudies } from './records.js';
 import { Strokes } from './strokes.js';
 import { Study, isBusy } from './study.js';
 import { Viewer } from './viewer.js';
@@ -102,6 +102,8 @@ class Page {
     this.lesions.show(state, before, !isBusy(state));
     showHistory(state.history, state.set_aside, (eventId) => this.attempt(this.change(() => this.study.applySetAside(eventId))));
     showNotices(state.notices);
+    showRead(state.read, state.left_out);
+    this.viewer.nameSeries(state.read);
     showSaved(state.saved, (saveId, name) => this.api.savedUrl(state.study_id, saveId, name));
     showReaders(state.readers, this.reader.name);
     showJob(state.job, before?.job);

@@ -23,6 +23,7 @@ export class Panel {
     this.canvas = figure.querySelector('canvas');
     this.mark = figure.querySelector('.mark');
     this.absent = figure.querySelector('.absent');
+    this.series = figure.querySelector('.series');
     this.nv = new Niivue(OPTIONS);
   }
 
@@ -55,8 +56,16 @@ export class Panel {
     this.absent.hidden = !text;
   }
 
+  /** `series` is undefined where the study lacks the phase. */
+  nameSeries(series) {
+    const words = series ? [series.series_number === null ? '' : `series ${series.series_number}`, series.acquired, series.series_description] : [];
+    this.series.textContent = words.filter(Boolean).join(' · ');
+    this.series.title = series ? series.text : '';
+  }
+
   clear() {
     this.mark.hidden = true;
+    this.nameSeries();
     if (!this.loaded) return;
     this.nv.closeDrawing();
     this.nv.removeVolume(this.image);

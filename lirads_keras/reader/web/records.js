@@ -54,6 +54,12 @@ export function showNotices(notices) {
   replaceList(byId('notices'), notices.length ? notices : ['None.'], (notice) => element('li', {}, notice));
 }
 
+/** Which series is read as each phase, and what is not read. */
+export function showRead(read, leftOut) {
+  const lines = [...read.map((series) => series.text), ...leftOut.map((line) => `Not read: ${line}`)];
+  replaceList(byId('read'), lines, (line) => element('li', {}, line));
+}
+
 export function showSaved(saved, url) {
   replaceList(byId('saved'), [...saved].reverse(), (save) => element(
     'li', {},

@@ -56,6 +56,11 @@ export class Viewer {
     return true;
   }
 
+  /** Says above each canvas which series it shows. */
+  nameSeries(read) {
+    for (const panel of this.panels) panel.nameSeries(read.find((series) => series.phase === panel.phase));
+  }
+
   async load(panel, phases, fetchVolume, ticket) {
     const words = PHASE_WORDS[panel.phase].toLowerCase();
     if (!phases.includes(panel.phase)) {
