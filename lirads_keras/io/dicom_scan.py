@@ -160,7 +160,8 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     if sop_class not in CLASSIC_CLASSES + MULTI_FRAME_CLASSES:
         kind = next((words for word, words in _KINDS.items() if word in f"{sop_class.name} "), "no MR or CT image")
         raise _Aside(f"{sop_class.name}: {kind}", elements)
-    if elements.unsigned("SamplesPerPixel", 1) != 1:
+    # The values of a palette are no grey values but places in a table of colours.
+    if elements.unsigned("SamplesPerPixel", 1) != 1 or elements.ascii("PhotometricInterpretation").upper() == "PALETTE COLOR":
         raise _Aside("a colour image", elements)
     image_type = elements.ascii("ImageType").split("\\")
     if "LOCALIZER" in image_type:
