@@ -10,6 +10,7 @@
 """
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -22,11 +23,14 @@ from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
 from lirads_keras.lirads.observation import categorize_probabilities, name_phases
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
+from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid
 from lirads_keras.preprocessing.segmentation_input import build_segmentation_input
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, ignore_progress
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,11 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
-    return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes)), volumes, probability)
+    versions, notices = models.describe_result(study, volumes)
+    of_cutoff = list_cutoff_notices(volumes, scales)
+    for notice in of_cutoff:
+        _log.warning(notice)
+    return StudyResult(Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff)), volumes, probability)
 
 
 def explain_lesions(result: StudyResult, models: RunModels, profile: Profile) -> dict[str, LesionExplanation]:

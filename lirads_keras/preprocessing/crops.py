@@ -136,4 +136,4 @@ def _resize(image: np.ndarray, side_px: int) -> np.ndarray:
     shrunk_rows, shrunk_columns = min(rows, side_px), min(columns, side_px)
     if (shrunk_rows, shrunk_columns) != image.shape:
         image = cv2.resize(image, (shrunk_columns, shrunk_rows), interpolation=cv2.INTER_AREA)
-    return image if image.shape == (side_px, side_px) else cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_LINEAR)

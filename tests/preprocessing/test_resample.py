@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_series, read_volume
-from lirads_keras.preprocessing.resample import align_phases, from_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.resample import align_phases, find_image_box, from_segmentation_grid, to_segmentation_grid
 
 
 def make_volume(
@@ -170,3 +170,18 @@ def test_few_rows_or_columns_are_resampled_like_many(rows: int, columns: int) ->
 @pytest.mark.parametrize("rows, columns", [(1, 64), (64, 1), (1, 1), (2, 2)])
 def test_a_row_between_the_rows_of_the_grid_is_no_fault_of_a_library(rows: int, columns: int) -> None:
     assert to_segmentation_grid(make_volume(np.ones((2, rows, columns), np.float32)), 32).array.shape == (2, 32, 32)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.3, 3), st.floats(0.3, 3))
+def test_the_box_of_the_image_is_where_its_voxels_arrive(rows: int, columns: int, row_mm: float, column_mm: float) -> None:
+    volume = make_volume(np.full((2, rows, columns), 500, np.float32), (4.0, row_mm, column_mm))
+    square, box = to_segmentation_grid(volume, 32).array, find_image_box(volume, 32)
+    shown = square[0] > 0
+    if shown.any():
+        inside = np.zeros(shown.shape, bool)
+        inside[box[1:]] = True
+        # A centre on the image's very edge may be shown or not.
+        assert shown[inside].all() or min(np.count_nonzero(shown.any(axis=axis)) for axis in (0, 1)) < 2
+        ys, xs = np.nonzero(shown)
+        assert max(box[1].start - ys.min(), ys.max() + 1 - box[1].stop, box[2].start - xs.min(), xs.max() + 1 - box[2].stop) <= 1
