@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -89,7 +89,7 @@ def test_hounsfield_units_are_not_inverted(write):
     assert plain.min() == -1024
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(hnp.arrays(np.uint16, (3, 2, 4), elements=st.integers(0, 4095)), st.integers(0, 1000), st.sampled_from(sorted(INVERSIONS)))
 def test_any_image_with_air_comes_back(header, signal, black_step, inversion):
     signal[:, 0, 0] = 0
@@ -104,11 +104,9 @@ def test_any_image_with_air_comes_back(header, signal, black_step, inversion):
     np.testing.assert_allclose(values.finish("test"), signal, rtol=0, atol=allowed)
 
 
-@pytest.fixture(scope="module")
-def header(tmp_path_factory):
-    from conftest import _write_image
-
-    return read_headers(_write_image(tmp_path_factory.mktemp("header") / "1.dcm", SIGNAL[0]))[0]
+@pytest.fixture
+def header(tmp_path, write_image):
+    return read_headers(write_image(tmp_path / "1.dcm", SIGNAL[0]))[0]
 
 
 def pad(array, value):
