@@ -126,6 +126,8 @@ def read_volume(series: Series) -> Volume:
                     values.put(z, pixels)
     broken.raise_if_any()
     array = values.finish(name)
+    if told := describe_values(headers):
+        _log.warning("%s %s", name, told)
     if grid.notice:
         _log.warning("%s: %s", name, grid.notice)
     return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine, headers[0].frame_of_reference_uid)

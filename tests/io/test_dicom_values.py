@@ -186,7 +186,7 @@ def test_a_slice_of_padding_is_read_and_a_volume_of_it_is_not(write, kind):
         read(write(np.full_like(stored, 9999), "nothing", PhotometricInterpretation=kind, PixelPaddingValue=9999))
 
 
-def test_what_was_done_to_values_is_said(write):
+def test_what_was_done_to_values_is_said(write, caplog):
     def notices(folder):
         return list(read_study(folder).notices)
 
@@ -194,6 +194,13 @@ def test_what_was_done_to_values_is_said(write):
     assert notices(write(4095 - SIGNAL, "inverted", PhotometricInterpretation="MONOCHROME1", PixelPaddingValue=5000)) == [
         "Series 'LAVA DELAYED 180s' is stored as MONOCHROME1, from white to black, and was inverted; it has pixels of PixelPaddingValue 5000, "
         "which were taken for background."]
+    # Where there is no report, as in training, reading says it.
+    caplog.clear()
+    read(write(SIGNAL, "again"))
+    assert not caplog.records
+    read(write(4095 - SIGNAL, "inverted", PhotometricInterpretation="MONOCHROME1"))
+    (record,) = caplog.records
+    assert record.getMessage().startswith("series 'LAVA DELAYED 180s'") and record.getMessage().endswith("MONOCHROME1, from white to black, and was inverted")
 
 
 def test_a_palette_is_no_grey_image(write, write_image, tmp_path):
