@@ -10,6 +10,7 @@
 """
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -22,12 +23,15 @@ from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
 from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
+from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
 from lirads_keras.preprocessing.resample import from_segmentation_grid
 from lirads_keras.preprocessing.segmentation_input import build_segmentation_input
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress, ignore_progress
 from lirads_keras.words import name_phases
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +60,11 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
-    report = Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes), study.list_read(), study.left_out)
+    versions, notices = models.describe_result(study, volumes)
+    of_cutoff = list_cutoff_notices(volumes, scales)
+    for notice in of_cutoff:
+        _log.warning(notice)
+    report = Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff), study.list_read(), study.left_out)
     return StudyResult(report, volumes, probability)
 
 

@@ -21,6 +21,7 @@ from lirads_keras.io.dicom_resample import resample_stack
 from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_headers, scan_folder
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
+from lirads_keras.io.dicom_values import VolumeValues, describe_values
 from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
 from lirads_keras.words import name_phases
@@ -75,7 +76,7 @@ def read_study(
         if axial_mr_only:
             problems += _check_kinds(time_points, series)
     raise_if_any(problems)
-    notices = (*_list_overruled(time_points, series), *_list_out_of_order(series))
+    notices = (*_list_overruled(time_points, series), *_list_out_of_order(series), *_list_values(time_points, series))
     return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), notices,
                  tuple(_describe_left_out(folder, scan.set_aside + alone, series)))
 
@@ -98,7 +99,8 @@ def read_series(folder: Path) -> list[Series]:
 def read_volume(series: Series) -> Volume:
     """Reads the voxels of one time point.
 
-    Slices are sorted along their normal (PS3.3 C.7.6.2.1.1); RescaleSlope and RescaleIntercept are applied, so that CT is in HU.
+    Slices are sorted along their normal (PS3.3 C.7.6.2.1.1); RescaleSlope and RescaleIntercept are applied, so that CT is in HU. MR images
+    in MONOCHROME1 are inverted, so that no signal is the lowest value; padding becomes 0, or the lowest value of the image if that is below 0.
     Philips slices whose scale slopes differ are brought to the scale of the first. Slices of a tilted gantry, or at slightly uneven
     distances, are resampled to a regular grid, which is logged as a warning (see `compute_volume_grid`).
 
@@ -106,14 +108,14 @@ def read_volume(series: Series) -> Volume:
         float32 (z, y, x); y is down a column of the image, x along a row, z along row direction × column direction.
 
     Raises:
-        InputError: files that cannot be read or decoded, or slices that form no regular grid.
+        InputError: files that cannot be read or decoded, slices that form no regular grid, or nothing but padding.
     """
     name = describe_series(series)
     headers = _read_slice_headers(series)
     positions = compute_positions_mm(headers)
     headers = [headers[index] for index in np.argsort(positions, kind="stable")]
     grid = compute_volume_grid(headers, name)
-    array = np.empty((len(headers), headers[0].rows, headers[0].columns), np.float32)
+    values = VolumeValues(headers)
     of_file: dict[Path, list[int]] = {}
     for z, header in enumerate(headers):
         of_file.setdefault(header.path, []).append(z)
@@ -122,8 +124,11 @@ def read_volume(series: Series) -> Volume:
         for path, places in of_file.items():
             with broken.catching(path), open(path, "rb", buffering=0) as file:
                 for z, pixels in zip(places, read_pixels(file, [headers[z] for z in places]), strict=True):
-                    _scale(pixels, headers[z], headers[0], array[z])
+                    values.put(z, pixels)
     broken.raise_if_any()
+    array = values.finish(name)
+    if told := describe_values(headers):
+        _log.warning("%s %s", name, told)
     if grid.notice:
         _log.warning("%s: %s", name, grid.notice)
     return Volume(resample_stack(array, grid), grid.spacing_mm, grid.affine, headers[0].frame_of_reference_uid)
@@ -217,6 +222,12 @@ def _list_overruled(time_points: Sequence[TimePoint], series: Sequence[Series]) 
         for point, item in zip(time_points, series, strict=True) if point.finding.obstacle and item.phase not in (None, Phase.OTHER))
 
 
+def _list_values(time_points: Sequence[TimePoint], series: Sequence[Series]) -> list[str]:
+    """What is done to the values of the phases, as sentences."""
+    return [f"Series '{item.description}' {told}." for point, item in zip(time_points, series, strict=True)
+            if item.phase not in (None, Phase.OTHER) and (told := describe_values(point.headers))]
+
+
 def _list_out_of_order(series: Sequence[Series]) -> list[str]:
     """Sentences on phases whose times of acquisition run against their order."""
     # Phase has them in order of time.
@@ -274,15 +285,6 @@ def _read_slice_headers(series: Series) -> list[Header]:
     if not slices:
         raise InputError(Problem(describe_series(series), "at least 2 slices", "none"))
     return slices
-
-
-def _scale(pixels: np.ndarray, header: Header, first: Header, out: np.ndarray) -> None:
-    """Stored values in output units, on the scale of the volume's first slice."""
-    np.multiply(pixels, np.float32(header.slope), out=out)
-    if header.intercept:
-        out += np.float32(header.intercept)
-    if header.display_scale and first.display_scale and header.display_scale != first.display_scale:
-        out *= np.float32(first.display_scale / header.display_scale)
 
 
 class _Broken:

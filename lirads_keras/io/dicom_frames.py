@@ -10,6 +10,7 @@ import pydicom.multival
 from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage
 
 from lirads_keras.io.dicom_elements import SCALE_SLOPE, Elements, Unusable, words
+from lirads_keras.io.dicom_grey import is_inverted, read_padding
 from lirads_keras.io.dicom_headers import (
     TIME_ZONE,
     Header,
@@ -66,7 +67,8 @@ def parse_frames(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         of_frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ())
         if len(of_frames) != frames:
             raise Unusable(f"functional groups for {frames} frames (PerFrameFunctionalGroupsSequence)", f"{len(of_frames)}")
-        common = _read_common(path, elements, dataset) | {"modality": modality, "rows": rows, "columns": columns}
+        common = _read_common(path, elements, dataset) | {
+            "modality": modality, "is_inverted": is_inverted(elements, modality), "rows": rows, "columns": columns}
         return [_parse_frame(index, (group, shared), common, _shift(layout, index, rows * columns)) for index, group in enumerate(of_frames)]
     except (Unusable, OSError):
         raise
@@ -80,6 +82,7 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
     start = str(dataset.get("ContrastBolusStartTime") or (profile.get("ContrastBolusStartTime") if profile is not None else "") or "")
     return {
         "path": path,
+        "padding": read_padding(elements),
         "examination": read_examination(elements),
         "sop_instance_uid": elements.ascii("SOPInstanceUID"),
         "series_uid": check_series_uid(elements),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lirads_keras.io.dicom_elements import REAL_WORLD_MAPPING, UNDEFINED_LENGTH, Elements, Unusable, words
+from lirads_keras.io.dicom_grey import is_inverted, read_padding
 from lirads_keras.io.dicom_walk import read_dataset
 
 ORTHONORMAL_TOLERANCE = 1e-3
@@ -65,7 +66,8 @@ class Header:
     `contrast_time_of_day` are AcquisitionTime (AcquisitionDateTime where that is absent) and ContrastBolusStartTime. `slice_distance_mm` is
     SpacingBetweenSlices, else SliceThickness.
     `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
-    (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0.
+    (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0. Stored values in `padding`, first and last included, are
+    no part of the image; where it `is_inverted`, low ones stand for what is bright.
     """
 
     path: Path
@@ -108,6 +110,8 @@ class Header:
     """None if they are compressed."""
     frame: int = 0
     tile: Tile | None = None
+    padding: tuple[int, int] | None = None
+    is_inverted: bool = False
 
     @property
     def acquired(self) -> float | None:
@@ -171,7 +175,9 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         slope=slope,
         intercept=intercept,
         display_scale=slope * scale_slope if scale_slope and isfinite(scale_slope) else None,
-        pixels=find_pixels(elements, rows, columns))
+        pixels=find_pixels(elements, rows, columns),
+        padding=read_padding(elements),
+        is_inverted=is_inverted(elements, modality))
 
 
 def check_pixels_present(elements: Elements) -> None:

@@ -186,11 +186,9 @@ def _read_images(path: Path, file: BinaryIO, scan: Scan) -> list[Header]:
     if sop_class not in CLASSIC_CLASSES + MULTI_FRAME_CLASSES:
         kind = next((words for word, words in _KINDS.items() if word in f"{sop_class.name} "), "no MR or CT image")
         raise _Aside(f"{sop_class.name}: {kind}", elements)
-    photometric = elements.ascii("PhotometricInterpretation").upper()
-    if elements.unsigned("SamplesPerPixel", 1) != 1 or "COLOR" in photometric:
+    # The values of a palette are no grey values but places in a table of colours.
+    if elements.unsigned("SamplesPerPixel", 1) != 1 or "COLOR" in elements.ascii("PhotometricInterpretation").upper():
         raise _Aside("a colour image", elements)
-    if photometric == "MONOCHROME1":
-        raise _Aside("an image whose low values are white (PhotometricInterpretation MONOCHROME1)", elements)
     image_type = elements.ascii("ImageType").split("\\")
     if "LOCALIZER" in image_type:
         raise _Aside("a localizer", elements)

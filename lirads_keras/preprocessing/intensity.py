@@ -14,6 +14,9 @@ from lirads_keras.errors import InputError, Problem, raise_if_any
 COUNTED_VALUES = 1 << 20
 """Volumes of whole numbers that span fewer values are counted instead of sorted, which is several times faster and as exact."""
 
+LARGEST_WHOLE = 1 << 53
+"""From here on float64 skips whole numbers."""
+
 OTSU_BINS = 256
 """Bins of the log histogram that an automatic cut-off divides (scikit-image's default)."""
 
@@ -81,10 +84,11 @@ def compute_intensity_scale(array: np.ndarray, settings: PreprocessingSettings, 
         name: of the series, for messages.
 
     Raises:
-        InputError: voxels that are not finite, an upper percentile that does not exceed the cut-off, or a constant image.
+        InputError: voxels that are not finite, an upper percentile that does not exceed the cut-off, a constant image, or one whose values the automatic
+            cut-off cannot divide.
     """
     voxels = _count(array, name)
-    cutoff = _compute_auto_cutoff(voxels) if settings.background_cutoff == "auto" else float(settings.background_cutoff)
+    cutoff = _compute_auto_cutoff(voxels, name) if settings.background_cutoff == "auto" else float(settings.background_cutoff)
     if settings.scope == "volume":
         return _compute_scale(voxels, cutoff, settings.upper_percentile, name)
     problems: list[Problem] = []
@@ -97,6 +101,15 @@ def compute_intensity_scale(array: np.ndarray, settings: PreprocessingSettings, 
     raise_if_any(problems)
     cutoffs, uppers, means, deviations = zip(*((scale.cutoff, scale.upper, scale.mean, scale.standard_deviation) for scale in scales), strict=True)
     return IntensityScale(cutoffs, uppers, means, deviations)
+
+
+def compute_auto_cutoff(array: np.ndarray, name: str) -> float:
+    """Otsu's threshold of the log histogram of a volume (z, y, x), in scanner units; 0 where nothing is above 0.
+
+    Raises:
+        InputError: voxels that are not finite, or that all lie in one bin of the histogram; `name` says of what.
+    """
+    return _compute_auto_cutoff(_count(array, name), name)
 
 
 def compute_ct_scale(array: np.ndarray, window_hu: tuple[float, float]) -> IntensityScale:
@@ -150,7 +163,8 @@ def _count(array: np.ndarray, name: str) -> _Voxels:
     lowest, highest = float(array.min()), float(array.max())
     if not np.isfinite([lowest, highest]).all():
         raise InputError(Problem(name, "finite voxels", "NaN or infinite ones"))
-    if highest - lowest >= COUNTED_VALUES:
+    # Beyond the latter whole numbers are no longer told apart.
+    if highest - lowest >= COUNTED_VALUES or max(-lowest, highest) >= LARGEST_WHOLE:
         return _Voxels(array, None)
     low = floor(lowest)
     counts = np.zeros(ceil(highest) - low + 1, np.int64)
@@ -187,7 +201,7 @@ def _standardise(voxels: _Voxels, cutoff: float, upper: float, name: str) -> Int
     return IntensityScale(cutoff, upper, mean, float(np.sqrt(variance)))
 
 
-def _compute_auto_cutoff(voxels: _Voxels) -> float:
+def _compute_auto_cutoff(voxels: _Voxels, name: str) -> float:
     span = (0.0, float(np.log1p(max(0.0, float(voxels.array.max())))))
     if span[1] == 0:
         return 0.0
@@ -195,6 +209,9 @@ def _compute_auto_cutoff(voxels: _Voxels) -> float:
     for values, weights in voxels.chunks():
         logarithms = np.log1p(np.maximum(values, 0))
         counts += np.histogram(logarithms, OTSU_BINS, span, weights=np.broadcast_to(weights, logarithms.shape))[0]
+    if np.count_nonzero(counts) < 2:
+        found = f"values of {float(voxels.array.min()):g} to {float(voxels.array.max()):g} alone"
+        raise InputError(Problem(name, "an image with air and tissue in it, which an automatic cut-off can divide", found))
     edges = np.linspace(*span, OTSU_BINS + 1)
     return float(np.expm1(threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2))))
 

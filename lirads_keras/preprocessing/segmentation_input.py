@@ -10,7 +10,7 @@ from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_intensity_scale
-from lirads_keras.preprocessing.resample import to_segmentation_grid
+from lirads_keras.preprocessing.resample import find_image_box, to_segmentation_grid
 from lirads_keras.preprocessing.store import CT, StoredStudy
 
 
@@ -81,7 +81,9 @@ def build_segmentation_input(volumes: Mapping[Phase, Volume], phases: Sequence[P
         if phase in resampled:
             array = resampled[phase].array
             try:
-                image = ScaledImage(array, compute_intensity_scale(array, settings, f"{name}, {phase}"))
+                # Of the image alone: padding is Eq. 1's zero (§2.4), and moves none of its numbers.
+                inside = array[find_image_box(volumes[phase], settings.matrix_px)]
+                image = ScaledImage(array, compute_intensity_scale(inside, settings, f"{name}, {phase}"))
             except InputError as error:
                 problems += error.problems
         images.append(image)

@@ -8,6 +8,7 @@ Eq. 1 and the standardisation are not applied here; their few numbers are, so th
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,9 +22,10 @@ from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, Volume, find_gri
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.atomic import write_array, write_json
 from lirads_keras.io.grids import same_grid
+from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
 from lirads_keras.preprocessing.integers import to_integers, to_labels
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_ct_scale, compute_intensity_scale
-from lirads_keras.preprocessing.resample import compute_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.resample import compute_segmentation_grid, find_image_box, to_segmentation_grid
 
 CT = "ct"
 """The single "phase" of a pre-training CT volume."""
@@ -31,8 +33,10 @@ CT = "ct"
 CT_LABELS = {"liver": 1, "tumour": 2}
 """LiTS's labels."""
 
-FORMAT = 2
+FORMAT = 3
 """Of a stored study; it rises when its files change."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,9 +158,14 @@ def write_stored_study(folder: Path, volumes: Mapping[str, Volume], mask: np.nda
     raise_if_any(problems)
 
     scales = {phase: _compute_scale(array, phase, settings, f"{patient_id}, {phase}", problems) for phase, array in arrays.items()}
-    segmentation_scales = {phase: _compute_scale(array, phase, settings, f"{patient_id}, {phase} on the segmentation grid", problems)
+    # Of the image alone, without what pads it to a square.
+    inside = find_image_box(grid, settings.matrix_px)
+    segmentation_scales = {phase: _compute_scale(array[inside], phase, settings, f"{patient_id}, {phase} on the segmentation grid", problems)
                            for phase, array in segmentation_arrays.items()} if differs else scales
     raise_if_any(problems)
+    phases = [phase for phase in ENHANCED_PHASES if phase in arrays]
+    for notice in list_cutoff_notices({phase: grid.with_array(arrays[phase]) for phase in phases}, {phase: scales[phase] for phase in phases}):
+        _log.warning("%s: %s", patient_id, notice)
 
     geometry_path = folder / "geometry.json"
     # An interrupted replacement must not pass for complete.

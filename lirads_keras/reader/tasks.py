@@ -19,6 +19,7 @@ from lirads_keras.io.nifti import read_nifti
 from lirads_keras.lesions import mark_lesions, measure_lesions
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
+from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
 from lirads_keras.preprocessing.study import read_aligned_phases
 from lirads_keras.progress import Progress
 from lirads_keras.reader.findings import FINDINGS, Findings, find_partners, name_lesions, to_measured
@@ -46,6 +47,7 @@ class Tasks:
         self._of_images: RunModels | None = None
         self._profile = files.profile
         self._last: _Read | None = None
+        self._of_cutoff: tuple[Mapping[Phase, Volume], tuple[str, ...]] | None = None
 
     def run(self, study: Study, grid: Volume, previous: tuple[bytes, dict[str, int]] | None, next_number: int, progress: Progress) -> dict[str, Any]:
         """Segments and reads a study, as `lirads predict` does.
@@ -147,6 +149,9 @@ class Tasks:
     def _to_json(self, study: Study, lesions: Sequence[Lesion], probabilities: Sequence[Any], volumes: Mapping[Phase, Volume], ignored: int) -> Any:
         settings = self._profile.characterization
         versions, notices = self._models.describe_result(study, volumes)
+        if self._of_cutoff is None or self._of_cutoff[0] is not volumes:
+            self._of_cutoff = volumes, list_cutoff_notices(volumes, compute_scales(volumes, self._profile, study.patient_id))
+        notices = (*notices, *self._of_cutoff[1])
         grid = volumes[find_grid_phase(volumes)]
         measured = tuple(to_measured(lesion, of_lesion, grid) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
         return FINDINGS.dump_python(

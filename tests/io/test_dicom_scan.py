@@ -94,7 +94,7 @@ def test_series_behind_links_are_read_and_circles_walked_once(tmp_path: Path, wr
 
 
 @pytest.mark.parametrize("photometric, words", [
-    ("PALETTE COLOR", "a colour image"), ("MONOCHROME1", "low values are white"), ("MONOCHROME2", None), (None, None)])
+    ("PALETTE COLOR", "a colour image"), ("MONOCHROME1", None), ("MONOCHROME2", None), (None, None)])
 def test_pixels_that_are_no_intensities_are_set_aside(tmp_path: Path, write_series: WriteSeries, photometric: str | None, words: str | None) -> None:
     write_series(tmp_path, PhotometricInterpretation=photometric)
     if words is None:

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import rayleigh
 
 from lirads_keras.config.preprocessing import PreprocessingSettings
 from lirads_keras.errors import InputError
-from lirads_keras.preprocessing.intensity import IntensityScale, compute_ct_scale, compute_intensity_scale, of_slice
+from lirads_keras.preprocessing.intensity import IntensityScale, compute_auto_cutoff, compute_ct_scale, compute_intensity_scale, of_slice
 
 
 def make_settings(**changes: Any) -> PreprocessingSettings:
@@ -190,3 +190,44 @@ def test_every_dark_slice_is_named() -> None:
 def test_a_constant_ct_is_an_error() -> None:
     with pytest.raises(InputError, match="contrast between -100 and 400"):
         compute_ct_scale(np.full((2, 3, 3), -1000, np.int16), (-100, 400))
+
+
+@pytest.mark.parametrize("array, found", [
+    (np.full((2, 3, 3), 500, np.uint16), "values of 500 to 500 alone"),
+    (np.tile(np.array([990, 995, 1000], np.uint16), (2, 3, 1)), "values of 990 to 1000 alone"),
+    (np.tile(np.array([1e30, 1.01e30, 1.02e30], np.float32), (2, 3, 1)), "alone")])
+def test_the_automatic_cutoff_of_a_volume_in_one_bin_is_an_error(array: np.ndarray, found: str) -> None:
+    for scope in ("volume", "slice"):
+        with pytest.raises(InputError, match="expected an image with air and tissue in it") as caught:
+            compute_intensity_scale(array, make_settings(background_cutoff="auto", scope=scope), "series X")
+        assert found in str(caught.value)
+    with pytest.raises(InputError):
+        compute_auto_cutoff(array, "series X")
+
+
+def test_the_automatic_cutoff_of_two_bins_lies_between_them() -> None:
+    array = np.tile(np.array([5, 5, 1000], np.uint16), (2, 3, 1))
+    assert 5 < compute_auto_cutoff(array, "X") < 1000
+    assert compute_auto_cutoff(np.zeros((2, 3, 3), np.uint16), "X") == compute_auto_cutoff(np.full((2, 3, 3), -7, np.int16), "X") == 0
+
+
+ANY_VALUES = st.one_of(
+    st.tuples(st.just(np.int16), st.integers(-32768, 32767)), st.tuples(st.just(np.uint16), st.integers(0, 65535)),
+    st.tuples(st.just(np.int64), st.integers(-2 ** 63, 2 ** 63 - 1)), st.tuples(st.just(np.float32), st.floats(width=32)),
+    st.tuples(st.just(np.float64), st.floats()))
+
+
+@settings(max_examples=150)
+@given(st.data(), ANY_VALUES, st.integers(1, 3), st.booleans(), st.sampled_from(["auto", 0.0, 80.0]), st.sampled_from(["volume", "slice"]))
+def test_whatever_the_voxels_are_there_is_a_scale_or_a_message(data, kind, side, near, cutoff, scope) -> None:
+    """All values within a millionth of one, or anywhere; NaN and infinity, too."""
+    dtype, first = kind
+    with np.errstate(all="ignore"):
+        spread = hnp.arrays(np.float64, (2, side, 3), elements=st.floats(0, 1e-6 if near else 1e3))
+        array = (np.float64(first) * (1 + data.draw(spread))).clip(*((np.iinfo(dtype).min, np.iinfo(dtype).max // 2) if dtype(0).dtype.kind in "iu" else
+                                                                     (-np.inf, np.inf))).astype(dtype)
+        try:
+            scale = compute_intensity_scale(array, make_settings(background_cutoff=cutoff, scope=scope), "X")
+        except InputError:
+            return
+    assert np.all(np.isfinite(scale.upper)) and np.all(np.asarray(scale.upper) > scale.cutoff) and np.all(np.asarray(scale.standard_deviation) > 0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom import read_series, read_volume
-from lirads_keras.preprocessing.resample import align_phases, from_segmentation_grid, to_segmentation_grid
+from lirads_keras.preprocessing.resample import align_phases, find_image_box, from_segmentation_grid, to_segmentation_grid
 
 
 def make_volume(
@@ -154,3 +154,34 @@ def test_labels_come_back_as_labels() -> None:
     back = from_segmentation_grid(to_segmentation_grid(volume, 128, labels=True), volume)
     assert back.dtype == np.uint8
     np.testing.assert_array_equal(back, volume.array)
+
+
+@pytest.mark.parametrize("rows, columns", [(2, 64), (3, 64), (64, 2), (64, 3), (4, 64)])
+def test_few_rows_or_columns_are_resampled_like_many(rows: int, columns: int) -> None:
+    """Where no row differs from the next, smoothing across them changes nothing: what the middle of the square shows is the same."""
+    along = np.random.default_rng(1).integers(100, 900, 64).astype(np.float32)
+    axis = 1 if columns > rows else 2
+    line = np.expand_dims(along[None], axis)
+    few, many = (to_segmentation_grid(make_volume(np.broadcast_to(line, shape).copy()), 32).array for shape in ((2, rows, columns), (2, 64, 64)))
+    assert few.shape == (2, 32, 32)
+    np.testing.assert_allclose(few.take((15, 16), axis).max(axis), many.take((15, 16), axis).max(axis), rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 64), (64, 1), (1, 1), (2, 2)])
+def test_a_row_between_the_rows_of_the_grid_is_no_fault_of_a_library(rows: int, columns: int) -> None:
+    assert to_segmentation_grid(make_volume(np.ones((2, rows, columns), np.float32)), 32).array.shape == (2, 32, 32)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.3, 3), st.floats(0.3, 3))
+def test_the_box_of_the_image_is_where_its_voxels_arrive(rows: int, columns: int, row_mm: float, column_mm: float) -> None:
+    volume = make_volume(np.full((2, rows, columns), 500, np.float32), (4.0, row_mm, column_mm))
+    square, box = to_segmentation_grid(volume, 32).array, find_image_box(volume, 32)
+    shown = square[0] > 0
+    if shown.any():
+        inside = np.zeros(shown.shape, bool)
+        inside[box[1:]] = True
+        # A centre on the image's very edge may be shown or not.
+        assert shown[inside].all() or min(np.count_nonzero(shown.any(axis=axis)) for axis in (0, 1)) < 2
+        ys, xs = np.nonzero(shown)
+        assert max(box[1].start - ys.min(), ys.max() + 1 - box[1].stop, box[2].start - xs.min(), xs.max() + 1 - box[2].stop) <= 1

@@ -95,3 +95,34 @@ def test_images_that_eq_1_cannot_scale_are_told_together_and_others_are_not_look
         build_segmentation_input(volumes, ENHANCED_PHASES, SETTINGS, "P7")
     assert [problem.where for problem in caught.value.problems] == ["P7, arterial", "P7, delayed"]
     assert build_segmentation_input(volumes, (Phase.PORTAL_VENOUS,), SETTINGS, "P7").images[0] is not None
+
+
+@pytest.mark.parametrize("scope", ["volume", "slice"])
+@pytest.mark.parametrize("shape", [(4, 16, 32), (4, 32, 20)])
+def test_eq_1_comes_before_padding(tmp_path, shape, scope):
+    """On pixels of the network's own size the padded image has the numbers of the image, and its padding is Eq. 1's zero."""
+    settings = SETTINGS.model_copy(update={"scope": scope})
+    array = np.random.default_rng(5).integers(0, 900, shape).astype(np.float32)
+    volume = Volume(array, (4.0, 2.0, 2.0), np.diag([4.0, 2.0, 2.0, 1.0]))
+    write_stored_study(tmp_path / "P", {"delayed": volume}, None, settings)
+    image_scale = compute_intensity_scale(array, settings, "P")
+    rows, columns = (slice((32 - count) // 2, (32 + count) // 2) for count in shape[1:])
+    for given in (read_segmentation_input(read_stored_study(tmp_path / "P"), [Phase.DELAYED]),
+                  build_segmentation_input({Phase.DELAYED: volume}, [Phase.DELAYED], settings, "P")):
+        assert given.latest.scale == image_scale
+        standardised = given.latest.scale.apply(np.asarray(given.latest.array))
+        np.testing.assert_array_equal(standardised[:, rows, columns], image_scale.apply(array))
+        standardised[:, rows, columns] = np.nan
+        zero = np.broadcast_to(np.reshape(image_scale.zero, (-1, 1, 1)), standardised.shape)
+        assert np.isnan(standardised).sum() == array.size
+        np.testing.assert_allclose(standardised[np.isfinite(standardised)], zero[np.isfinite(standardised)], rtol=1e-6)
+
+
+def test_padding_moves_no_number_of_another_pixel_size():
+    """The same image wide and cut in two halves of rows: what lies around the half does not count."""
+    wide = np.random.default_rng(6).integers(100, 900, (3, 128, 128)).astype(np.float32)
+    wide[:, 64:] = wide[:, 63::-1]
+    grids = [Volume(array, (4.0, 1.0, 1.0), np.diag([4.0, 1.0, 1.0, 1.0])) for array in (wide, wide[:, :64])]
+    whole, half = (build_segmentation_input({Phase.DELAYED: volume}, [Phase.DELAYED], SETTINGS, "P").latest.scale for volume in grids)
+    for name in ("upper", "mean", "standard_deviation"):
+        assert getattr(half, name) == pytest.approx(getattr(whole, name), rel=0.03)

@@ -73,7 +73,10 @@ def test_another_segmentation_grid_has_its_own_arrays_and_scale(tmp_path):
     study = read_stored_study(tmp_path / "P001")
     assert study.segmentation_image("delayed").shape == study.segmentation_mask().shape == study.segmentation_grid().shape == (6, 32, 32)
     assert study.image("delayed").shape == study.grid().shape == shape
-    assert study.segmentation_scales["delayed"] == compute_intensity_scale(np.asarray(study.segmentation_image("delayed")), SETTINGS, "P001")
+    # 40 rows of 2 mm are 26 and two thirds of 3 mm: the centres of 26 rows lie on the image, three rows above and below are padding.
+    image = np.asarray(study.segmentation_image("delayed"))
+    assert not image[:, :2].any() and not image[:, 30:].any() and image[:, 3:29].all(axis=(1, 2)).any()
+    assert study.segmentation_scales["delayed"] == compute_intensity_scale(image[:, 3:29], SETTINGS, "P001")
     assert set(np.unique(study.segmentation_mask())) <= {0, 1, 2}
     # 48 columns of 2 mm become 32 of 3 mm.
     np.testing.assert_allclose(study.segmentation.spacing_mm, (4.4, 3.0, 3.0))
@@ -89,7 +92,7 @@ def test_every_phase_is_kept_on_another_segmentation_grid(tmp_path):
         image = study.segmentation_image(phase)
         assert image.dtype == np.uint16 and isinstance(image, np.memmap)
         np.testing.assert_array_equal(image, np.rint(to_segmentation_grid(volume.with_array(np.rint(volume.array)), 32).array))
-        assert study.segmentation_scales[phase] == compute_intensity_scale(np.asarray(image), SETTINGS, phase) != study.scales[phase]
+        assert study.segmentation_scales[phase] == compute_intensity_scale(np.asarray(image[:, 3:29]), SETTINGS, phase) != study.scales[phase]
     # What the delayed phase is does not depend on the others.
     write_stored_study(tmp_path / "alone", {"delayed": volumes["delayed"]}, None, SETTINGS)
     alone = read_stored_study(tmp_path / "alone")

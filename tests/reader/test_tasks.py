@@ -109,9 +109,15 @@ def test_a_study_without_a_delayed_phase_is_run_on_the_portal_venous_grid(tasks,
     found = tasks.run(study=study, grid=grid, previous=None, next_number=1, progress=ignore_progress)
     assert unpack_mask(found["mask"]).shape == SHAPE and found["findings"]["phases"] == ["arterial", "portal_venous"]
     assert found["findings"]["versions"]["segmented phases"] == "arterial portal_venous"
-    assert found["findings"]["notices"] == [
+    notices = found["findings"]["notices"]
+    assert notices[:2] == [
         "Lesions were segmented by the variant three-phase, from the arterial and portal venous phases.",
         "Without a delayed phase the study was read on the grid of the portal venous phase."]
+    # The body fills the image.
+    assert [notice.split(" keeps ")[0] for notice in notices[2:]] == [
+        "In the arterial phase Eq. 1's cut-off of 80", "In the portal venous phase Eq. 1's cut-off of 80"]
+    again = tasks.next(study=study, grid=grid, mask=found["mask"], previous=None, next_number=1, progress=ignore_progress)
+    assert again["findings"]["notices"] == notices
     with pytest.raises(InputError, match="expected the grid of the images that were opened"):
         tasks.segment_study(study=study, grid=Volume(grid.array, grid.spacing_mm, grid.affine + np.eye(4)), progress=ignore_progress)
 
