@@ -20,6 +20,7 @@ from lirads_keras.io.dicom_resample import resample_stack
 from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_headers, scan_folder
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
+from lirads_keras.io.patient_age import find_age_years
 from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
 
@@ -75,7 +76,7 @@ def read_study(
     raise_if_any(problems)
     return Study(
         next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), _list_overruled(time_points, series),
-        tuple(_describe_left_out(scan.set_aside + alone, series)))
+        tuple(_describe_left_out(scan.set_aside + alone, series)), find_age_years(header.examination for header in scan.headers))
 
 
 def read_series(folder: Path) -> list[Series]:

@@ -24,7 +24,7 @@ REAL_WORLD_MAPPING = 0x00409096
 
 _KEYWORDS = (
     "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "StudyDate", "AcquisitionDate", "ContentDate", "AcquisitionTime", "ContentTime",
-    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID",
+    "AcquisitionDateTime", "SliceThickness", "SpacingBetweenSlices", "SliceLocation", "FrameOfReferenceUID", "PatientBirthDate",
     "Manufacturer", "ManufacturerModelName", "SeriesDescription", "PatientID", "PatientSex", "PatientAge", "ContrastBolusStartTime", "MagneticFieldStrength",
     "EchoTime", "TriggerTime", "ProtocolName", "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber",
     "InstanceNumber", "ImagePositionPatient", "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows",

@@ -25,7 +25,8 @@ class DicomResults:
 
 
 def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequence[ScoredLesion], versions: Mapping[str, str],
-                        observer: str | None = None, *, by_reader: Mapping[str, Collection[Feature]] = MappingProxyType({})) -> DicomResults:
+                        observer: str | None = None, *, by_reader: Mapping[str, Collection[Feature]] = MappingProxyType({}),
+                        statements: Sequence[str] = (), tumor_in_vein: bool = False) -> DicomResults:
     """Writes `seg.dcm` and `sr.dcm`, which belong to the study of the images and carry its patient's identity.
 
     Args:
@@ -36,6 +37,7 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequen
         versions: what made the result, as in the report.
         observer: the reader's name; None where the algorithm alone made the result.
         by_reader: the features of each lesion, by its id, that the reader decided on.
+        statements, tumor_in_vein: as `build_structured_report`.
 
     Raises:
         InputError: images that cannot be read any more or lack the UIDs by which a result names them, or an observer without a name.
@@ -45,7 +47,7 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, scored: Sequen
     series = study.phases()
     source = read_source(series[find_grid_phase(series)], grid)
     segmentation = build_segmentation(source, grid, scored, versions, name) if scored else None
-    report = build_structured_report(source, scored, segmentation, versions, name, by_reader)
+    report = build_structured_report(source, scored, segmentation, versions, name, by_reader, statements, tumor_in_vein=tumor_in_vein)
     if segmentation is None:
         (folder / SEGMENTATION_FILE).unlink(missing_ok=True)
     else:

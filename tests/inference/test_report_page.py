@@ -84,7 +84,7 @@ def test_the_page_says_everything(tmp_path: Path) -> None:
 
 
 def test_how_the_result_came_about_is_told(tmp_path: Path) -> None:
-    assert "edited it Segmented by <hand>. On paper." in write(tmp_path / "r.html", notices=("Segmented by <hand>.", "On paper.")).text
+    assert "Segmented by <hand>. On paper." in write(tmp_path / "r.html", notices=("Segmented by <hand>.", "On paper.")).text
 
 
 def test_the_notice_is_that_of_every_other_result() -> None:
