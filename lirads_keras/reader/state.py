@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.lirads.applicability import TUMOR_IN_VEIN, describe_applicability
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
 from lirads_keras.reader.jobs import Job
@@ -17,7 +19,7 @@ HISTORY_MAX = 200
 
 def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, readers: Sequence[str]) -> dict[str, Any]:
     """All that the page shows of a study."""
-    reading, last = case.reading, case.last_step
+    reading, last = case.reading.of_study(opened.study), case.last_step
     return {
         "study_id": study_id,
         "label": opened.label,
@@ -27,10 +29,16 @@ def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, r
         "phases": [str(phase) for phase in ENHANCED_PHASES if phase in opened.images],
         "grid": {"shape_zyx": list(opened.grid.shape), "spacing_zyx_mm": list(opened.grid.spacing_mm)},
         "notices": _list_notices(reading, opened),
+        "population": [*([TUMOR_IN_VEIN] if reading.has_tumor_in_vein else []), *describe_applicability(reading.applicability)],
+        "adult": reading.is_adult,
+        "high_risk": reading.high_risk,
+        "untreated": reading.untreated,
+        "despite_age": reading.despite_age,
+        "tumor_in_vein": reading.tumor_in_vein,
         "mask": None if reading.mask_id is None else {"mask_id": reading.mask_id, "by": reading.mask_by},
         "components_ignored": reading.components_ignored,
         "job": None if job is None else _job_to_json(job),
-        "lesions": [_lesion_to_json(lesion, case) for lesion in reading.lesions],
+        "lesions": [_lesion_to_json(lesion, reading, case) for lesion in reading.lesions],
         "readers": list(readers),
         "history": [_entry_to_json(entry) for entry in case.history[-HISTORY_MAX:]],
         "can_undo": last is not None,
@@ -64,8 +72,8 @@ def _job_to_json(job: Job) -> dict[str, Any]:
         "fraction": job.fraction, "error": None if job.error is None else str(job.error)}
 
 
-def _lesion_to_json(lesion: ReadLesion, case: Case) -> dict[str, Any]:
-    reading, measured, values = case.reading, lesion.measured, lesion.values
+def _lesion_to_json(lesion: ReadLesion, reading: Reading, case: Case) -> dict[str, Any]:
+    measured, values = lesion.measured, lesion.values
     score = reading.score(lesion)
     return {
         "lesion_id": measured.lesion_id,
@@ -77,7 +85,10 @@ def _lesion_to_json(lesion: ReadLesion, case: Case) -> dict[str, Any]:
             "probability": getattr(measured.probabilities, feature),
             "present": getattr(score.observation, feature),
             "by": "network" if getattr(values, feature) is None else "reader"} for feature in HEAD_FEATURES},
+        "rim_aphe": values.rim_aphe,
         "threshold_growth": values.threshold_growth,
+        "prior": None if values.prior is None else asdict(values.prior),
+        "growth": None if score.growth is None else str(score.growth),
         "ancillary_malignant": values.ancillary_malignant,
         "ancillary_benign": values.ancillary_benign,
         "overrides": [str(category) for category in values.overrides],

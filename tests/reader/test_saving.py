@@ -19,12 +19,13 @@ from lirads_keras.reader.saving import Saves
 @pytest.fixture
 def given(monkeypatch):
     """What the writers of DICOM and of the page were given; they leave small files."""
-    seen = SimpleNamespace(dicom=[], page=[], error=None)
+    seen = SimpleNamespace(dicom=[], page=[], said=[], error=None)
 
-    def write_dicom(folder, study, grid, scored, versions, observer=None, *, by_reader):
+    def write_dicom(folder, study, grid, scored, versions, observer=None, *, by_reader, statements, tumor_in_vein):
         if seen.error is not None:
             raise seen.error
         seen.dicom.append((study, grid, scored, versions, observer, by_reader))
+        seen.said.append((statements, tumor_in_vein))
         paths = [folder / "seg.dcm", folder / "sr.dcm"]
         for path in paths:
             path.write_bytes(path.name.encode())
