@@ -18,6 +18,11 @@ outermost pixels. With 0.4 the diameter of centred digital discs of ≥ 4 pixels
 discs of ≥ 10 pixels wherever they lie; a smaller one off centre comes out up to 0.85 pixel too small."""
 
 
+def find_boxes(labels: np.ndarray) -> list[tuple[slice, slice, slice] | None]:
+    """The box of each label (z, y, x) from 1 on, None for one that does not occur; no boxes where there are no voxels, at which scipy stumbles."""
+    return ndimage.find_objects(labels) if labels.size else []
+
+
 def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     """Numbers the 26-connected components of a mask (z, y, x) from 1.
 
@@ -25,11 +30,11 @@ def label_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
         The labels (int32, 0 is background) and the number of components.
     """
     labels = np.zeros(mask.shape, np.int32)
-    boxes = ndimage.find_objects(np.asarray(mask, dtype=bool).view(np.uint8))
-    if not boxes:
+    box = next(iter(find_boxes(np.asarray(mask, dtype=bool).view(np.uint8))), None)
+    if box is None:
         return labels, 0
     # Lesions fill a small part of a volume: only their common box is searched.
-    count = ndimage.label(mask[boxes[0]], CONNECTIVITY, output=labels[boxes[0]])
+    count = ndimage.label(mask[box], CONNECTIVITY, output=labels[box])
     return labels, int(count)
 
 
@@ -64,8 +69,7 @@ def extract_lesions(probability: Volume, threshold: float, *, minimum_volume_mm3
         The lesions P1, P2, … by decreasing volume (equal volumes: by position); none gives an empty list.
     """
     labels, _ = label_components(probability.array >= threshold)
-    boxes = ndimage.find_objects(labels)
-    components = [(box, labels[box] == number) for number, box in enumerate(boxes, start=1)]
+    components = [(box, labels[box] == number) for number, box in enumerate(find_boxes(labels), start=1) if box is not None]
     sizes = np.array([np.count_nonzero(mask) for _, mask in components])
     components = [component for component, kept in zip(components, is_large(sizes, minimum_volume_mm3, probability.voxel_mm3), strict=True) if kept]
     components.sort(key=lambda component: -np.count_nonzero(component[1]))
@@ -93,7 +97,7 @@ def measure_lesions(labels: np.ndarray, grid: Volume) -> list[Lesion]:
         raise ValueError(f"labels must be integers, not {labels.dtype}")
     return [
         _measure(str(label), box, labels[box] == label, grid, None)
-        for label, box in enumerate(ndimage.find_objects(labels), start=1) if box is not None]
+        for label, box in enumerate(find_boxes(labels), start=1) if box is not None]
 
 
 def compute_diameter_mm(mask_2d: np.ndarray, spacing_yx_mm: tuple[float, float]) -> float:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from lirads_keras.entities import Volume
-from lirads_keras.lesions import compute_diameter_mm, drop_small_components, extract_lesions, label_components, mark_lesions, measure_lesions
+from lirads_keras.lesions import compute_diameter_mm, drop_small_components, extract_lesions, find_boxes, label_components, mark_lesions, measure_lesions
 
 
 def make_grid(array: np.ndarray, spacing_mm: tuple[float, float, float] = (4.0, 2.0, 2.0), origin: tuple[float, ...] = (10.0, 20.0, 30.0)) -> Volume:
@@ -179,3 +179,14 @@ def test_diameter_is_the_largest_over_the_slices(labels: np.ndarray, dy: float, 
     for lesion in measure_lesions(labels, make_grid(labels, (4.0, dy, dx))):
         of_slices = [slow_diameter_mm(labels[z] == int(lesion.lesion_id), (dy, dx)) for z in range(3) if (labels[z] == int(lesion.lesion_id)).any()]
         assert lesion.diameter_mm == pytest.approx(max(of_slices), rel=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 5), (3, 5, 0), (0, 0, 0)])
+def test_a_mask_without_voxels_has_no_lesion(shape: tuple[int, int, int]) -> None:
+    empty = np.zeros(shape, bool)
+    labels, count = label_components(empty)
+    assert (labels.shape, count) == (shape, 0) and find_boxes(empty.view(np.uint8)) == []
+    assert drop_small_components(empty, 10, 2).shape == shape
+    assert extract_lesions(make_grid(np.zeros(shape)), 0.5, minimum_volume_mm3=0) == measure_lesions(np.zeros(shape, np.uint8), make_grid(empty)) == []
+    with pytest.raises(ValueError, match="an empty mask has no diameter"):
+        compute_diameter_mm(np.zeros(shape[1:], bool), (2, 2))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lirads_keras.entities import Lesion
+from lirads_keras.evaluation.overlap import overlap_suffices
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def match_lesions(reference: Sequence[Lesion], predicted: Sequence[Lesion], *, m
             shared[row, column] = count_shared_voxels(lesion, component)
     sizes = [np.array([np.count_nonzero(lesion.mask) for lesion in lesions], np.int64) for lesions in (reference, predicted)]
     union = sizes[0][:, None] + sizes[1][None, :] - shared
-    matched = (shared > 0) & (shared >= minimum_overlap_iou * union)
+    matched = overlap_suffices(shared, union, minimum_overlap_iou)
     iou = shared / np.maximum(union, 1)
     candidates = np.where(matched, shared, 0)
     return LesionMatches(

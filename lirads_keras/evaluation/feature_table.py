@@ -3,94 +3,44 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from math import inf, nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import Category
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.evaluation.feature_cells import (
+    LARGEST_MM,
+    LONGEST_DAYS,
+    UNIT_OPTION,
+    USUAL_FROM_MM,
+    BadCell,
+    SizeUnit,
+    UnclearUnit,
+    is_blank,
+    parse_decision,
+    parse_flag,
+    parse_name,
+    parse_optional_days,
+)
+from lirads_keras.evaluation.feature_layout import GROWTH_COLUMNS, OPTIONAL_FLAGS, RESULT_COLUMNS, Layout, describe_row, open_table, read_layout
 from lirads_keras.io.atomic import replacing
-from lirads_keras.lirads.batch import NOT_ASSESSED, ObservationColumns, ReaderDecision, categorize_columns
+from lirads_keras.lirads.batch import ObservationColumns, ReaderDecision, categorize_columns
 from lirads_keras.lirads.diagnostic_table import RULE_SETS
 from lirads_keras.lirads.growth import find_threshold_growth
-from lirads_keras.lirads.steps import OVERRIDE_ORDER, TIES
 
-REQUIRED = ("lesion_id", "diameter_mm", "aphe", "washout", "capsule")
 ASSESSED = ("aphe", "washout", "capsule")
 """Columns whose blank cells mean "not assessed"; in the other columns of features a blank is an absent feature."""
 
-OPTIONAL_FLAGS = ("threshold_growth", "ancillary_malignant", "ancillary_benign")
-GROWTH_COLUMNS = ("prior_diameter_mm", "days")
-RESULT_COLUMNS = ("category", "reasons")
-
-FLAGS = {"yes": 1, "no": 0, "true": 1, "false": 0, "1": 1, "0": 0, "": NOT_ASSESSED}
-"""What a feature's cell may hold, in upper or lower case."""
-
+FLAG_COLUMNS = (*ASSESSED, *OPTIONAL_FLAGS)
 ROWS_AT_A_TIME = 20_000
 PROBLEMS_PER_COLUMN = 100
 """So many bad cells of a column are told one by one; of the others, the number."""
-
-
-class BadCell(Exception):
-    """A cell holds something else than `expected`."""
-
-    def __init__(self, expected: str) -> None:
-        super().__init__(expected)
-        self.expected = expected
-
-
-def parse_name(text: str) -> str:
-    if not text.strip():
-        raise BadCell("a lesion's name")
-    return text
-
-
-def parse_flag(text: str) -> int:
-    """1, 0, or −1 for a blank."""
-    try:
-        return FLAGS[text.strip().lower()]
-    except KeyError:
-        raise BadCell("yes, no, true, false, 1, 0 or nothing") from None
-
-
-def parse_positive(text: str) -> float:
-    # float() itself also takes 1_000 and digits of other scripts.
-    try:
-        value = float(text) if text.isascii() and "_" not in text else nan
-    except ValueError:
-        value = nan
-    if not 0 < value < inf:
-        raise BadCell("a positive number")
-    return value
-
-
-def parse_optional_positive(text: str) -> float:
-    """NaN for a blank."""
-    return parse_positive(text) if text.strip() else nan
-
-
-def parse_decision(text: str) -> ReaderDecision:
-    """Categories that override the table, separated by spaces or semicolons; or two with | between which the reader is undecided."""
-    words = re.split(r"[;\s]+", text.strip().upper()) if text.strip() else []
-    if all(word in OVERRIDE_ORDER for word in words):
-        return ReaderDecision(tuple(Category(word) for word in words))
-    pair = words[0].split("|")
-    if len(words) == 1 and frozenset(pair) in TIES:
-        return ReaderDecision(tie=(Category(pair[0]), Category(pair[1])))
-    raise BadCell(f"{', '.join(OVERRIDE_ORDER)}, or a tie such as LR-4|LR-5, or nothing")
-
-
-PARSERS: dict[str, Callable[[str], Any]] = {
-    "lesion_id": parse_name, "diameter_mm": parse_positive, **{name: parse_flag for name in (*ASSESSED, *OPTIONAL_FLAGS)},
-    **{name: parse_optional_positive for name in GROWTH_COLUMNS}, "override": parse_decision}
-"""Every column that is read; others are passed on."""
 
 
 class _Memory(dict[str, Any]):
@@ -105,15 +55,7 @@ class _Memory(dict[str, Any]):
         return value
 
 
-@dataclass(frozen=True, eq=False)
-class _Layout:
-    """The header: where each known column stands."""
-
-    header: list[str]
-    positions: dict[str, int]
-
-
-def score_feature_table(path: Path, out: Path, rules: str) -> int:
+def score_feature_table(path: Path, out: Path, rules: str, unit: str | None = None) -> int:
     """Writes the table with the columns category and reasons added.
 
     Args:
@@ -121,55 +63,50 @@ def score_feature_table(path: Path, out: Path, rules: str) -> int:
             measurements) from which it is computed; `ancillary_malignant`, `ancillary_benign`, `override`; any others are passed on.
         out: CSV; cells of the input stand in it as they came.
         rules: `paper` or `v2018`.
+        unit: of the sizes, "mm" or "cm"; None: mm, where nothing speaks against it.
 
     Returns:
         The number of lesions.
 
     Raises:
-        InputError: an unknown rule set, columns that are missing, twice or contradict each other, rows of another length, cells that do not
-            fit their column (with line and column), all of them; nothing is written then.
+        InputError: an unknown rule set, no UTF-8 CSV, columns that are missing, twice or contradict each other, rows of another length, cells that do
+            not fit their column (with line and column), sizes whose unit is in doubt, all of them; nothing is written then.
     """
     problems = [] if rules in RULE_SETS else [Problem("--rules", f"one of {', '.join(RULE_SETS)}", rules)]
+    sizes = SizeUnit(unit)
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            layout = _read_header(csv.reader(file, strict=True), path, problems)
-        raise_if_any(problems)
-        try:
-            return _write_scored(path, out, layout, rules)
-        except (BadCell, _RaggedRow):
-            # What is wrong is found again row by row, which is slower and knows the lines.
-            raise InputError(*_find_problems(path, layout)) from None
-    except OSError as error:
-        raise InputError(Problem(str(error.filename or path), "a file that can be read and written", error.strerror or str(error))) from error
-    except UnicodeDecodeError as error:
-        raise InputError(Problem(str(path), "UTF-8 text", f"the byte {error.object[error.start]:#04x}")) from error
-    except csv.Error as error:
-        raise InputError(Problem(str(path), "a CSV file", str(error))) from error
+        with open_table(path) as reader:
+            layout = read_layout(reader, path, problems)
+    except InputError as error:
+        raise InputError(*problems, *error.problems) from None
+    raise_if_any(problems)
+    try:
+        return _write_scored(path, out, layout, rules, sizes)
+    except (BadCell, _RaggedRow):
+        # What is wrong is found again row by row, which is slower and knows the lines.
+        raise InputError(*_find_problems(path, layout, sizes)) from None
 
 
 class _RaggedRow(Exception):
     """A row has more or fewer cells than the header."""
 
 
-def _read_header(reader: Iterator[list[str]], path: Path, problems: list[Problem]) -> _Layout:
-    header = [cell.strip() for cell in next(reader, [])]
-    where = f"{path}, line 1"
-    problems += [Problem(where, f"a column {name}", ", ".join(header) or "nothing") for name in REQUIRED if name not in header]
-    problems += [Problem(where, f"one column {name}", f"{count}") for name, count in Counter(header).items() if count > 1]
-    problems += [Problem(where, f"no column {name}, which is added", "one") for name in RESULT_COLUMNS if name in header]
-    growth = [name for name in GROWTH_COLUMNS if name in header]
-    if len(growth) == 1:
-        problems.append(Problem(where, f"both of {' and '.join(GROWTH_COLUMNS)}", f"only {growth[0]}"))
-    if growth and "threshold_growth" in header:
-        problems.append(Problem(where, f"threshold_growth, or {' and '.join(GROWTH_COLUMNS)} to compute it from", "both"))
-    return _Layout(header, {name: header.index(name) for name in PARSERS if name in header})
+@dataclass
+class _SizeCount:
+    """Sizes of a table, and how many are small for one in mm."""
+
+    lesions: int = 0
+    small: int = 0
+
+    @property
+    def is_unclear(self) -> bool:
+        return 2 * self.small > self.lesions
 
 
-def _write_scored(path: Path, out: Path, layout: _Layout, rules: str) -> int:
-    lesions = 0
-    memories = {name: _Memory(PARSERS[name]) for name in layout.positions if PARSERS[name] is parse_flag}
-    with open(path, encoding="utf-8-sig", newline="") as file, replacing(out) as beside, open(beside, "w", encoding="utf-8", newline="") as target:
-        reader = csv.reader(file, strict=True)
+def _write_scored(path: Path, out: Path, layout: Layout, rules: str, sizes: SizeUnit) -> int:
+    count = _SizeCount()
+    memories = {name: _Memory(parse_flag) for name in FLAG_COLUMNS if name in layout.positions}
+    with open_table(path) as reader, replacing(out) as beside, open(beside, "w", encoding="utf-8", newline="") as target:
         next(reader)
         target.write(_to_csv([[*layout.header, *RESULT_COLUMNS]]))
         while rows := list(islice(reader, ROWS_AT_A_TIME)):
@@ -177,12 +114,23 @@ def _write_scored(path: Path, out: Path, layout: _Layout, rules: str) -> int:
             if not all(map(any, rows)):
                 rows = [row for row in rows if any(row)]
             if not set(map(len, rows)) <= {len(layout.header)}:
-                raise _RaggedRow
+                rows = [_fit(row, layout) for row in rows]
             columns = list(zip(*rows, strict=True))
             if columns:
-                target.write(_format_rows(rows, *categorize_columns(_parse_columns(columns, layout, memories), rules)))
-                lesions += len(rows)
-    return lesions
+                observations = _parse_columns(columns, layout, memories, sizes)
+                target.write(_format_rows(rows, *categorize_columns(observations, rules)))
+                count.lesions += len(rows)
+                count.small += int(np.count_nonzero(observations.diameter_mm < USUAL_FROM_MM))
+        if sizes.name is None and count.is_unclear:
+            raise UnclearUnit("sizes in mm")
+    return count.lesions
+
+
+def _fit(row: list[str], layout: Layout) -> list[str]:
+    fitted = layout.fit(row)
+    if fitted is None:
+        raise _RaggedRow
+    return fitted
 
 
 def _format_rows(rows: list[list[str]], categories: list[str], reasons: list[str]) -> str:
@@ -201,7 +149,7 @@ def _to_csv(rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _parse_columns(columns: list[tuple[str, ...]], layout: _Layout, memories: dict[str, _Memory]) -> ObservationColumns:
+def _parse_columns(columns: list[tuple[str, ...]], layout: Layout, memories: dict[str, _Memory], sizes: SizeUnit) -> ObservationColumns:
     rows = len(columns[0])
     cells = {name: columns[position] for name, position in layout.positions.items()}
 
@@ -211,12 +159,13 @@ def _parse_columns(columns: list[tuple[str, ...]], layout: _Layout, memories: di
         codes = np.fromiter(map(memories[name].__getitem__, cells[name]), np.int8, rows)
         return codes if name in ASSESSED else np.maximum(codes, 0)
 
-    if not all(map(str.strip, cells["lesion_id"])):
-        raise BadCell("a lesion's name")
-    diameter_mm = _parse_numbers(cells["diameter_mm"], parse_positive)
+    for name in set(cells["lesion_id"]):
+        parse_name(name)
+    diameter_mm = _parse_numbers(cells["diameter_mm"], sizes.parse, sizes.lowest_mm, LARGEST_MM, sizes.to_mm)
     growth = flags("threshold_growth")
     if "days" in cells:
-        prior_mm, days = (_parse_numbers(cells[name], parse_optional_positive) for name in GROWTH_COLUMNS)
+        prior_mm = _parse_numbers(cells["prior_diameter_mm"], sizes.parse_optional, sizes.lowest_mm, LARGEST_MM, sizes.to_mm)
+        days = _parse_numbers(cells["days"], parse_optional_days, 0.0, LONGEST_DAYS)
         if (np.isnan(prior_mm) != np.isnan(days)).any():
             raise BadCell("both or none")
         growth = find_threshold_growth(diameter_mm, prior_mm, days).astype(np.int8)
@@ -232,47 +181,71 @@ def _parse_columns(columns: list[tuple[str, ...]], layout: _Layout, memories: di
         tuple(decisions))
 
 
-def _parse_numbers(cells: tuple[str, ...], parse: Callable[[str], float]) -> np.ndarray:
-    """As `parse` of each cell; all at once where they are plain positive numbers."""
+def _parse_numbers(cells: tuple[str, ...], parse: Callable[[str], float], lowest: float, highest: float,
+                   convert: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
+    """As `parse` of each cell; all at once where they are plain positive numbers that `convert` brings between the limits."""
     together = "".join(cells)
     if together.isascii() and "_" not in together:
         try:
-            numbers = np.fromiter(map(float, cells), np.float64, len(cells))
+            numbers = convert(np.fromiter(map(float, cells), np.float64, len(cells)))
         except ValueError:
             pass
         else:
-            if ((numbers > 0) & (numbers < inf)).all():
+            if ((numbers > 0) & (numbers >= lowest) & (numbers <= highest)).all():
                 return numbers
     return np.fromiter(map(parse, cells), np.float64, len(cells))
 
 
-def _find_problems(path: Path, layout: _Layout) -> list[Problem]:
-    problems: list[Problem] = []
-    counts: Counter[str] = Counter()
+def _find_problems(path: Path, layout: Layout, sizes: SizeUnit) -> list[Problem]:
+    parsers: dict[str, Callable[[str], Any]] = {
+        "lesion_id": parse_name, "diameter_mm": sizes.parse, **dict.fromkeys(FLAG_COLUMNS, parse_flag), "prior_diameter_mm": sizes.parse_optional,
+        "days": parse_optional_days, "override": parse_decision}
+    found: list[tuple[str, Problem, bool]] = []
+    counts = _SizeCount()
 
-    def add(line: int, column: str, expected: str, found: str) -> None:
-        counts[column] += 1
-        if counts[column] <= PROBLEMS_PER_COLUMN:
-            problems.append(Problem(f"{path}, line {line}{', ' + column if column else ''}", expected, found))
+    def add(line: int, column: str, expected: str, text: str, *, of_unit: bool = False) -> None:
+        found.append((column, Problem(f"{path}, line {line}{', ' + column if column else ''}", expected, text), of_unit))
 
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+    with open_table(path) as reader:
         next(reader)
         for row in reader:
             if not any(row):
                 continue
-            if len(row) != len(layout.header):
-                add(reader.line_num, "", f"{len(layout.header)} cells", f"{len(row)}")
+            fitted = layout.fit(row)
+            if fitted is None:
+                add(reader.line, "", f"{len(layout.header)} cells", describe_row(row, layout))
                 continue
             for name, position in layout.positions.items():
+                text = fitted[position]
                 try:
-                    PARSERS[name](row[position])
+                    value = parsers[name](text)
                 except BadCell as error:
-                    add(reader.line_num, name, error.expected, repr(row[position]) if row[position].strip() else "an empty cell")
+                    add(reader.line, name, error.expected, repr(text) if text.strip() else "an empty cell",
+                        of_unit=isinstance(error, UnclearUnit))
+                    value = 0.0 if isinstance(error, UnclearUnit) else nan
+                if name == "diameter_mm" and not isnan(value):
+                    counts.lesions += 1
+                    counts.small += value < USUAL_FROM_MM
             if "days" in layout.positions:
-                prior, days = (bool(row[layout.positions[name]].strip()) for name in GROWTH_COLUMNS)
+                prior, days = (not is_blank(fitted[layout.positions[name]]) for name in GROWTH_COLUMNS)
                 if prior != days:
-                    add(reader.line_num, GROWTH_COLUMNS[prior], f"a number, because {GROWTH_COLUMNS[days]} has one", "an empty cell")
-    problems += [Problem(f"{path}, {column or 'rows'}", f"no more than the {PROBLEMS_PER_COLUMN} wrong ones told above", f"{count - PROBLEMS_PER_COLUMN} more")
-                 for column, count in counts.items() if count > PROBLEMS_PER_COLUMN]
-    return problems
+                    add(reader.line, GROWTH_COLUMNS[prior], f"a number, because {GROWTH_COLUMNS[days]} has one", "an empty cell")
+    problems = []
+    if sizes.name is None and counts.is_unclear:
+        # Then no single size is the one that is wrong.
+        found = [fault for fault in found if not fault[2]]
+        problems.append(Problem(f"{path}, diameter_mm", f"sizes in mm, half of them {USUAL_FROM_MM:g} or more, or {UNIT_OPTION} to say what they are in",
+                                f"{counts.small} of {counts.lesions} smaller (centimetres?)"))
+    return [*_shorten(found, path), *problems]
+
+
+def _shorten(found: Sequence[tuple[str, Problem, bool]], path: Path) -> Iterator[Problem]:
+    """The first problems of each column, and how many more there are."""
+    counts: Counter[str] = Counter()
+    for column, problem, _ in found:
+        counts[column] += 1
+        if counts[column] <= PROBLEMS_PER_COLUMN:
+            yield problem
+    for column, count in counts.items():
+        if count > PROBLEMS_PER_COLUMN:
+            yield Problem(f"{path}, {column or 'rows'}", f"no more than the {PROBLEMS_PER_COLUMN} wrong ones told above", f"{count - PROBLEMS_PER_COLUMN} more")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lirads_keras.evaluation.overlap import compute_dice, compute_level
+from lirads_keras.evaluation.overlap import compute_dice, compute_level, overlap_suffices
 from lirads_keras.lesions import is_large, label_components
 
 UNDECIDED = 0.5
@@ -66,7 +66,7 @@ def score_cuts(levels: np.ndarray, labels: np.ndarray, voxel_mm3: float, *, thre
         sizes = np.bincount(components.ravel(), minlength=count + 1)[1:]
         # Column 0 is what no component covers.
         shared = np.bincount(lesion_of * (count + 1) + components[inside], minlength=len(reference) * (count + 1)).reshape(len(reference), count + 1)[:, 1:]
-        matched = (shared > 0) & (shared >= minimum_iou * (reference[:, None] + sizes - shared))
+        matched = overlap_suffices(shared, reference[:, None] + sizes - shared, minimum_iou)
         for volume_mm3 in minimum_volumes_mm3:
             kept = is_large(sizes, volume_mm3, voxel_mm3)
             tp, predicted = int(shared[:, kept].sum()), int(sizes[kept].sum())

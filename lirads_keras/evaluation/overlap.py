@@ -12,7 +12,7 @@ LEVELS = 250
 """A stored probability is a whole number of steps of 1/250, so that 0.1 … 0.9 lie on levels."""
 
 _ROUNDING = 1e-9
-"""Far below a step and far above the rounding error of 250 · t: keeps 0.7, say, on level 175."""
+"""Far below a step and far above the rounding error of 250 · t: keeps 0.7, say, on level 175; and far below what one voxel of a union changes."""
 
 
 def compute_level(threshold: float) -> int:
@@ -24,6 +24,17 @@ def compute_level(threshold: float) -> int:
     if not 0 <= threshold <= 1:
         raise ValueError(f"a threshold lies in [0, 1], not at {threshold}")
     return math.ceil(LEVELS * threshold - _ROUNDING)
+
+
+def overlap_suffices(shared: np.ndarray, union: np.ndarray, minimum_iou: float) -> np.ndarray:
+    """Whether regions that share voxels have an intersection over union of at least `minimum_iou` (0: any shared voxel), element by element.
+
+    Args:
+        shared: voxels in both.
+        union: voxels in either.
+        minimum_iou: in [0, 1]; an overlap of exactly so much suffices, although 0.07 × 100, say, comes out above 7 in binary.
+    """
+    return (shared > 0) & (shared >= (minimum_iou - _ROUNDING) * union)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import KDTree
 
+from lirads_keras.lesions import find_boxes
+
 FACE_NEIGHBOURS = ndimage.generate_binary_structure(3, 1)
 """A voxel belongs to the surface if one of its six face neighbours is outside of the mask; beyond the volume is outside."""
 
@@ -23,12 +25,12 @@ class SurfaceDistances:
 
 def find_surface(mask: np.ndarray) -> np.ndarray:
     """Indices (n, 3) int64 of the surface voxels of a mask (bool, (z, y, x)), in order; see `FACE_NEIGHBOURS`."""
-    boxes = ndimage.find_objects(mask.view(np.uint8))
-    if not boxes:
+    box = next(iter(find_boxes(mask.view(np.uint8))), None)
+    if box is None:
         return np.zeros((0, 3), np.int64)
     # Outside of the mask's box nothing can erode it, and nothing is searched.
-    part = mask[boxes[0]]
-    return np.argwhere(part & ~ndimage.binary_erosion(part, FACE_NEIGHBOURS)) + [side.start for side in boxes[0]]
+    part = mask[box]
+    return np.argwhere(part & ~ndimage.binary_erosion(part, FACE_NEIGHBOURS)) + [side.start for side in box]
 
 
 def compute_surface_distances(prediction: np.ndarray, reference: np.ndarray, spacing_mm: tuple[float, float, float]) -> SurfaceDistances:

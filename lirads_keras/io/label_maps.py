@@ -133,7 +133,7 @@ def _read_by(place: Path, path: Path, kind: str) -> tuple[Volume, tuple[_Segment
         size = list(reader.GetSize())
         while len(size) > 3 and size[-1] == 1:
             size.pop()
-        if len(size) != 3:
+        if len(size) != 3 or 0 in size:
             raise InputError(Problem(str(path), f"a {kind} file of three dimensions", " × ".join(map(str, size))))
         image = reader.Execute()
     except RuntimeError as error:

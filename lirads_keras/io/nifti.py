@@ -111,8 +111,10 @@ def as_labels(values: np.ndarray, path: Path, *, step: float = 0.0) -> np.ndarra
         uint8, or uint16 where a label is above 255.
 
     Raises:
-        InputError: NaN, fractions, or labels below 0 or above 65535.
+        InputError: no voxels, NaN, fractions, or labels below 0 or above 65535.
     """
+    if not values.size:
+        raise InputError(Problem(str(path), "a label map with voxels", "none"))
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = values.size - np.count_nonzero(np.isfinite(values))
         raise InputError(Problem(f"{path}, its voxels", "whole-numbered labels", f"{count} of {values.size} NaN or infinite"))

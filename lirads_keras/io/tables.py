@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from typing import Any
 import pandas as pd
 
 from lirads_keras.errors import Problem
+from lirads_keras.io.column_names import find_typos
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """Narrower than Python's own float(), which takes 1_000, too."""
-
-TYPO_SIMILARITY = 0.85
-"""Names that are at least this alike (difflib's ratio) are taken for one with a typing error: scaner and scanner, not age and stage."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
         return None
     header = rows[0][1] if rows else []
     required, optional = list(required), list(optional)
-    typos = _find_typos(header, [*required, *optional])
+    typos = find_typos(header, [*required, *optional])
     hints = {column: f" (did you mean {column} by {typo}?)" for column, typo in typos.items()}
     faults = [Problem(f"{path}, line 1", f"a column {column}", (", ".join(header) or "nothing") + hints.get(column, ""))
               for column in required if column not in header]
@@ -106,16 +103,6 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
         return None
     whole = [(line, row) for line, row in rows[1:] if len(row) == len(header)]
     return Table(path, pd.DataFrame([row for _, row in whole], columns=header, dtype=str), [line for line, _ in whole])
-
-
-def _find_typos(header: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Known column that is absent → the unknown column that looks like it."""
-    unknown = [column for column in header if column not in known]
-    typos = {}
-    for column in known:
-        if column not in header and (near := get_close_matches(column.lower(), [name.lower() for name in unknown], 1, TYPO_SIMILARITY)):
-            typos[column] = next(name for name in unknown if name.lower() == near[0])
-    return typos
 
 
 def check_cells(table: Table, columns: Mapping[str, Column], problems: list[Problem]) -> None:

@@ -27,7 +27,7 @@ def crop_phases(
 
     In the slice with the largest lesion area, the lesion's bounding box is widened on each side by `margin_fraction` of its longer extent,
     rounded up to whole pixels, and made square in mm around its centre. The same box is cut from all phases and resized to
-    crop_px × crop_px (averaging where it shrinks, linearly where it grows). Eq. 1 comes first, with the scale of the whole image, so that
+    crop_px × crop_px (averaging along the sides that shrink, linearly along those that grow). Eq. 1 comes first, with the scale of the whole image, so that
     what lies beyond the volume's edge is Eq. 1's zero; then each crop is brought to mean 0 and standard deviation 1 (§2.4). A constant
     crop gives zeros.
 
@@ -122,10 +122,18 @@ def _crop(array: np.ndarray, scale: IntensityScale, planes: list[int], box: tupl
         padded = np.full((rows.stop - rows.start, columns.stop - columns.start), of_slice(scale.zero, z), np.float32)
         top, left = inside[0].start - rows.start, inside[1].start - columns.start
         padded[top:top + piece.shape[0], left:left + piece.shape[1]] = piece
-        shrinks = crop_px < min(padded.shape)
-        crops.append(cv2.resize(padded, (crop_px, crop_px), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+        crops.append(_resize(padded, crop_px))
     crop = np.stack(crops if len(crops) == 3 else crops * 3, axis=-1).astype(np.float64)
     deviation = crop.std()
     if deviation <= CONSTANT:
         return np.zeros(crop.shape, np.float32)
     return ((crop - crop.mean()) / deviation).astype(np.float32)
+
+
+def _resize(image: np.ndarray, side_px: int) -> np.ndarray:
+    """An image (y, x) as a square: averaged along a side that shrinks, interpolated linearly along one that grows."""
+    rows, columns = image.shape
+    shrunk_rows, shrunk_columns = min(rows, side_px), min(columns, side_px)
+    if (shrunk_rows, shrunk_columns) != image.shape:
+        image = cv2.resize(image, (shrunk_columns, shrunk_rows), interpolation=cv2.INTER_AREA)
+    return image if image.shape == (side_px, side_px) else cv2.resize(image, (side_px, side_px), interpolation=cv2.INTER_LINEAR)

@@ -11,6 +11,9 @@ from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.io.grids import describe_grid, from_itk, same_grid, to_itk
 
+BLUR_PIXELS = 4
+"""Fewer pixels along an axis than ITK's recursive Gaussian takes."""
+
 
 def align_phases(volumes: Mapping[Phase, Volume], grid: Volume) -> dict[Phase, Volume]:
     """Carries the phases to one grid through patient coordinates (ledger item 11); linear interpolation.
@@ -62,7 +65,7 @@ def to_segmentation_grid(volume: Volume, matrix_px: int, *, labels: bool = False
         factor = grid.spacing_mm[axis] / volume.spacing_mm[axis]
         if factor > 1:
             # The blur that a pixel of the new size adds to one of the old: widths add in squares.
-            image = sitk.RecursiveGaussian(image, sigma=volume.spacing_mm[axis] * sqrt(factor ** 2 - 1) / 2, direction=direction)
+            image = _blur(image, volume.spacing_mm[axis] * sqrt(factor ** 2 - 1) / 2, direction)
     return grid.with_array(_resample(image, grid, sitk.sitkLinear, _background(volume)))
 
 
@@ -85,6 +88,18 @@ def compute_segmentation_grid(volume: Volume, matrix_px: int) -> Volume:
     affine[:3, 2] *= pixel_mm / column_mm
     affine[:3, 3] += volume.affine[:3, 1:3] @ [(rows - 1) / 2, (columns - 1) / 2] - affine[:3, 1:3] @ [(matrix_px - 1) / 2, (matrix_px - 1) / 2]
     return Volume(np.broadcast_to(np.uint8(0), (slices, matrix_px, matrix_px)), (slice_mm, pixel_mm, pixel_mm), affine)
+
+
+def _blur(image: sitk.Image, sigma_mm: float, direction: int) -> sitk.Image:
+    """Gaussian smoothing along one axis of the image's index (0 is x); beyond the edge the outermost value goes on, as the filter itself has it."""
+    size = image.GetSize()
+    lacking = [max(0, BLUR_PIXELS - count) if axis == direction else 0 for axis, count in enumerate(size)]
+    if not any(lacking):
+        return sitk.RecursiveGaussian(image, sigma=sigma_mm, direction=direction)
+    # The filter asks for so many pixels; a cut-out after it takes the added ones away.
+    before = [count // 2 for count in lacking]
+    padded = sitk.ZeroFluxNeumannPad(image, before, [count - left for count, left in zip(lacking, before, strict=True)])
+    return sitk.RegionOfInterest(sitk.RecursiveGaussian(padded, sigma=sigma_mm, direction=direction), size, before)
 
 
 def _background(volume: Volume) -> float:

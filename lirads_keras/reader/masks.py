@@ -7,10 +7,9 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from lirads_keras.entities import Lesion
-from lirads_keras.lesions import is_large, label_components
+from lirads_keras.lesions import find_boxes, is_large, label_components
 
 _SHAPE = struct.Struct("<3I")
 
@@ -93,10 +92,10 @@ def match_lesions(previous: np.ndarray, current: np.ndarray) -> dict[int, int]:
     Returns:
         For each label of `current` that has a partner, the label of `previous`.
     """
-    box = ndimage.find_objects(((previous > 0) & (current > 0)).view(np.uint8))
-    if not box:
+    box = next(iter(find_boxes(((previous > 0) & (current > 0)).view(np.uint8))), None)
+    if box is None:
         return {}
-    old, new = previous[box[0]].ravel().astype(np.int64), current[box[0]].ravel().astype(np.int64)
+    old, new = previous[box].ravel().astype(np.int64), current[box].ravel().astype(np.int64)
     shared = (old > 0) & (new > 0)
     pairs, voxels = np.unique(np.stack([old[shared], new[shared]]), axis=1, return_counts=True)
     partners: dict[int, int] = {}

@@ -46,3 +46,13 @@ def test_bad_arguments_are_refused(table, tmp_path, rules, name, words):
     finished = score(table, "--rules", rules, "--out", tmp_path / name)
     assert finished.returncode == 2 and words in finished.stderr and "Traceback" not in finished.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["features.csv"] and table.read_text() == TABLE
+
+
+def test_the_unit_of_sizes_is_asked_for_and_said(table, tmp_path):
+    table.write_text(TABLE.replace("23", "2.3"))
+    asked = score(table, "--rules", "paper", "--out", tmp_path / "out.csv")
+    assert asked.returncode == 2 and "--diameter-unit mm|cm" in asked.stderr and "Traceback" not in asked.stderr and not (tmp_path / "out.csv").exists()
+    told = score(table, "--rules", "paper", "--diameter-unit", "cm", "--out", tmp_path / "out.csv")
+    assert told.stdout == f"1 lesion(s), sizes read as cm; {tmp_path / 'out.csv'}\n"
+    assert (tmp_path / "out.csv").read_text().splitlines()[1] == 'L1,2.3,yes,TRUE,0,LR-5,"APHE, washout, 23 mm: LR-5"'
+    assert score(table, "--rules", "paper", "--diameter-unit", "inch", "--out", tmp_path / "other.csv").returncode == 2

@@ -95,3 +95,19 @@ def test_f1_is_the_harmonic_mean(reference, predicted, data) -> None:
     if detected and matched:
         assert f1 == pytest.approx(2 / (reference / detected + predicted / matched))
     assert 0 <= f1 <= 1 and not math.isnan(f1)
+
+
+def test_a_patient_without_voxels_has_nothing() -> None:
+    found = score_cuts(np.zeros((0, 4, 8), np.uint8), np.zeros((0, 4, 8), np.uint8), VOXEL_MM3, thresholds=(0.5,), minimum_volumes_mm3=(0,), minimum_iou=0.1)
+    assert found == {(0.5, 0): CutScore(0, 0, 0, 0, ())}
+
+
+def test_both_ways_of_matching_take_an_overlap_of_exactly_the_minimum() -> None:
+    """A lesion of 7 voxels inside a component of 100: 0.07."""
+    labels, levels = np.zeros((1, 10, 10), np.uint8), np.full((1, 10, 10), 250, np.uint8)
+    labels[0, 0, :7] = 1
+    found = score_cuts(levels, labels, VOXEL_MM3, thresholds=(0.5,), minimum_volumes_mm3=(0,), minimum_iou=0.07)
+    assert found[0.5, 0].detected == found[0.5, 0].matched == 1
+    grid = Volume(levels / 250, (2.0, 2.0, 2.0), GRID)
+    matches = match_lesions(measure_lesions(labels, grid), extract_lesions(grid, 0.5, minimum_volume_mm3=0), minimum_overlap_iou=0.07)
+    assert matches.reference_matched == matches.predicted_matched == (True,)

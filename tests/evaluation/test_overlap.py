@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import confusion_matrix, f1_score
 
 from lirads_keras.errors import InputError
-from lirads_keras.evaluation.overlap import LEVELS, compute_dice, compute_level, compute_pixel_counts, score_mask
+from lirads_keras.evaluation.overlap import LEVELS, compute_dice, compute_level, compute_pixel_counts, overlap_suffices, score_mask
 
 SHAPES = hnp.array_shapes(min_dims=3, max_dims=3, min_side=1, max_side=6)
 
@@ -102,3 +102,16 @@ def test_dice_of_a_mask() -> None:
     assert score_mask(np.array([True, False, True, False]), reference) == 0.5
     assert score_mask(np.zeros(4, bool), reference) == 0
     assert math.isnan(score_mask(np.zeros(4, bool), np.zeros(4, bool)))
+
+
+@given(st.integers(1, 100), st.integers(1, 30), st.sampled_from([-1, 0, 1]))
+def test_an_overlap_of_exactly_the_minimum_suffices(percent, hundreds, more):
+    """In whole numbers: shared / union against percent / 100, where the product of binary fractions may come out above."""
+    union = 100 * hundreds
+    shared = percent * hundreds + more
+    assert bool(overlap_suffices(np.array(shared), np.array(union), percent / 100)) == (shared > 0 and more >= 0)
+
+
+def test_some_products_come_out_above_and_no_voxel_is_no_overlap():
+    assert 0.07 * 100 > 7 and overlap_suffices(np.array([7, 6, 0]), np.array([100, 100, 100]), 0.07).tolist() == [True, False, False]
+    assert overlap_suffices(np.array([0, 1]), np.array([10**9, 10**8]), 0).tolist() == [False, True]

@@ -106,3 +106,9 @@ def test_other_arrays_are_refused():
     for spacing_mm in ((1.0, 0.0, 1.0), (1.0, float("nan"), 1.0), (1.0, 1.0)):
         with pytest.raises(ValueError, match="spacings above 0"):
             compute_surface_distances(mask, mask, spacing_mm)
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 5), (0, 0, 0)])
+def test_masks_without_voxels_have_no_surface(shape):
+    empty = np.zeros(shape, bool)
+    assert find_surface(empty).shape == (0, 3) and compute_surface_distances(empty, empty, (4, 1, 1)) == SurfaceDistances(None, None)

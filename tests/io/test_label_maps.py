@@ -13,6 +13,7 @@ from lirads_keras.entities import Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.grids import from_itk, place_on_grid
 from lirads_keras.io.label_maps import read_label_map, read_label_map_on_grid, read_volume_file, split_name
+from lirads_keras.io.nifti import as_labels
 
 LABELS = np.zeros((4, 5, 6), np.uint8)
 LABELS[1:3, 2, 1:4], LABELS[3, 4, 5] = 1, 2
@@ -152,3 +153,18 @@ def test_truncated_voxels_and_lost_files_of_voxels_are_told(tmp_path: Path) -> N
     for name in ("cut.mha", "lost.mhd"):
         with pytest.raises(InputError, match="its header, or voxels that it announces, are not there"):
             read_label_map(tmp_path / name)
+
+
+def test_a_file_without_voxels_is_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    header = "ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = {} 5 4\nElementSpacing = 1 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    (tmp_path / "none.mha").write_bytes(header.format(0).encode())
+    (tmp_path / "some.mha").write_bytes(header.format(1).encode() + bytes(20))
+    (tmp_path / "none.nrrd").write_bytes(b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 0 5 4\nencoding: raw\n\n")
+    for name in ("none.mha", "none.nrrd"):
+        for read in (read_label_map, read_volume_file):
+            with pytest.raises(InputError, match=name):
+                read(tmp_path / name)
+    assert read_label_map(tmp_path / "some.mha").volume.shape == read_volume_file(tmp_path / "some.mha").shape == (4, 5, 1)
+    with pytest.raises(InputError, match="a label map with voxels, found none"):
+        as_labels(np.zeros((0, 5, 4)), tmp_path / "mask")
+    assert capfd.readouterr().err == ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -231,3 +232,36 @@ def test_the_outline_lies_where_the_lesion_lies_in_the_crop(rows, columns):
     np.testing.assert_array_equal(crop_mask(lesion, (4.0, 2.0, 2.0), crop_px=side, margin_fraction=0.25), padded)
     doubled = crop_mask(lesion, (4.0, 2.0, 2.0), crop_px=2 * side, margin_fraction=0.25)
     np.testing.assert_array_equal(doubled, np.kron(padded, np.ones((2, 2))) > 0)
+
+
+def test_a_side_that_shrinks_is_averaged_where_the_other_grows():
+    """Pixels of 0.5 × 2 mm: a box of 40 rows and 10 columns becomes 20 × 20. Rows go two by two; columns, doubled, lie a quarter beside the old centres."""
+    raw = make_raw(3, (1, 60, 30))
+    volume = make_volume(raw, (4.0, 0.5, 2.0))
+    lesion = make_lesion(make_mask(0, slice(8, 48), slice(10, 20), raw.shape))
+    assert find_crop_box(lesion, volume.spacing_mm, 0) == (slice(8, 48), slice(10, 20))
+    image = crop({Phase.DELAYED: volume}, lesion, crop_px=20, margin_fraction=0)[Phase.DELAYED][..., 0]
+    halved = eq1(raw[0, 8:48, 10:20]).reshape(20, 2, 10).mean(axis=1)
+    before = np.concatenate([halved[:, :1], halved[:, :-1]], axis=1)
+    after = np.concatenate([halved[:, 1:], halved[:, -1:]], axis=1)
+    doubled = np.stack([0.75 * halved + 0.25 * before, 0.75 * halved + 0.25 * after], axis=-1).reshape(20, 20)
+    np.testing.assert_allclose(image, standardise(doubled), atol=1e-4)
+
+
+def test_stripes_along_the_side_that_shrinks_become_grey():
+    """Every other row bright: averaged, nothing is left of them, whatever the columns do."""
+    raw = np.zeros((1, 60, 30), np.uint16)
+    raw[0, ::2] = 800
+    lesion = make_lesion(make_mask(0, slice(8, 48), slice(10, 20), raw.shape))
+    assert not crop({Phase.DELAYED: make_volume(raw, (4.0, 0.5, 2.0))}, lesion, crop_px=20, margin_fraction=0)[Phase.DELAYED].any()
+
+
+@pytest.mark.parametrize("side", [3, 10, 20, 31, 64])
+def test_square_crops_are_resized_in_one_step(side):
+    """As they always were: cohorts with square pixels keep their crops to the bit."""
+    raw = make_raw(4)
+    image = crop({Phase.DELAYED: make_volume(raw)}, make_lesion(make_mask(2, slice(10, 30), slice(10, 30))), crop_px=side, margin_fraction=0)
+    scaled = SCALE.apply(raw[2:3, 10:30, 10:30])[0]
+    resized = cv2.resize(scaled, (side, side), interpolation=cv2.INTER_AREA if side < 20 else cv2.INTER_LINEAR).astype(np.float64)
+    repeated = np.stack([resized] * 3, axis=-1)
+    np.testing.assert_array_equal(image[Phase.DELAYED], ((repeated - repeated.mean()) / repeated.std()).astype(np.float32))

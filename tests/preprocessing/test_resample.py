@@ -154,3 +154,19 @@ def test_labels_come_back_as_labels() -> None:
     back = from_segmentation_grid(to_segmentation_grid(volume, 128, labels=True), volume)
     assert back.dtype == np.uint8
     np.testing.assert_array_equal(back, volume.array)
+
+
+@pytest.mark.parametrize("rows, columns", [(2, 64), (3, 64), (64, 2), (64, 3), (4, 64)])
+def test_few_rows_or_columns_are_resampled_like_many(rows: int, columns: int) -> None:
+    """Where no row differs from the next, smoothing across them changes nothing: what the middle of the square shows is the same."""
+    along = np.random.default_rng(1).integers(100, 900, 64).astype(np.float32)
+    axis = 1 if columns > rows else 2
+    line = np.expand_dims(along[None], axis)
+    few, many = (to_segmentation_grid(make_volume(np.broadcast_to(line, shape).copy()), 32).array for shape in ((2, rows, columns), (2, 64, 64)))
+    assert few.shape == (2, 32, 32)
+    np.testing.assert_allclose(few.take((15, 16), axis).max(axis), many.take((15, 16), axis).max(axis), rtol=1e-4)
+
+
+@pytest.mark.parametrize("rows, columns", [(1, 64), (64, 1), (1, 1), (2, 2)])
+def test_a_row_between_the_rows_of_the_grid_is_no_fault_of_a_library(rows: int, columns: int) -> None:
+    assert to_segmentation_grid(make_volume(np.ones((2, rows, columns), np.float32)), 32).array.shape == (2, 32, 32)

@@ -107,3 +107,10 @@ def test_new_lesions_get_the_next_numbers():
     labels, _ = label_lesions(mask, 0, 1.0)
     named = name_lesions(measure_lesions(labels, on_grid(mask)), {2: "P1"}, 7)
     assert [lesion.lesion_id for lesion in named] == ["P7", "P1", "P8"]
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (3, 0, 5), (0, 0, 0)])
+def test_a_mask_without_voxels_has_no_lesion(shape):
+    empty = np.zeros(shape, bool)
+    assert np.array_equal(unpack_mask(pack_mask(empty)), empty) and label_lesions(empty, 60, 1)[1] == 0
+    assert select_components(empty, []).shape == shape and match_lesions(empty.view(np.uint8), empty.view(np.uint8)) == {}
