@@ -194,7 +194,7 @@ def test_sizes_in_cm_that_no_lesion_has(refuse, size):
 
 
 def test_the_limits_themselves_are_sizes(read):
-    assert read(write(rows=with_cells(1, "1", "300", "5")), "mm") == ["LR-4", "LR-4", "LR-3"]
+    assert read(write(rows=with_cells(1, "1", "300", "5")), "mm") == ["LR-4", "LR-4", "LR-NC"]
     assert read(write(rows=with_cells(1, "0.1", "30.0", "0.5")), "cm") == ["LR-4", "LR-4", "LR-3"]
     assert read(write(rows=with_cells(1, "5", "300", "10"))) == ["LR-4", "LR-4", "LR-3"]
 
