@@ -11,6 +11,7 @@ from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
 from lirads_keras.reader.jobs import Job
 from lirads_keras.reader.journal import Event
+from lirads_keras.reader.scoring import list_decided
 from lirads_keras.reader.studies import OpenStudy
 
 HISTORY_MAX = 200
@@ -73,7 +74,7 @@ def _job_to_json(job: Job) -> dict[str, Any]:
 
 
 def _lesion_to_json(lesion: ReadLesion, reading: Reading, case: Case) -> dict[str, Any]:
-    measured, values = lesion.measured, lesion.values
+    measured, values, decided = lesion.measured, lesion.values, list_decided(lesion.values)
     score = reading.score(lesion)
     return {
         "lesion_id": measured.lesion_id,
@@ -84,7 +85,7 @@ def _lesion_to_json(lesion: ReadLesion, reading: Reading, case: Case) -> dict[st
         "features": {str(feature): {
             "probability": getattr(measured.probabilities, feature),
             "present": getattr(score.observation, feature),
-            "by": "network" if getattr(values, feature) is None else "reader"} for feature in HEAD_FEATURES},
+            "by": "reader" if feature in decided else "network"} for feature in HEAD_FEATURES},
         "rim_aphe": values.rim_aphe,
         "threshold_growth": values.threshold_growth,
         "prior": None if values.prior is None else asdict(values.prior),
