@@ -22,7 +22,7 @@ MOST_PICTURED = 6
 """With more lesions the pictures would be too small to see anything: a table takes their place."""
 
 MOST_LISTED = 20
-LESIONS_HEIGHT_MM = 208.0
+LESIONS_HEIGHT_MM = 190.0
 """What the heading and the foot leave of a sheet."""
 
 LARGEST_PICTURE_MM, PICTURE_GAP_MM = 44.0, 6.0
