@@ -74,7 +74,7 @@ def _score(row: Row, variant: CharacterizationVariant, settings: Characterizatio
     probabilities = FeatureProbabilities(*(None if pd.isna(row[feature]) else row[feature] for feature in HEAD_FEATURES))
     _, category, reasons = categorize_probabilities(row["diameter_mm"], probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules,
                                                     phases=row["phases"])
-    # LR-NC is none of the categories that are scored: no category was found, and the reasons say why.
+    # LR-NC and ranges are none of the categories that are scored: no category was found, and the reasons say why.
     return {"category_pred": str(category) if category in SCORED_CATEGORIES else None, "reasons": reasons}
 
 

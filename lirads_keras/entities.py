@@ -79,6 +79,21 @@ class Category(StrEnum):
 SCORED_CATEGORIES = (Category.LR_3, Category.LR_4, Category.LR_5)
 
 
+@dataclass(frozen=True)
+class NotGiven:
+    """What stands in the place of a category that is not given, and is scored as none: a range, whose categories are `possible`, or that it is withheld."""
+
+    words: str
+    possible: tuple[Category, ...] = ()
+
+    def __str__(self) -> str:
+        return self.words
+
+
+Verdict = Category | NotGiven
+"""What is said of a lesion."""
+
+
 VIRTUAL_COHORT = "virtual cohort"
 """Name of the simulated patients, in every table, report and result that is of them or of networks which were trained on them."""
 
@@ -107,8 +122,8 @@ class Series:
 
 @dataclass(frozen=True)
 class Study:
-    """One examination of one patient. `notices` are sentences on how its phases were told, for whoever reads a result; `left_out` says in lines what of its
-    folder is no part of it, and why."""
+    """One examination of one patient, whose age at it is None where it is unknown. `notices` are sentences on how its phases were told, for whoever reads a
+    result; `left_out` says in lines what of its folder is no part of it, and why."""
 
     patient_id: str
     study_uid: str
@@ -116,6 +131,7 @@ class Study:
     series: tuple[Series, ...]
     notices: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    age_years: float | None = None
 
     def phases(self) -> dict[Phase, Series]:
         """The series of each phase that has one."""
@@ -189,7 +205,8 @@ class Observation:
     """A lesion with all that LI-RADS asks of it; `diameter_mm` is continuous.
 
     A feature that a phase has to show is present, absent, or None: not assessed. `overrides` are categories that the reader gives instead of reading
-    the table (LR-NC, LR-TIV, LR-1, LR-2, LR-M), `tie` the two between which the reader is undecided.
+    the table (LR-NC, LR-TIV, LR-1, LR-2, LR-M), `tie` the two between which the reader is undecided. `aphe` is nonrim; `rim_aphe` is another feature, and
+    excludes it. `growth_proposed`: two sizes tell of threshold growth that does not count yet (see `lirads.growth`).
     """
 
     diameter_mm: float
@@ -201,6 +218,22 @@ class Observation:
     ancillary_benign: bool = False
     overrides: tuple[Category, ...] = ()
     tie: tuple[Category, Category] | None = None
+    rim_aphe: bool = False
+    growth_proposed: bool = False
+
+
+@dataclass(frozen=True)
+class Applicability:
+    """Whether LI-RADS is for a patient and the lesions; None: unknown, or not answered.
+
+    `high_risk`: of hepatocellular carcinoma. `untreated`: the lesions, which have no pathological proof either. `despite_age`: categories are wanted for a
+    patient under 18, too.
+    """
+
+    is_adult: bool | None = None
+    high_risk: bool | None = None
+    untreated: bool | None = None
+    despite_age: bool = False
 
 
 @dataclass(frozen=True)
@@ -210,14 +243,15 @@ class ScoredLesion:
     lesion: Lesion
     probabilities: FeatureProbabilities
     observation: Observation
-    category: Category
+    category: Verdict
     reasons: str
 
 
 @dataclass(frozen=True)
 class Report:
     """The result for one study. `versions` say what made it; `notices` are sentences on how it came about, for whoever reads it. `phases` are the series that
-    were read as each phase, `left_out` says in lines what of the study was not read, and why."""
+    were read as each phase, `left_out` says in lines what of the study was not read, and why. `tumor_in_vein` is a reader's finding, which belongs to the
+    study."""
 
     patient_id: str
     study_uid: str
@@ -226,3 +260,5 @@ class Report:
     notices: tuple[str, ...] = ()
     phases: tuple[Series, ...] = ()
     left_out: tuple[str, ...] = ()
+    applicability: Applicability = Applicability()
+    tumor_in_vein: bool = False

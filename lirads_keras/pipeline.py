@@ -16,11 +16,12 @@ from dataclasses import dataclass
 
 from lirads_keras.config.characterization import CharacterizationSettings
 from lirads_keras.config.profile import Profile
-from lirads_keras.entities import FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
+from lirads_keras.entities import Applicability, FeatureProbabilities, Lesion, Phase, Report, ScoredLesion, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.inference.engine import RunModels
 from lirads_keras.inference.explanation import LesionExplanation
 from lirads_keras.lesions import extract_lesions
+from lirads_keras.lirads.applicability import find_reason_to_withhold, of_study
 from lirads_keras.lirads.observation import categorize_probabilities
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
@@ -43,8 +44,11 @@ class StudyResult:
     probability: Volume
 
 
-def analyse_study(study: Study, models: RunModels, profile: Profile, progress: Progress = ignore_progress) -> StudyResult:
+def analyse_study(study: Study, models: RunModels, profile: Profile, progress: Progress = ignore_progress,
+                  answers: Applicability = Applicability()) -> StudyResult:
     """Finds, measures, characterises and categorises every lesion of a study.
+
+    `answers` are the user's on whether LI-RADS is for the patient; the study tells the age.
 
     Raises:
         InputError: series that cannot be read, or images that Eq. 1 cannot scale.
@@ -58,13 +62,15 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     lesions = extract_lesions(probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
     progress(0.8, f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
-    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
+    applicability = of_study(study, answers)
+    withheld = find_reason_to_withhold(applicability)
+    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization, withheld)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     versions, notices = models.describe_result(study, volumes)
     of_cutoff = list_cutoff_notices(volumes, scales)
     for notice in of_cutoff:
         _log.warning(notice)
-    report = Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff), study.list_read(), study.left_out)
+    report = Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff), study.list_read(), study.left_out, applicability)
     return StudyResult(report, volumes, probability)
 
 
@@ -111,8 +117,10 @@ def segment(volumes: Mapping[Phase, Volume], models: RunModels, profile: Profile
     return grid.with_array(from_segmentation_grid(probability, grid))
 
 
-def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings) -> ScoredLesion:
-    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has."""
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings,
+                 withheld: str = "") -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has, `withheld` as in `categorize`."""
     observation, category, reasons = categorize_probabilities(
-        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases)
+        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases,
+        withheld=withheld)
     return ScoredLesion(lesion, probabilities, observation, category, reasons)

@@ -1,6 +1,7 @@
 """From volumes to a report, with stand-ins for the networks: what is found, measured and categorized can be worked out by hand."""
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import pytest
 
 from lirads_keras import pipeline
 from lirads_keras.config.profile import Profile, read_profile
-from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Applicability, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features
+from lirads_keras.inference.report import report_to_json
 from lirads_keras.progress import ignore_progress
 
 SPACING_MM = (4.0, 2.0, 2.0)
@@ -124,7 +126,27 @@ def test_a_missing_phase_leaves_its_features_out_and_says_so(monkeypatch, profil
         assert scored.probabilities.washout == 0.625
         assert scored.reasons.endswith(words)
         assert scored.observation.aphe == (True if Phase.ARTERIAL in phases else None)
-        assert (scored.category == Category.LR_NC) == ("(APHE not assessed; possible: " in scored.reasons) == (Phase.ARTERIAL not in phases)
+        assert ("APHE not assessed" in scored.reasons) == (Phase.ARTERIAL not in phases)
+    # 25.5 and 6.8 mm with washout: LR-4 or LR-5, and LR-3 or LR-4, which lie on both sides.
+    expected = ["LR-5", "LR-4"] if Phase.ARTERIAL in phases else ["LR-4 or LR-5", "LR-NC"]
+    assert [str(scored.category) for scored in result.report.lesions] == expected
+
+
+@pytest.mark.parametrize("age_years, answers, withheld", [
+    (17.0, Applicability(), True), (17.0, Applicability(despite_age=True), False), (18.0, Applicability(), False), (None, Applicability(), False),
+    (60.0, Applicability(high_risk=False), True), (60.0, Applicability(untreated=False), True), (60.0, Applicability(None, True, True), False)])
+def test_whom_lirads_is_not_for_gets_no_category(monkeypatch, profile, age_years, answers, withheld):
+    monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series, registration: make_volumes())
+    study = dataclasses.replace(make_study(ENHANCED_PHASES), age_years=age_years)
+    report = pipeline.analyse_study(study, StubModels(make_volume(make_probability())), profile, answers=answers).report
+    assert [str(scored.category) for scored in report.lesions] == (["withheld"] * 2 if withheld else ["LR-5", "LR-4"])
+    assert all(("category withheld (" in scored.reasons) == withheld == ("LR-" not in scored.reasons) for scored in report.lesions)
+    assert report.applicability == dataclasses.replace(answers, is_adult=None if age_years is None else age_years >= 18)
+    content = report_to_json(report)
+    assert {lesion["category"] for lesion in content["lesions"]} & {"LR-5", "LR-4"} == (set() if withheld else {"LR-5", "LR-4"})
+    told = " ".join(content["population"])
+    assert "adults at high risk" in told and "another algorithm" in told and ("Categories are withheld" in told) == withheld
+    assert content["applicability"]["adult"] == report.applicability.is_adult
 
 
 def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_back(monkeypatch, profile):

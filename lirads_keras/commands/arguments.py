@@ -11,7 +11,9 @@ from lirads_keras.errors import InputError, Problem
 if TYPE_CHECKING:
     from lirads_keras.config.preprocessing import Registration
     from lirads_keras.config.profile import Profile
+    from lirads_keras.entities import Applicability
 
+ANSWERS = {"yes": True, "no": False}
 NETWORKS = "full|ensemble|fold-K"
 
 
@@ -54,6 +56,20 @@ def add_assumption_argument(parser: argparse.ArgumentParser) -> None:
     """`--assume-aligned`, for studies whose phases have several frames of reference."""
     parser.add_argument("--assume-aligned", action="store_true",
                         help="phases lie in one place also where their frames of reference (FrameOfReferenceUID) differ, as the user knows")
+
+
+def add_population_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--high-risk`, `--untreated` and `--despite-age`: whether LI-RADS is for the patients."""
+    parser.add_argument("--high-risk", choices=ANSWERS, help="whether the patients are at high risk of HCC, whom LI-RADS is for (default: not answered)")
+    parser.add_argument("--untreated", choices=ANSWERS, help="whether the lesions are untreated and without pathological proof (default: not answered)")
+    parser.add_argument("--despite-age", action="store_true", help="give categories to patients under 18, too, for whom LI-RADS is not")
+
+
+def read_answers(parsed: argparse.Namespace) -> Applicability:
+    """What `add_population_arguments` was answered."""
+    from lirads_keras.entities import Applicability
+
+    return Applicability(None, ANSWERS.get(parsed.high_risk), ANSWERS.get(parsed.untreated), parsed.despite_age)
 
 
 def choose_registration(profile: Profile, parsed: argparse.Namespace) -> Registration | None:

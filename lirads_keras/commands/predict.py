@@ -8,7 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lirads_keras.commands.arguments import add_assumption_argument, add_network_arguments, check_out, check_out_is_new, choose_registration, parse_cutoff
+from lirads_keras.commands.arguments import (
+    add_assumption_argument,
+    add_network_arguments,
+    add_population_arguments,
+    check_out,
+    check_out_is_new,
+    choose_registration,
+    parse_cutoff,
+    read_answers,
+)
 from lirads_keras.commands.studies import claim_folder, describe_call, list_studies, predict_studies
 
 if TYPE_CHECKING:
@@ -45,6 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     predict.add_argument("--background-cutoff", type=parse_cutoff, metavar="auto|UNITS",
                          help="Eq. 1's cut-off for a scanner on another intensity scale (default: the run's)")
     add_assumption_argument(predict)
+    add_population_arguments(predict)
     predict.add_argument("--explain", action="store_true", help="for each lesion a picture of where its features were read (explanation-LESION.png)")
     predict.add_argument("--dicom-out", action="store_true",
                          help="write seg.dcm (segmentation) and sr.dcm (TID 1500 report), which carry the patient's identity as the images do, and report.html")
@@ -58,6 +68,7 @@ def _predict(parsed: argparse.Namespace) -> None:
     (check_out if several else check_out_is_new)(parsed.out)
     from lirads_keras.inference.openvino_predictor import check_engine
     from lirads_keras.inference.run_files import find_run_files
+    from lirads_keras.lirads.applicability import describe_applicability, of_study
 
     # The study and the run's files are checked before TensorFlow is imported: a wrong path should not take ten seconds to be told.
     files = find_run_files(parsed.run, variant=parsed.variant, segmentation=parsed.segmentation, networks=parsed.networks)
@@ -74,6 +85,8 @@ def _predict(parsed: argparse.Namespace) -> None:
                             parsed=parsed)
     for scored in lesions:
         print(f"{scored.lesion.lesion_id}  {scored.category}  {scored.reasons}")
+    for sentence in describe_applicability(of_study(study, read_answers(parsed))):
+        print(sentence)
     print(f"{len(lesions)} lesion(s); {parsed.out / 'report.json'}")
 
 
@@ -104,7 +117,7 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: P
     if isinstance(study, Path):
         study = read_named_study(study, parsed.phase_map, keep_ids=parsed.keep_ids)
         models.files.check_study(study)
-    result = analyse_study(study, models, profile, progress=progress)
+    result = analyse_study(study, models, profile, progress=progress, answers=read_answers(parsed))
     lesions = result.report.lesions
     figures = {}
     if parsed.explain:
@@ -118,11 +131,12 @@ def _report_study(study: Study | Path, out: Path, models: RunModels, progress: P
 
 def _write_objects(out: Path, study: Study, result: StudyResult, models: RunModels) -> None:
     """The result as DICOM objects and as a page."""
+    from lirads_keras.inference.report import describe_population
     from lirads_keras.inference.report_page import write_report_page
     from lirads_keras.io.dicom_results import write_dicom_results
     from lirads_keras.lesions import mark_lesions
 
-    write_dicom_results(out, study, result.probability, result.report)
+    write_dicom_results(out, study, result.probability, result.report, statements=describe_population(result.report))
     mask = mark_lesions(result.probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
     write_report_page(out / "report.html", result.report, result.volumes, result.probability.with_array(mask), observer=None)
 

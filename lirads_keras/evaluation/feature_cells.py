@@ -98,6 +98,29 @@ def parse_optional_days(text: str) -> float:
     return days
 
 
+def parse_modality(text: str) -> bool:
+    """Whether an earlier size is of CT or MR, from which alone threshold growth is read."""
+    return text.strip().upper() in ("CT", "MR", "MRI")
+
+
+def parse_size_source(text: str) -> str:
+    """Who measured: `network`, `reader`, or nothing for a blank."""
+    source = "" if is_blank(text) else text.strip().lower()
+    if source not in ("network", "reader", ""):
+        raise BadCell("network, reader or nothing")
+    return source
+
+
+def parse_age(text: str) -> float:
+    """Years, as a number or as DICOM writes them (012Y); NaN for a blank."""
+    if is_blank(text):
+        return nan
+    try:
+        return parse_positive(text.strip().upper().removesuffix("Y"))
+    except BadCell:
+        raise BadCell("an age in years, or nothing") from None
+
+
 @dataclass(frozen=True)
 class SizeUnit:
     """How a table's sizes are read: `name` is "mm" or "cm"; None: nobody said, and they are mm where no doubt is left."""

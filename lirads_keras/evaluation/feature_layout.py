@@ -15,10 +15,14 @@ from lirads_keras.evaluation.feature_cells import UNIT_OPTION
 from lirads_keras.io.column_names import find_typos
 
 REQUIRED = ("lesion_id", "diameter_mm", "aphe", "washout", "capsule")
-OPTIONAL_FLAGS = ("threshold_growth", "ancillary_malignant", "ancillary_benign")
+OPTIONAL_FLAGS = ("threshold_growth", "ancillary_malignant", "ancillary_benign", "rim_aphe")
 GROWTH_COLUMNS = ("prior_diameter_mm", "days")
 NUMBERS = ("diameter_mm", *GROWTH_COLUMNS)
-KNOWN = (*REQUIRED, *OPTIONAL_FLAGS, *GROWTH_COLUMNS, "override")
+SIZE_SOURCES = ("size_by", "prior_size_by")
+PRIOR_COLUMNS = ("prior_modality", "prior_untreated", *SIZE_SOURCES)
+"""What is said of the earlier size, and of who measured."""
+
+KNOWN = (*REQUIRED, *OPTIONAL_FLAGS, *GROWTH_COLUMNS, *PRIOR_COLUMNS, "age_years", "override")
 """Every column that is read; others are passed on."""
 
 RESULT_COLUMNS = ("category", "reasons")

@@ -23,13 +23,17 @@ from lirads_keras.evaluation.feature_cells import (
     SizeUnit,
     UnclearUnit,
     is_blank,
+    parse_age,
     parse_decision,
     parse_flag,
+    parse_modality,
     parse_name,
     parse_optional_days,
+    parse_size_source,
 )
-from lirads_keras.evaluation.feature_layout import GROWTH_COLUMNS, OPTIONAL_FLAGS, RESULT_COLUMNS, Layout, describe_row, open_table, read_layout
+from lirads_keras.evaluation.feature_layout import GROWTH_COLUMNS, OPTIONAL_FLAGS, RESULT_COLUMNS, SIZE_SOURCES, Layout, describe_row, open_table, read_layout
 from lirads_keras.io.atomic import replacing
+from lirads_keras.lirads.applicability import ADULT_FROM_YEARS, UNDER_18
 from lirads_keras.lirads.batch import ObservationColumns, ReaderDecision, categorize_columns
 from lirads_keras.lirads.diagnostic_table import RULE_SETS
 from lirads_keras.lirads.growth import find_threshold_growth
@@ -38,6 +42,11 @@ ASSESSED = ("aphe", "washout", "capsule")
 """Columns whose blank cells mean "not assessed"; in the other columns of features a blank is an absent feature."""
 
 FLAG_COLUMNS = (*ASSESSED, *OPTIONAL_FLAGS)
+FEW_TEXTS: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys((*FLAG_COLUMNS, "prior_untreated"), parse_flag), "prior_modality": parse_modality, **dict.fromkeys(SIZE_SOURCES, parse_size_source),
+    "age_years": parse_age}
+"""Columns that hold a handful of different texts."""
+
 ROWS_AT_A_TIME = 20_000
 PROBLEMS_PER_COLUMN = 100
 """So many bad cells of a column are told one by one; of the others, the number."""
@@ -55,22 +64,25 @@ class _Memory(dict[str, Any]):
         return value
 
 
-def score_feature_table(path: Path, out: Path, rules: str, unit: str | None = None) -> int:
+def score_feature_table(path: Path, out: Path, rules: str, unit: str | None = None, *, despite_age: bool = False) -> int:
     """Writes the table with the columns category and reasons added.
 
     Args:
         path: UTF-8 CSV with the columns of REQUIRED; optionally `threshold_growth`, or `prior_diameter_mm` and `days` (between the two
-            measurements) from which it is computed; `ancillary_malignant`, `ancillary_benign`, `override`; any others are passed on.
+            measurements) from which it is computed, perhaps with `prior_modality`, `prior_untreated`, `size_by` and `prior_size_by` (see
+            `_find_growth`); `rim_aphe`, `ancillary_malignant`, `ancillary_benign`, `override`; `age_years`; any others are passed on.
         out: CSV; cells of the input stand in it as they came.
         rules: `paper` or `v2018`.
         unit: of the sizes, "mm" or "cm"; None: mm, where nothing speaks against it.
+        despite_age: rows with an age under 18 get a category, too; else it is withheld.
 
     Returns:
         The number of lesions.
 
     Raises:
         InputError: an unknown rule set, no UTF-8 CSV, columns that are missing, twice or contradict each other, rows of another length, cells that do
-            not fit their column (with line and column), sizes whose unit is in doubt, all of them; nothing is written then.
+            not fit their column (with line and column), sizes whose unit is in doubt, ties that do not hold the row's category, all of them; nothing
+            is written then.
     """
     problems = [] if rules in RULE_SETS else [Problem("--rules", f"one of {', '.join(RULE_SETS)}", rules)]
     sizes = SizeUnit(unit)
@@ -81,14 +93,18 @@ def score_feature_table(path: Path, out: Path, rules: str, unit: str | None = No
         raise InputError(*problems, *error.problems) from None
     raise_if_any(problems)
     try:
-        return _write_scored(path, out, layout, rules, sizes)
-    except (BadCell, _RaggedRow):
+        return _write_scored(path, out, layout, rules, sizes, despite_age)
+    except (BadCell, _RaggedRow, _WrongTie):
         # What is wrong is found again row by row, which is slower and knows the lines.
-        raise InputError(*_find_problems(path, layout, sizes)) from None
+        raise InputError(*_find_problems(path, layout, rules, sizes)) from None
 
 
 class _RaggedRow(Exception):
     """A row has more or fewer cells than the header."""
+
+
+class _WrongTie(Exception):
+    """A reader is undecided between categories of which neither is the row's."""
 
 
 @dataclass
@@ -103,9 +119,9 @@ class _SizeCount:
         return 2 * self.small > self.lesions
 
 
-def _write_scored(path: Path, out: Path, layout: Layout, rules: str, sizes: SizeUnit) -> int:
+def _write_scored(path: Path, out: Path, layout: Layout, rules: str, sizes: SizeUnit, despite_age: bool) -> int:
     count = _SizeCount()
-    memories = {name: _Memory(parse_flag) for name in FLAG_COLUMNS if name in layout.positions}
+    memories = _make_memories(layout)
     with open_table(path) as reader, replacing(out) as beside, open(beside, "w", encoding="utf-8", newline="") as target:
         next(reader)
         target.write(_to_csv([[*layout.header, *RESULT_COLUMNS]]))
@@ -117,13 +133,21 @@ def _write_scored(path: Path, out: Path, layout: Layout, rules: str, sizes: Size
                 rows = [_fit(row, layout) for row in rows]
             columns = list(zip(*rows, strict=True))
             if columns:
-                observations = _parse_columns(columns, layout, memories, sizes)
-                target.write(_format_rows(rows, *categorize_columns(observations, rules)))
+                observations = _parse_columns(columns, layout, memories, sizes, despite_age)
+                try:
+                    scored = categorize_columns(observations, rules)
+                except InputError:
+                    raise _WrongTie from None
+                target.write(_format_rows(rows, *scored))
                 count.lesions += len(rows)
                 count.small += int(np.count_nonzero(observations.diameter_mm < USUAL_FROM_MM))
         if sizes.name is None and count.is_unclear:
             raise UnclearUnit("sizes in mm")
     return count.lesions
+
+
+def _make_memories(layout: Layout) -> dict[str, _Memory]:
+    return {name: _Memory(parse) for name, parse in FEW_TEXTS.items() if name in layout.positions}
 
 
 def _fit(row: list[str], layout: Layout) -> list[str]:
@@ -149,7 +173,8 @@ def _to_csv(rows: Iterable[Sequence[str]]) -> str:
     return text.getvalue()
 
 
-def _parse_columns(columns: list[tuple[str, ...]], layout: Layout, memories: dict[str, _Memory], sizes: SizeUnit) -> ObservationColumns:
+def _parse_columns(columns: list[tuple[str, ...]], layout: Layout, memories: dict[str, _Memory], sizes: SizeUnit,
+                   despite_age: bool) -> ObservationColumns:
     rows = len(columns[0])
     cells = {name: columns[position] for name, position in layout.positions.items()}
 
@@ -162,13 +187,13 @@ def _parse_columns(columns: list[tuple[str, ...]], layout: Layout, memories: dic
     for name in set(cells["lesion_id"]):
         parse_name(name)
     diameter_mm = _parse_numbers(cells["diameter_mm"], sizes.parse, sizes.lowest_mm, LARGEST_MM, sizes.to_mm)
-    growth = flags("threshold_growth")
+    growth, proposed = flags("threshold_growth"), None
     if "days" in cells:
         prior_mm = _parse_numbers(cells["prior_diameter_mm"], sizes.parse_optional, sizes.lowest_mm, LARGEST_MM, sizes.to_mm)
         days = _parse_numbers(cells["days"], parse_optional_days, 0.0, LONGEST_DAYS)
         if (np.isnan(prior_mm) != np.isnan(days)).any():
             raise BadCell("both or none")
-        growth = find_threshold_growth(diameter_mm, prior_mm, days).astype(np.int8)
+        growth, proposed = _find_growth(find_threshold_growth(diameter_mm, prior_mm, days), cells, memories)
     decisions = [ReaderDecision()]
     decision = np.zeros(rows, np.int64)
     if "override" in cells:
@@ -178,7 +203,26 @@ def _parse_columns(columns: list[tuple[str, ...]], layout: Layout, memories: dic
         decision = np.fromiter(map(numbers.__getitem__, cells["override"]), np.int64, rows)
     return ObservationColumns(
         diameter_mm, flags("aphe"), flags("washout"), flags("capsule"), growth, flags("ancillary_malignant"), flags("ancillary_benign"), decision,
-        tuple(decisions))
+        tuple(decisions), flags("rim_aphe"), proposed, _withhold(cells, memories) if "age_years" in cells and not despite_age else None)
+
+
+def _find_growth(grown: np.ndarray, cells: dict[str, tuple[str, ...]], memories: dict[str, _Memory]) -> tuple[np.ndarray, np.ndarray]:
+    """Of lesions that grew, by their sizes (n,): threshold growth that counts, and such that is proposed only. That is it where a column says that the earlier
+    size is of no CT or MR, that the lesion was treated, or that one size is the network's and the other a reader's; or leaves one of these blank."""
+    counts = np.ones(len(grown), bool)
+    if "prior_modality" in cells:
+        counts &= np.array([memories["prior_modality"][text] for text in cells["prior_modality"]])
+    if "prior_untreated" in cells:
+        counts &= np.array([memories["prior_untreated"][text] == 1 for text in cells["prior_untreated"]])
+    if any(name in cells for name in SIZE_SOURCES):
+        now, then = ([memories[name][text] for text in cells[name]] if name in cells else [""] * len(grown) for name in SIZE_SOURCES)
+        counts &= np.array(now) == np.array(then)
+    return (grown & counts).astype(np.int8), (grown & ~counts).astype(np.int8)
+
+
+def _withhold(cells: dict[str, tuple[str, ...]], memories: dict[str, _Memory]) -> np.ndarray:
+    """Why each row gets no category (n,); nothing where it gets one, an unknown age among them."""
+    return np.array([UNDER_18 if memories["age_years"][text] < ADULT_FROM_YEARS else "" for text in cells["age_years"]], dtype=object)
 
 
 def _parse_numbers(cells: tuple[str, ...], parse: Callable[[str], float], lowest: float, highest: float,
@@ -196,9 +240,9 @@ def _parse_numbers(cells: tuple[str, ...], parse: Callable[[str], float], lowest
     return np.fromiter(map(parse, cells), np.float64, len(cells))
 
 
-def _find_problems(path: Path, layout: Layout, sizes: SizeUnit) -> list[Problem]:
+def _find_problems(path: Path, layout: Layout, rules: str, sizes: SizeUnit) -> list[Problem]:
     parsers: dict[str, Callable[[str], Any]] = {
-        "lesion_id": parse_name, "diameter_mm": sizes.parse, **dict.fromkeys(FLAG_COLUMNS, parse_flag), "prior_diameter_mm": sizes.parse_optional,
+        "lesion_id": parse_name, "diameter_mm": sizes.parse, **FEW_TEXTS, "prior_diameter_mm": sizes.parse_optional,
         "days": parse_optional_days, "override": parse_decision}
     found: list[tuple[str, Problem, bool]] = []
     counts = _SizeCount()
@@ -230,6 +274,9 @@ def _find_problems(path: Path, layout: Layout, sizes: SizeUnit) -> list[Problem]
                 prior, days = (not is_blank(fitted[layout.positions[name]]) for name in GROWTH_COLUMNS)
                 if prior != days:
                     add(reader.line, GROWTH_COLUMNS[prior], f"a number, because {GROWTH_COLUMNS[days]} has one", "an empty cell")
+            if "override" in layout.positions and "|" in fitted[layout.positions["override"]]:
+                for problem in _find_tie_problems(fitted, layout, rules, sizes):
+                    add(reader.line, "override", problem.expected, problem.found)
     problems = []
     if sizes.name is None and counts.is_unclear:
         # Then no single size is the one that is wrong.
@@ -237,6 +284,17 @@ def _find_problems(path: Path, layout: Layout, sizes: SizeUnit) -> list[Problem]
         problems.append(Problem(f"{path}, diameter_mm", f"sizes in mm, half of them {USUAL_FROM_MM:g} or more, or {UNIT_OPTION} to say what they are in",
                                 f"{counts.small} of {counts.lesions} smaller (centimetres?)"))
     return [*_shorten(found, path), *problems]
+
+
+def _find_tie_problems(row: list[str], layout: Layout, rules: str, sizes: SizeUnit) -> tuple[Problem, ...]:
+    """What is wrong with a row's tie, where its cells are sound otherwise."""
+    try:
+        categorize_columns(_parse_columns([(cell,) for cell in row], layout, _make_memories(layout), sizes, despite_age=True), rules)
+    except BadCell:
+        return ()
+    except InputError as error:
+        return error.problems
+    return ()
 
 
 def _shorten(found: Sequence[tuple[str, Problem, bool]], path: Path) -> Iterator[Problem]:

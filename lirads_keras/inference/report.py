@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase, Report, ScoredLesion, Volume
+from lirads_keras.entities import ENHANCED_PHASES, NotGiven, Phase, Report, ScoredLesion, Volume
 from lirads_keras.io.atomic import write_bytes, write_json
 from lirads_keras.io.read_series import series_to_json
+from lirads_keras.lirads.applicability import TUMOR_IN_VEIN, describe_applicability
 
 RESEARCH_USE = "Research use only. Not for diagnosis."
 PREDICTION_COLOUR = "#56B4E9"
@@ -31,6 +32,10 @@ def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str,
     return {
         "notice": RESEARCH_USE,
         "notices": list(report.notices),
+        "population": list(describe_population(report)),
+        "applicability": {"adult": report.applicability.is_adult, "high_risk": report.applicability.high_risk, "untreated": report.applicability.untreated,
+                          "despite_age": report.applicability.despite_age},
+        "tumor_in_vein": report.tumor_in_vein,
         "patient_id": report.patient_id,
         "study_uid": report.study_uid,
         "phases": [series_to_json(series) for series in report.phases],
@@ -39,6 +44,11 @@ def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str,
                     for scored in report.lesions],
         "versions": report.versions,
     }
+
+
+def describe_population(report: Report) -> tuple[str, ...]:
+    """Sentences on whom LI-RADS is for and what the categories are conditional on, and on the tumor in vein that a reader found."""
+    return (*([TUMOR_IN_VEIN] if report.tumor_in_vein else []), *describe_applicability(report.applicability))
 
 
 def write_report(folder: Path, report: Report, volumes: Mapping[Phase, Volume], probability: Volume, threshold: float,
@@ -97,6 +107,7 @@ def _lesion_to_json(scored: ScoredLesion) -> dict[str, Any]:
     return {
         "lesion_id": lesion.lesion_id,
         "category": str(scored.category),
+        "possible_categories": [str(category) for category in scored.category.possible] if isinstance(scored.category, NotGiven) else [],
         "reasons": scored.reasons,
         "diameter_mm": round(lesion.diameter_mm, 6),
         "volume_ml": round(lesion.volume_ml, 6),

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
 from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Lesion, Phase, Report, ScoredLesion, Volume
-from lirads_keras.inference.report import PREDICTION_COLOUR, RESEARCH_USE
+from lirads_keras.inference.report import PREDICTION_COLOUR, RESEARCH_USE, describe_population
 from lirads_keras.io.atomic import write_text
 from lirads_keras.io.read_series import describe_read
 from lirads_keras.lirads.categorize import FEATURE_WORDS, describe_size
@@ -23,7 +23,7 @@ MOST_PICTURED = 6
 """With more lesions the pictures would be too small to see anything: a table takes their place."""
 
 MOST_LISTED = 20
-LESIONS_HEIGHT_MM = 202.0
+LESIONS_HEIGHT_MM = 170.0
 """What the heading and the foot leave of a sheet."""
 
 LARGEST_PICTURE_MM, PICTURE_GAP_MM = 44.0, 6.0
@@ -52,6 +52,7 @@ main { width: 190mm; margin: 0 auto; padding: 9mm 0 }
 .notice { margin: 0; padding: 1.2mm 2mm; background: #7a1f1f; color: #fff; font-size: 9pt; font-weight: bold; text-align: center }
 h1 { margin: 2.5mm 0 0.5mm; font-size: 13pt }
 .who { margin: 0 0 1.5mm }
+.population { margin: 0 0 1.5mm; font-size: 6.5pt }
 .notices { margin: 0 0 1.5mm; font-weight: bold }
 .read { margin: 0 0 1.5mm; font-size: 6.5pt; line-height: 1.25 }
 .lesion { display: flex; gap: 2mm; padding: 1.5mm 0; border-top: 0.2mm solid #999; break-inside: avoid }
@@ -74,6 +75,7 @@ footer p { margin: 0 0 0.6mm }
 <h1>LI-RADS report: {{ lesions|length + unlisted }} {{ "lesion" if lesions|length + unlisted == 1 else "lesions" }}</h1>
 <p class="who">Patient {{ patient_id }} · study {{ study_uid }} · {{ moment }}<br>
 {% if observer %}Reader: {{ observer }}, with lirads_keras{% else %}Made by lirads_keras alone; no reader has edited it{% endif %}</p>
+<p class="population">{{ population|join(" ") }}</p>
 {% if notices %}
 <p class="notices">{{ notices|join(" ") }}</p>
 {% endif %}
@@ -145,6 +147,7 @@ def write_report_page(path: Path, report: Report, volumes: Mapping[Phase, Volume
         notice=RESEARCH_USE, patient_id=report.patient_id, study_uid=report.study_uid, moment=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
         observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), notices=report.notices,
         phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], left_out=_shorten(report.left_out),
+        population=describe_population(report),
         versions=_describe_versions(report.versions)))
 
 
@@ -152,7 +155,7 @@ def _describe(scored: ScoredLesion, changed: Collection[str], longest_reasons: i
     lesion, observation = scored.lesion, scored.observation
     decided = [words for words, is_true in (
         ("threshold growth", observation.threshold_growth), ("ancillary features of malignancy", observation.ancillary_malignant),
-        ("ancillary features of benignity", observation.ancillary_benign)) if is_true]
+        ("ancillary features of benignity", observation.ancillary_benign), ("rim APHE", observation.rim_aphe)) if is_true]
     decided += [*observation.overrides, *([f"tie between {' and '.join(observation.tie)}"] if observation.tie else [])]
     return {
         "id": lesion.lesion_id,

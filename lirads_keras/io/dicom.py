@@ -22,6 +22,7 @@ from lirads_keras.io.dicom_scan import Scan, SetAside, merge_problem, read_heade
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.dicom_values import VolumeValues, describe_values
+from lirads_keras.io.patient_age import find_age_years
 from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
 from lirads_keras.words import name_phases
@@ -78,7 +79,7 @@ def read_study(
     raise_if_any(problems)
     notices = (*_list_overruled(time_points, series), *_list_out_of_order(series), *_list_values(time_points, series))
     return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), notices,
-                 tuple(_describe_left_out(folder, scan.set_aside + alone, series)))
+                 tuple(_describe_left_out(folder, scan.set_aside + alone, series)), find_age_years(header.examination for header in scan.headers))
 
 
 def read_series(folder: Path) -> list[Series]:

@@ -14,7 +14,7 @@ SCHEME = "99LIRADSKERAS"
 SCHEME_UID = "2.25.80122506712998735753413450630752573654"
 """Tells this scheme from one of another maker who took the same designator (a UUID-derived UID, PS3.5 B.2)."""
 
-SCHEME_VERSION = "1"
+SCHEME_VERSION = "2"
 
 ALGORITHM_FAMILY = Code("123110", "DCM", "Artificial Intelligence")
 MORPHOLOGICALLY_ABNORMAL = Code("49755003", "SCT", "Morphologically Abnormal Structure")
@@ -64,6 +64,13 @@ PROBABILITIES = {
 
 ANCILLARY_MALIGNANT = Code("ANC-MALIGNANT", SCHEME, "Ancillary features favoring malignancy")
 ANCILLARY_BENIGN = Code("ANC-BENIGN", SCHEME, "Ancillary features favoring benignity")
+
+RIM_APHE = Code("RIM-APHE", SCHEME, "Rim arterial phase hyperenhancement")
+TUMOR_IN_VEIN = Code("TIV", SCHEME, "Tumor in vein")
+
+NOT_GIVEN = Code("NOT-GIVEN", SCHEME, "No LI-RADS category is given: several remain possible")
+WITHHELD = Code("WITHHELD", SCHEME, "The LI-RADS category is withheld")
+POSSIBLE_CATEGORY = Code("POSSIBLE", SCHEME, "Possible LI-RADS category")
 
 CATEGORIES = {category: Code(str(category), SCHEME, f"LI-RADS {category}: {words}") for category, words in {
     Category.LR_NC: "not categorizable",

@@ -55,6 +55,7 @@ class Examination:
     age_years: float | None
     sex: str
     scanner: str
+    birth_date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,11 +254,12 @@ def read_examination(elements: Elements) -> Examination:
     scanner = " ".join(filter(None, (elements.text("Manufacturer"), elements.text("ManufacturerModelName"))))
     return _examination(
         elements.text("PatientID"), elements.ascii("StudyInstanceUID"), elements.ascii("StudyDate"), elements.ascii("PatientAge"),
-        elements.ascii("PatientSex"), scanner, elements.ascii("MagneticFieldStrength"))
+        elements.ascii("PatientSex"), scanner, elements.ascii("MagneticFieldStrength"), elements.ascii("PatientBirthDate"))
 
 
 @lru_cache(maxsize=4096)
-def _examination(patient_id: str, study_uid: str, study_date: str, age: str, sex: str, scanner: str, field: str) -> Examination:
+def _examination(patient_id: str, study_uid: str, study_date: str, age: str, sex: str, scanner: str, field: str,
+                 birth_date: str) -> Examination:
     years = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
     # "000Y" is what de-identification writes.
     age_years = round(int(age[:-1]) * years[age[-1]], 2) if age[:-1].isdecimal() and int(age[:-1]) and age[-1] in years else None
@@ -267,7 +269,7 @@ def _examination(patient_id: str, study_uid: str, study_date: str, age: str, sex
         scanner += f" {tesla:g} T" if 0 < tesla < 100 else ""
     except ValueError:
         pass
-    return Examination(patient_id, study_uid, study_date, age_years, sex if sex in ("M", "F") else "", scanner.strip())
+    return Examination(patient_id, study_uid, study_date, age_years, sex if sex in ("M", "F") else "", scanner.strip(), birth_date)
 
 
 def parse_seconds(date: str, time: str) -> float | None:

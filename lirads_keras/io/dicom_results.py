@@ -1,7 +1,7 @@
 """The results for one study as DICOM objects: a segmentation and the report that refers to it."""
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +25,7 @@ class DicomResults:
 
 
 def write_dicom_results(folder: Path, study: Study, grid: Volume, report: Report, observer: str | None = None, *,
-                        by_reader: Mapping[str, Collection[Feature]] = MappingProxyType({})) -> DicomResults:
+                        by_reader: Mapping[str, Collection[Feature]] = MappingProxyType({}), statements: Sequence[str] = ()) -> DicomResults:
     """Writes `seg.dcm` and `sr.dcm`, which belong to the study of the images and carry its patient's identity.
 
     Args:
@@ -35,6 +35,7 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, report: Report
         report: the lesions, on the grid, and what made it.
         observer: the reader's name; None where the algorithm alone made the result.
         by_reader: the features of each lesion, by its id, that the reader decided on.
+        statements: further sentences on the report as a whole, such as whom LI-RADS is for.
 
     Raises:
         InputError: images that cannot be read any more or lack the UIDs by which a result names them, or an observer without a name.
@@ -43,9 +44,10 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, report: Report
     name = None if observer is None else clean_person_name(observer)
     series = study.phases()
     source = read_source(series[find_grid_phase(series)], grid)
-    read, remarks = list_read_phases(study), (*report.notices, *(f"Not read: {line}" for line in report.left_out))
+    read, remarks = list_read_phases(study), (*statements, *report.notices, *(f"Not read: {line}" for line in report.left_out))
     segmentation = build_segmentation(source, grid, report.lesions, report.versions, name, read) if report.lesions else None
-    structured = build_structured_report(source, report.lesions, segmentation, report.versions, name, by_reader, read, remarks)
+    structured = build_structured_report(source, report.lesions, segmentation, report.versions, name, by_reader, read, remarks,
+                                         tumor_in_vein=report.tumor_in_vein)
     if segmentation is None:
         (folder / SEGMENTATION_FILE).unlink(missing_ok=True)
     else:

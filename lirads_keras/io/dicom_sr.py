@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ComprehensiveSRStorage
 
-from lirads_keras.entities import HEAD_FEATURES, Category, Feature, FeatureProbabilities
+from lirads_keras.entities import HEAD_FEATURES, Category, Feature, FeatureProbabilities, Verdict
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.dicom_codes import (
     ABSENT,
@@ -23,19 +23,24 @@ from lirads_keras.io.dicom_codes import (
     FEATURES,
     LONG_AXIS,
     NOT_ASSESSED,
+    NOT_GIVEN,
     OBSERVER_TYPE,
     PERSON,
     PERSON_NAME,
+    POSSIBLE_CATEGORY,
     PRESENT,
     PROBABILITIES,
     REFERENCED_SEGMENT,
+    RIM_APHE,
     SCHEME,
     TRACKING_IDENTIFIER,
     TRACKING_UID,
     VOLUME,
 )
+from lirads_keras.io.dicom_codes import WITHHELD as WITHHELD_CODE
 from lirads_keras.io.dicom_elements import quiet_pydicom, words
 from lirads_keras.io.dicom_objects import UNREADABLE, read_object
+from lirads_keras.lirads.categorize import WITHHELD, describe_range
 
 PRESENCE = {PRESENT.value: True, ABSENT.value: False, NOT_ASSESSED.value: None}
 
@@ -60,12 +65,13 @@ class ReportedLesion:
     ancillary_malignant: bool
     ancillary_benign: bool
     by_reader: tuple[Feature, ...]
-    category: Category
+    category: Verdict
     reasons: str
     algorithm: str
     observer: str | None
     segmentation_uid: str
     segment_number: int
+    rim_aphe: bool = False
 
 
 def read_structured_report(path: Path) -> list[ReportedLesion]:
@@ -111,12 +117,22 @@ def _read_group(group: Dataset, observer: str | None) -> ReportedLesion:
         ancillary_malignant=_find(group, ANCILLARY_MALIGNANT) is not None,
         ancillary_benign=_find(group, ANCILLARY_BENIGN) is not None,
         by_reader=tuple(feature for feature, item in features.items() if _is_readers(item)),
-        category=Category(_value(_get(group, ASSESSMENT_CATEGORY))),
+        category=_read_category(group),
         reasons=str(_get(group, COMMENT).TextValue),
         algorithm=f"{_get(group, ALGORITHM_NAME).TextValue} {_get(group, ALGORITHM_VERSION).TextValue}",
         observer=observer,
         segmentation_uid=str(segment.ReferencedSOPInstanceUID),
-        segment_number=int(segment.ReferencedSegmentNumber))
+        segment_number=int(segment.ReferencedSegmentNumber),
+        rim_aphe=_find(group, RIM_APHE) is not None)
+
+
+def _read_category(group: Dataset) -> Verdict:
+    value = _value(_get(group, ASSESSMENT_CATEGORY))
+    if value == WITHHELD_CODE.value:
+        return WITHHELD
+    if value == NOT_GIVEN.value:
+        return describe_range(tuple(Category(_value(item)) for item in find_content_items(group, name=POSSIBLE_CATEGORY)))
+    return Category(value)
 
 
 def _find(item: Dataset, name: Code) -> Dataset | None:

@@ -11,7 +11,7 @@ from highdicom.seg import Segmentation
 from highdicom.sr import ComprehensiveSR, ContainerContentItem, ContentSequence
 from pydicom.dataset import Dataset
 
-from lirads_keras.entities import HEAD_FEATURES, Feature, FeatureProbabilities, ScoredLesion
+from lirads_keras.entities import HEAD_FEATURES, Feature, FeatureProbabilities, NotGiven, ScoredLesion, Verdict
 from lirads_keras.io.dicom_codes import (
     ABSENT,
     ALGORITHM_FAMILY,
@@ -33,13 +33,18 @@ from lirads_keras.io.dicom_codes import (
     MORPHOLOGICALLY_ABNORMAL,
     NO_UNITS,
     NOT_ASSESSED,
+    NOT_GIVEN,
     OBSERVER_TYPE,
     PERSON,
+    POSSIBLE_CATEGORY,
     PRESENT,
     PROBABILITIES,
     QUALITATIVE_EVALUATIONS,
+    RIM_APHE,
     SOURCE,
+    TUMOR_IN_VEIN,
     VOLUME,
+    WITHHELD,
     build_scheme_identification,
 )
 from lirads_keras.io.dicom_elements import quiet_pydicom
@@ -54,7 +59,7 @@ DIGITS = 6
 
 def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segmentation: Segmentation | None, versions: Mapping[str, str],
                             observer: str | None, by_reader: Mapping[str, Collection[Feature]], read: Sequence[ReadPhase] = (),
-                            remarks: Sequence[str] = ()) -> ComprehensiveSR:
+                            remarks: Sequence[str] = (), *, tumor_in_vein: bool = False) -> ComprehensiveSR:
     """A measurement report: for each lesion size, features, category and reasons, and the segment that they were measured on; the series of each phase stand in
     its image library (TID 1600).
 
@@ -66,7 +71,8 @@ def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segm
         observer: the reader, as a DICOM person name; None where the algorithm alone made it.
         by_reader: the features of each lesion, by its id, that the reader decided on; a value without a probability is the reader's anyway.
         read: the phases that the lesions were found and read in.
-        remarks: sentences that hold for the report as a whole: its notices, and what was left out.
+        remarks: sentences on the report as a whole: whom LI-RADS is for, its notices, and what was left out.
+        tumor_in_vein: the reader found it in the study.
     """
     with quiet_pydicom():
         if segmentation is None:
@@ -77,7 +83,7 @@ def build_structured_report(source: Source, scored: Sequence[ScoredLesion], segm
                 for item, segment in zip(scored, segmentation.SegmentSequence, strict=True)]
         content = hd.sr.MeasurementReport(
             observation_context=_build_context(versions, observer), procedure_reported=IMAGING_PROCEDURE, imaging_measurements=groups)
-        content[0].ContentSequence.append(_build_notice(scored, remarks))
+        content[0].ContentSequence.append(_build_notice(scored, remarks, tumor_in_vein))
         if read:
             # Before the measurements, as TID 1500 has it.
             content[0].ContentSequence.insert(len(content[0].ContentSequence) - 2, _build_library(read))
@@ -121,12 +127,13 @@ def _build_library(read: Sequence[ReadPhase]) -> ContainerContentItem:
     return library
 
 
-def _build_notice(scored: Sequence[ScoredLesion], remarks: Sequence[str]) -> ContainerContentItem:
+def _build_notice(scored: Sequence[ScoredLesion], remarks: Sequence[str], tumor_in_vein: bool) -> ContainerContentItem:
     """Rows 12 to 14 of TID 1500: what holds for the report as a whole."""
     container = ContainerContentItem(name=QUALITATIVE_EVALUATIONS, relationship_type="CONTAINS")
     found = PRESENT if scored else ABSENT
     container.ContentSequence = ContentSequence([
         hd.sr.CodeContentItem(name=LESION, value=found, relationship_type="CONTAINS"),
+        *([hd.sr.CodeContentItem(name=TUMOR_IN_VEIN, value=PRESENT, relationship_type="CONTAINS")] if tumor_in_vein else []),
         *(hd.sr.TextContentItem(name=COMMENT, value=remark, relationship_type="CONTAINS") for remark in (RESEARCH_USE, *remarks))])
     return container
 
@@ -152,8 +159,8 @@ def _build_group(item: ScoredLesion, segment: Dataset, segmentation: Segmentatio
     evaluations += [
         _evaluate(code, PRESENT, PERSON if named else None) for code, is_true in (
             (FEATURES[Feature.THRESHOLD_GROWTH], observation.threshold_growth), (ANCILLARY_MALIGNANT, observation.ancillary_malignant),
-            (ANCILLARY_BENIGN, observation.ancillary_benign)) if is_true]
-    evaluations.append(hd.sr.QualitativeEvaluation(ASSESSMENT_CATEGORY, CATEGORIES[item.category]))
+            (ANCILLARY_BENIGN, observation.ancillary_benign), (RIM_APHE, observation.rim_aphe)) if is_true]
+    evaluations += _evaluate_category(item.category)
     group = hd.sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=segment.TrackingUID, identifier=segment.TrackingID),
         referenced_segment=_refer_to_segment(item, int(segment.SegmentNumber), segmentation, source),
@@ -172,6 +179,14 @@ def _evaluate_feature(feature: Feature, present: bool | None, probabilities: Fea
     value = NOT_ASSESSED if present is None else PRESENT if present else ABSENT
     is_readers = feature in by_reader or (present is not None and getattr(probabilities, feature) is None)
     return _evaluate(FEATURES[feature], value, None if not named else PERSON if is_readers else DEVICE)
+
+
+def _evaluate_category(category: Verdict) -> list[hd.sr.QualitativeEvaluation]:
+    """The category; where none is given, that, and those that remain possible."""
+    if not isinstance(category, NotGiven):
+        return [hd.sr.QualitativeEvaluation(ASSESSMENT_CATEGORY, CATEGORIES[category])]
+    return [hd.sr.QualitativeEvaluation(ASSESSMENT_CATEGORY, NOT_GIVEN if category.possible else WITHHELD),
+            *(hd.sr.QualitativeEvaluation(POSSIBLE_CATEGORY, CATEGORIES[possible]) for possible in category.possible)]
 
 
 def _evaluate(name: hd.sr.coding.Code, value: hd.sr.coding.Code, observer_type: hd.sr.coding.Code | None) -> hd.sr.QualitativeEvaluation:

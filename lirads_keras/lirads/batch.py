@@ -1,7 +1,7 @@
 """`categorize` for many observations at once: each combination of features is explained once."""
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import inf
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from lirads_keras.entities import Category, Observation
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.lirads.categorize import DISTINCTIVE_NODULE_BELOW_MM, Explanation, describe_size, explain
+from lirads_keras.lirads.categorize import DISTINCTIVE_NODULE_BELOW_MM, WITHHELD, Explanation, describe_size, describe_withheld, explain
 from lirads_keras.lirads.diagnostic_table import COLUMNS
+from lirads_keras.lirads.steps import TIE
 
 SIZE_LIMITS_MM = tuple(sorted({column.from_mm for column in COLUMNS if column.from_mm > 0} | {DISTINCTIVE_NODULE_BELOW_MM}))
 """Between two of these the size changes nothing but its own words."""
@@ -19,6 +20,8 @@ SMALLEST_MM = 1.0
 """Stands for all sizes under the first limit."""
 
 NOT_ASSESSED = -1
+
+_FLAGS = ("aphe", "washout", "capsule", "threshold_growth", "ancillary_malignant", "ancillary_benign", "rim_aphe", "growth_proposed")
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class ObservationColumns:
     """n observations as columns (n,).
 
     The features are integers: 1 present, 0 absent, and for aphe, washout and capsule −1: not assessed. `decision` is each row's index in `decisions`.
+    `withheld` says of each row why it gets no category, or nothing; None: all get one.
     """
 
     diameter_mm: np.ndarray
@@ -45,6 +49,9 @@ class ObservationColumns:
     ancillary_benign: np.ndarray
     decision: np.ndarray
     decisions: tuple[ReaderDecision, ...] = (ReaderDecision(),)
+    rim_aphe: np.ndarray | None = None
+    growth_proposed: np.ndarray | None = None
+    withheld: np.ndarray | None = None
 
     def row(self, index: int) -> Observation:
         """One observation."""
@@ -52,14 +59,15 @@ class ObservationColumns:
         decision = self.decisions[self.decision[index]]
         return Observation(
             float(self.diameter_mm[index]), aphe, washout, capsule, bool(self.threshold_growth[index]), bool(self.ancillary_malignant[index]),
-            bool(self.ancillary_benign[index]), decision.overrides, decision.tie)
+            bool(self.ancillary_benign[index]), decision.overrides, decision.tie, *(
+                flags is not None and bool(flags[index]) for flags in (self.rim_aphe, self.growth_proposed)))
 
 
 def categorize_columns(columns: ObservationColumns, rules: str) -> tuple[list[str], list[str]]:
     """The categories and reasons of n observations, the same as `categorize` gives row by row.
 
     Raises:
-        InputError: as `categorize`; diameters that are not positive numbers are told with their row, counted from 0.
+        InputError: as `categorize`; rows whose diameter is not a positive number, or whose tie does not hold their category, are told counted from 0.
     """
     if not len(columns.diameter_mm):
         return [], []
@@ -68,16 +76,37 @@ def categorize_columns(columns: ObservationColumns, rules: str) -> tuple[list[st
     if wrong := np.flatnonzero(~((diameters > 0) & (diameters < inf))).tolist():
         raise InputError(*(Problem(f"row {row}, diameter_mm", "a positive number of mm", f"{diameters[row]:g}") for row in wrong))
     code = np.searchsorted(SIZE_LIMITS_MM, diameters, side="right").astype(np.int64)
-    for field in fields(columns)[1:-2]:
-        code = code * 3 + (getattr(columns, field.name) + 1)
+    for name in _FLAGS:
+        if (flags := getattr(columns, name)) is not None:
+            code = code * 3 + (flags + 1)
     code = code * len(columns.decisions) + columns.decision
     _, first, combination = np.unique(code, return_index=True, return_inverse=True)
-    explanations = [_explain_combination(columns.row(index), rules) for index in first]
+    explanations = _explain_combinations(columns, first, combination, rules)
     before, after, categories = (
         np.array(texts, dtype=object)[combination] for texts in zip(*((e.before, e.after, str(e.category)) for e in explanations), strict=True))
     _, first, size = np.unique(np.floor(diameters * 10), return_index=True, return_inverse=True)
     sizes = np.array([describe_size(float(diameters[index])) for index in first], dtype=object)[size]
-    return categories.tolist(), (before + sizes + after).tolist()
+    reasons = before + sizes + after
+    if columns.withheld is not None:
+        for row in np.flatnonzero(columns.withheld != ""):
+            categories[row], reasons[row] = str(WITHHELD), before[row] + sizes[row] + describe_withheld(columns.withheld[row])
+    return categories.tolist(), reasons.tolist()
+
+
+def _explain_combinations(columns: ObservationColumns, first: np.ndarray, combination: np.ndarray, rules: str) -> list[Explanation]:
+    """The explanation of each combination, of which `first` are rows and `combination` (n,) the numbers."""
+    explanations: list[Explanation] = []
+    problems: dict[int, Problem] = {}
+    for number, index in enumerate(first):
+        try:
+            explanations.append(_explain_combination(columns.row(index), rules))
+        except InputError as error:
+            if error.problems[0].where != TIE:
+                raise
+            problems |= {int(row): error.problems[0] for row in np.flatnonzero(combination == number)}
+    if problems:
+        raise InputError(*(Problem(f"row {row}, {problem.where}", problem.expected, problem.found) for row, problem in sorted(problems.items())))
+    return explanations
 
 
 def _explain_combination(observation: Observation, rules: str) -> Explanation:

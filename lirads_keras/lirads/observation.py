@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, Category, FeatureProbabilities, Observation, Phase
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, FeatureProbabilities, Observation, Phase, Verdict
 from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
 from lirads_keras.words import enumerate_words, name_phases
 
@@ -17,21 +17,21 @@ def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, deci
 
 
 def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabilities, *, decision_threshold: float, rules: str,
-                             phases: Collection[Phase] = ENHANCED_PHASES) -> tuple[Observation, Category, str]:
+                             phases: Collection[Phase] = ENHANCED_PHASES, withheld: str = "") -> tuple[Observation, Verdict, str]:
     """The observation, its category and the reasons; the reasons name the phases that the study lacks, and what follows.
 
     Args:
         diameter_mm: of the lesion.
-        probabilities: None where a feature was not assessed; without an arterial phase that is APHE, and the category LR-NC.
+        probabilities: None where a feature was not assessed; without an arterial phase that is APHE.
         decision_threshold: probability from which a feature is present.
-        rules: as `categorize`.
+        rules, withheld: as `categorize`.
         phases: that the study has.
 
     Raises:
         InputError: as `categorize`.
     """
     observation = to_observation(diameter_mm, probabilities, decision_threshold)
-    category, reasons = categorize(observation, rules)
+    category, reasons = categorize(observation, rules, withheld)
     notes = [_describe_absence(phase, phases) for phase in ENHANCED_PHASES if phase not in phases]
     return observation, category, reasons + "".join(f" ({note})" for note in notes)
 

@@ -1,13 +1,16 @@
-"""The steps of LI-RADS v2018 before and after its table: the reader's overrides, ancillary features, tie-breaking (CT/MRI core, steps 1 to 3)."""
+"""The steps of LI-RADS v2018 before and after its table: the reader's overrides, ancillary features, tie-breaking (CT/MRI core, p. 8 to 10)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lirads_keras.entities import Category
+from lirads_keras.entities import Category, Verdict
 from lirads_keras.errors import InputError, Problem
 
 OVERRIDE_ORDER = (Category.LR_NC, Category.LR_TIV, Category.LR_1, Category.LR_2, Category.LR_M)
 """Categories that a reader gives before the table is read, in the order in which the algorithm asks for them."""
+
+TIE = "tie"
+"""What problems with a reader's tie are called."""
 
 LADDER = (Category.LR_1, Category.LR_2, Category.LR_3, Category.LR_4, Category.LR_5)
 HIGHEST_BY_ANCILLARY = Category.LR_4
@@ -55,4 +58,15 @@ def break_tie(first: Category, second: Category) -> Category:
         return TIES[frozenset((first, second))]
     except KeyError:
         pairs = ", ".join("|".join(sorted(pair)) for pair in TIES)
-        raise InputError(Problem("tie", f"one of {pairs}", f"{first}|{second}")) from None
+        raise InputError(Problem(TIE, f"one of {pairs}", f"{first}|{second}")) from None
+
+
+def check_tie(tie: tuple[Category, Category], present: Verdict) -> None:
+    """A reader is undecided between the present category and another (core, p. 10): a tie between two others would hide it.
+
+    Raises:
+        InputError: the tie does not hold the present category, or LI-RADS has no rule for it.
+    """
+    break_tie(*tie)
+    if present not in tie:
+        raise InputError(Problem(TIE, f"a tie between {present}, the present category, and another", "|".join(tie)))

@@ -40,9 +40,10 @@ def find_category_problems(manifest: Manifest, rules: str) -> list[Problem]:
         if any(pd.isna(value) for value in known):
             continue
         diameter_mm, aphe, washout, capsule = (float(known[0]), *(bool(value) for value in known[1:]))
-        possible = dict(
+        found = (
             categorize(Observation(diameter_mm, aphe, washout, capsule, growth, malignant, benign), rules)
             for growth, malignant, benign in (product((False, True), repeat=3) if rules == "v2018" else [(False, False, False)]))
+        possible = {str(category): reasons for category, reasons in found}
         if row["category"] not in possible:
             problems.append(Problem(f"{manifest.folder / 'lesions.csv'}, {row['patient_id']}, {row['lesion_id']}, category",
                                     f"{' or '.join(sorted(possible))} ({next(iter(possible.values()))})", str(row["category"])))

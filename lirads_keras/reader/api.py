@@ -174,7 +174,7 @@ def _build_change_router(service: ReaderService, scratch: Path) -> APIRouter:
 
     @router.post("/edits")
     def edit(study_id: str, who: Reader, wanted: Edit) -> Response:
-        return JsonResponse(service.edit(study_id, who, wanted.revision, wanted.lesion_id, wanted.field, wanted.value))
+        return JsonResponse(service.edit(study_id, who, wanted.revision, wanted.lesion_id, wanted.field, wanted.plain_value()))
 
     @router.post("/undo")
     def undo(study_id: str, who: Reader, wanted: AtRevision) -> Response:

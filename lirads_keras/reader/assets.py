@@ -11,7 +11,7 @@ NIIVUE = WEB / "node_modules" / "@niivue" / "niivue" / "dist" / "index.js"
 
 PAGE_FILES = (
     "index.html", "style.css", "api.js", "controls.js", "dom.js", "gestures.js", "grid.js", "identity.js", "keys.js", "lesions.js", "main.js", "mask_sync.js",
-    "messages.js", "panel.js", "planes.js", "reader_name.js", "records.js", "strokes.js", "study.js", "viewer.js", "words.js")
+    "messages.js", "panel.js", "planes.js", "population.js", "prior.js", "reader_name.js", "records.js", "strokes.js", "study.js", "viewer.js", "words.js")
 
 ASSETS = {name: WEB / name for name in PAGE_FILES} | {"niivue.js": NIIVUE}
 

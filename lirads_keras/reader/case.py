@@ -3,9 +3,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from lirads_keras.entities import Phase
+from lirads_keras.entities import Applicability, Category, Phase, Study
+from lirads_keras.lirads.applicability import find_reason_to_withhold, is_adult
 from lirads_keras.reader.findings import FINDINGS, Findings, MeasuredLesion, number_lesion
 from lirads_keras.reader.journal import Event
 from lirads_keras.reader.scoring import LesionScore, ReaderValues, change_values, score_lesion
@@ -13,6 +14,10 @@ from lirads_keras.reader.wording import describe_event
 
 STEPS = ("run", "mask", "next", "edit")
 """Kinds of events that change what is read, each of which undo can take back."""
+
+StudyField = Literal["rules", "tumor_in_vein", "high_risk", "untreated", "despite_age"]
+STUDY_FIELDS: tuple[StudyField, ...] = get_args(StudyField)
+"""What a reader may change that belongs to the study, not to a lesion; fields of `Reading`."""
 
 Stage = Literal["new", "mask_edited", "characterised"]
 
@@ -30,7 +35,8 @@ class Reading:
     """What is read at one moment.
 
     `characterised_mask` is the mask whose lesions are listed; `machine_voxels` are the voxel digests of the network's own lesions. `rules` is empty
-    before the first findings.
+    before the first findings. `high_risk`, `untreated` and `despite_age` are readers' answers, as in `Applicability`; `is_adult` is known with the study
+    alone (`of_study`), and in no journal.
     """
 
     mask_id: str | None = None
@@ -44,6 +50,11 @@ class Reading:
     versions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     machine_voxels: frozenset[str] = frozenset()
+    tumor_in_vein: bool = False
+    high_risk: bool | None = None
+    untreated: bool | None = None
+    despite_age: bool = False
+    is_adult: bool | None = None
 
     @property
     def stage(self) -> Stage:
@@ -51,11 +62,26 @@ class Reading:
             return "new"
         return "characterised" if self.mask_id == self.characterised_mask else "mask_edited"
 
+    @property
+    def applicability(self) -> Applicability:
+        return Applicability(self.is_adult, self.high_risk, self.untreated, self.despite_age)
+
+    @property
+    def has_tumor_in_vein(self) -> bool:
+        """Whether a reader found it, in the study or, as earlier versions took it down, at a lesion."""
+        return self.tumor_in_vein or any(Category.LR_TIV in lesion.values.overrides for lesion in self.lesions)
+
+    def of_study(self, study: Study) -> Reading:
+        """The reading with the patient's age, on which it depends whether there are categories."""
+        return replace(self, is_adult=is_adult(study.age_years))
+
     def find(self, lesion_id: str) -> ReadLesion | None:
         return next((lesion for lesion in self.lesions if lesion.measured.lesion_id == lesion_id), None)
 
     def score(self, lesion: ReadLesion) -> LesionScore:
-        return score_lesion(lesion.measured, lesion.values, decision_threshold=self.decision_threshold, rules=self.rules, phases=self.phases)
+        return score_lesion(
+            lesion.measured, lesion.values, decision_threshold=self.decision_threshold, rules=self.rules, phases=self.phases,
+            size_by="network" if lesion.measured.voxels_digest in self.machine_voxels else "reader", withheld=find_reason_to_withhold(self.applicability))
 
     def is_changed(self, lesion: ReadLesion) -> bool:
         """Whether a reader gave it another outline than the network, or said anything of it."""
@@ -175,8 +201,8 @@ def apply_edit(reading: Reading, lesion_id: str | None, field_name: str, value: 
         InputError: an override or a tie that LI-RADS does not have.
         KeyError: no such lesion.
     """
-    if field_name == "rules":
-        return replace(reading, rules=value)
+    if field_name in STUDY_FIELDS:
+        return replace(reading, **{field_name: value})
     if lesion_id is None or (lesion := reading.find(lesion_id)) is None:
         raise KeyError(lesion_id)
     changed = replace(lesion, values=change_values(lesion.values, field_name, value))  # type: ignore[arg-type]
@@ -184,10 +210,12 @@ def apply_edit(reading: Reading, lesion_id: str | None, field_name: str, value: 
 
 
 def _take_findings(reading: Reading, kind: str, mask_id: str, findings: Findings) -> Reading:
-    """A run starts from the network's word alone; after an edited mask, readers' values stay on the lesions that kept their ids, and so do the rules."""
+    """A run starts from the network's word alone; after an edited mask, readers' values stay on the lesions that kept their ids, and so do the rules;
+    what readers said of the study stays anyway."""
     kept = {} if kind == "run" else {lesion.measured.lesion_id: lesion.values for lesion in reading.lesions}
     lesions = sorted(findings.lesions, key=lambda lesion: number_lesion(lesion.lesion_id))
-    return Reading(
+    return replace(
+        reading,
         mask_id=mask_id,
         mask_by="network" if kind == "run" else reading.mask_by,
         characterised_mask=mask_id,

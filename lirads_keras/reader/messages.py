@@ -10,6 +10,7 @@ from lirads_keras.entities import Category
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.lirads.diagnostic_table import RULE_SETS
 from lirads_keras.lirads.steps import OVERRIDE_ORDER
+from lirads_keras.reader.case import STUDY_FIELDS, StudyField
 from lirads_keras.reader.scoring import LesionField
 
 REVISION_MAX = 2 ** 53
@@ -40,17 +41,30 @@ class AtRevision(Message):
     revision: int = Field(ge=0, le=REVISION_MAX)
 
 
+class Prior(Message):
+    """An earlier size of a lesion, by a reader; as `PriorSize`."""
+
+    diameter_mm: float = Field(gt=0, le=1000, allow_inf_nan=False)
+    days: float = Field(gt=0, le=36525, allow_inf_nan=False)
+    modality: Literal["CT", "MR"]
+    same_untreated: bool
+
+
 class Edit(AtRevision):
-    """One changed value; `lesion_id` is null for the rules alone."""
+    """One changed value; `lesion_id` is null for what belongs to the study, and only for that."""
 
     lesion_id: Annotated[str, Field(pattern=LESION_ID)] | None
-    field: LesionField | Literal["rules"]
-    value: bool | str | list[str] | None
+    field: LesionField | StudyField
+    value: bool | str | list[str] | Prior | None
+
+    def plain_value(self) -> Any:
+        """The value as JSON has it."""
+        return self.value.model_dump() if isinstance(self.value, Prior) else self.value
 
     @model_validator(mode="after")
     def _check(self) -> Edit:
-        if (self.lesion_id is None) != (self.field == "rules"):
-            raise ValueError("lesion_id is null for rules, and only for them")
+        if (self.lesion_id is None) != (self.field in STUDY_FIELDS):
+            raise ValueError(f"lesion_id is null for {', '.join(STUDY_FIELDS)}, and only for them")
         if not _fits(self.field, self.value):
             raise ValueError(f"value must be {_VALUES[self.field]}")
         return self
@@ -58,13 +72,18 @@ class Edit(AtRevision):
 
 _TRI_STATE = "true, false, or null for the network's own"
 _FLAG = "true or false"
+_ANSWER = "true, false, or null for no answer"
 _VALUES: dict[str, str] = {
     "aphe": _TRI_STATE, "washout": _TRI_STATE, "capsule": _TRI_STATE, "threshold_growth": _FLAG, "ancillary_malignant": _FLAG, "ancillary_benign": _FLAG,
+    "rim_aphe": _FLAG, "tumor_in_vein": _FLAG, "despite_age": _FLAG, "high_risk": _ANSWER, "untreated": _ANSWER,
+    "prior": "an earlier size (diameter_mm, days, modality, same_untreated) or null",
     "overrides": f"a list of {', '.join(OVERRIDE_ORDER)}, each at most once", "tie": "a pair of categories or null", "rules": f"one of {', '.join(RULE_SETS)}"}
 
 
 def _fits(field: str, value: Any) -> bool:
-    if _VALUES[field] == _TRI_STATE:
+    if field == "prior":
+        return value is None or isinstance(value, Prior)
+    if _VALUES[field] in (_TRI_STATE, _ANSWER):
         return value is None or isinstance(value, bool)
     if _VALUES[field] == _FLAG:
         return isinstance(value, bool)

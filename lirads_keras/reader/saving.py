@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import threading
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,6 +56,7 @@ class Saves:
         Raises:
             InputError: the DICOM objects cannot be made, or nothing can be written.
         """
+        reading = reading.of_study(opened.study)
         parent = self._out / f"{_UNSAFE.sub('_', opened.label)[:LABEL_CHARACTERS_MAX]}-{study_id[:8]}"
         parent.mkdir(parents=True, exist_ok=True)
         beside = parent / f".{uuid4().hex[:8]}"
@@ -110,6 +111,7 @@ def score_lesions(reading: Reading, labels: np.ndarray, grid: Volume) -> tuple[S
 
 def _write_files(folder: Path, opened: OpenStudy, reading: Reading, mask: np.ndarray, observer: str) -> list[str]:
     """Writes everything into a new folder, and returns the names of the DICOM objects."""
+    from lirads_keras.inference.report import describe_population
     from lirads_keras.inference.report_page import write_report_page
     from lirads_keras.io.dicom_results import write_dicom_results
 
@@ -118,10 +120,11 @@ def _write_files(folder: Path, opened: OpenStudy, reading: Reading, mask: np.nda
     scored = score_lesions(reading, labels, grid)
     versions = reading.versions | {"rules": reading.rules}
     study = opened.study
-    report = Report(opened.label, study.study_uid, scored, versions, reading.notices, study.list_read(), study.left_out)
+    report = Report(opened.label, study.study_uid, scored, versions, reading.notices, study.list_read(), study.left_out, reading.applicability,
+                    reading.has_tumor_in_vein)
     changed = [lesion.measured.lesion_id for lesion in reading.lesions if reading.is_changed(lesion)]
     folder.mkdir()
-    objects = write_dicom_results(folder, study, grid, report, observer,
+    objects = write_dicom_results(folder, study, grid, report, observer, statements=describe_population(report),
                                   by_reader={lesion.measured.lesion_id: list_decided(lesion.values) for lesion in reading.lesions})
     # What the files hold is what was aligned when the study was opened; the grid's numbers there have fewer digits.
     volumes: dict[Phase, Volume] = {phase: grid.with_array(read_nifti(path).array) for phase, path in opened.images.items()}
@@ -137,11 +140,13 @@ def _report_to_json(report: Report, reading: Reading, observer: str, changed: li
     content = report_to_json(report)
     for row, lesion in zip(content["lesions"], reading.lesions, strict=True):
         del row["overlay"]
-        values = lesion.values
+        values, score = lesion.values, reading.score(lesion)
         row |= {
-            "machine_category": str(reading.score(lesion).machine_category), "changed_by_reader": row["lesion_id"] in changed,
+            "machine_category": str(score.machine_category), "rim_aphe": values.rim_aphe,
+            "prior": None if values.prior is None else asdict(values.prior), "growth": None if score.growth is None else str(score.growth),
+            "changed_by_reader": row["lesion_id"] in changed,
             "threshold_growth": values.threshold_growth, "ancillary_malignant": values.ancillary_malignant, "ancillary_benign": values.ancillary_benign,
             "overrides": [str(category) for category in values.overrides], "tie": None if values.tie is None else [str(category) for category in values.tie]}
         for name, feature in row["features"].items():
-            feature["by"] = "network" if getattr(values, name) is None else "reader"
+            feature["by"] = "reader" if name in list_decided(values) else "network"
     return content | {"observer": observer, "rules": reading.rules, "components_ignored": reading.components_ignored}

@@ -165,7 +165,7 @@ def build_session(files: RunFiles, reader: str | None) -> dict[str, Any]:
         "notice": NOTICE, "run": files.run.path.absolute().name, "profile": profile.name,
         "networks": files.networks, "segmentation": files.segmentation.name, "variant": files.characterization.name, "rules": profile.characterization.rules,
         "cohort": VIRTUAL_COHORT if files.run.is_virtual else "", "categories": [str(category) for category in Category],
-        "overrides": [str(category) for category in OVERRIDE_ORDER], "mask_bytes_max": MASK_BYTES_MAX,
+        "overrides": [str(category) for category in OVERRIDE_ORDER if category != Category.LR_TIV], "mask_bytes_max": MASK_BYTES_MAX,
         "reader": reader, "version": package_versions().get("lirads-keras", "unknown")}
 
 

@@ -3,12 +3,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lirads_keras.errors import InputError, Problem
-from lirads_keras.reader.case import ReadLesion, apply_edit
+from lirads_keras.lirads.diagnostic_table import RULE_SETS
+from lirads_keras.lirads.steps import check_tie
+from lirads_keras.reader.case import STUDY_FIELDS, ReadLesion, apply_edit
 from lirads_keras.reader.errors import NotFound, Stale
 from lirads_keras.reader.jobs import JobKind, JobQueue
 from lirads_keras.reader.journal import Journal, compute_blob_id
@@ -112,7 +115,7 @@ class ReaderService:
         room, opened = self._enter(study_id)
         with room.lock:
             wanted = {"lesion_id": lesion_id, "field": field, "value": value, "applies": None}
-            before = self._check_edit(room, wanted)
+            before = self._check_edit(room, opened, wanted)
             self._require(room, opened, who, revision, lambda: room.append(
                 who, "set_aside", before=before, after=value, payload={"wanted": "edit", **wanted}).event_id)
             room.append(who, "edit", before=before, after=value, payload=wanted)
@@ -130,7 +133,7 @@ class ReaderService:
             if event.payload["wanted"] == "mask":
                 room.append(who, "mask", before=room.case.reading.mask_id, after=wanted["mask_id"], payload=wanted)
             else:
-                room.append(who, "edit", before=self._check_edit(room, wanted), after=wanted["value"], payload=wanted)
+                room.append(who, "edit", before=self._check_edit(room, opened, wanted), after=wanted["value"], payload=wanted)
             return self._state(room, opened, who)
 
     def undo(self, study_id: str, who: str, revision: int) -> dict[str, Any]:
@@ -214,17 +217,25 @@ class ReaderService:
         event_id = None if set_aside is None else set_aside()
         raise Stale(by, why, event_id, self._state(room, opened, who))
 
-    def _check_edit(self, room: Room, wanted: Mapping[str, Any]) -> Any:
+    def _check_edit(self, room: Room, opened: OpenStudy, wanted: Mapping[str, Any]) -> Any:
         """Tries an edit, and returns the value that it replaces."""
-        reading, field = room.case.reading, wanted["field"]
+        reading, field = room.case.reading.of_study(opened.study), wanted["field"]
         if field == "rules":
             if not reading.rules:
                 raise InputError(Problem("rules", "lesions to score (Run first)", "none yet"))
-            return reading.rules
+        if field in STUDY_FIELDS:
+            return getattr(reading, field)
         assert field in LESION_FIELDS
-        before = getattr(self._find_lesion(room, wanted["lesion_id"]).values, field)
-        apply_edit(reading, wanted["lesion_id"], field, wanted["value"])
-        return [str(item) for item in before] if isinstance(before, tuple) else before
+        lesion = self._find_lesion(room, wanted["lesion_id"])
+        before = getattr(lesion.values, field)
+        changed = apply_edit(reading, wanted["lesion_id"], field, wanted["value"]).find(wanted["lesion_id"])
+        assert changed is not None
+        if field == "tie" and changed.values.tie and RULE_SETS[reading.rules].has_reader_steps:
+            # Of a withheld category no message tells either.
+            check_tie(changed.values.tie, reading.score(replace(lesion, values=replace(lesion.values, tie=None))).category)
+        if isinstance(before, tuple):
+            return [str(item) for item in before]
+        return asdict(before) if is_dataclass(before) and not isinstance(before, type) else before
 
     def _find_lesion(self, room: Room, lesion_id: str) -> ReadLesion:
         lesion = room.case.reading.find(lesion_id)

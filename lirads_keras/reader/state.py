@@ -2,14 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
 from lirads_keras.io.read_series import describe_read, series_to_json
+from lirads_keras.lirads.applicability import TUMOR_IN_VEIN, describe_applicability
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.reader.case import Case, HistoryEntry, Reading, ReadLesion
 from lirads_keras.reader.jobs import Job
 from lirads_keras.reader.journal import Event
+from lirads_keras.reader.scoring import list_decided
 from lirads_keras.reader.studies import OpenStudy
 
 HISTORY_MAX = 200
@@ -18,7 +21,7 @@ HISTORY_MAX = 200
 
 def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, readers: Sequence[str]) -> dict[str, Any]:
     """All that the page shows of a study."""
-    reading, last = case.reading, case.last_step
+    reading, last = case.reading.of_study(opened.study), case.last_step
     return {
         "study_id": study_id,
         "label": opened.label,
@@ -30,10 +33,16 @@ def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, r
         "notices": _list_notices(reading, opened),
         "read": [series_to_json(series) | {"text": describe_read(series)} for series in opened.study.list_read()],
         "left_out": list(opened.study.left_out),
+        "population": [*([TUMOR_IN_VEIN] if reading.has_tumor_in_vein else []), *describe_applicability(reading.applicability)],
+        "adult": reading.is_adult,
+        "high_risk": reading.high_risk,
+        "untreated": reading.untreated,
+        "despite_age": reading.despite_age,
+        "tumor_in_vein": reading.tumor_in_vein,
         "mask": None if reading.mask_id is None else {"mask_id": reading.mask_id, "by": reading.mask_by},
         "components_ignored": reading.components_ignored,
         "job": None if job is None else _job_to_json(job),
-        "lesions": [_lesion_to_json(lesion, case) for lesion in reading.lesions],
+        "lesions": [_lesion_to_json(lesion, reading, case) for lesion in reading.lesions],
         "readers": list(readers),
         "history": [_entry_to_json(entry) for entry in case.history[-HISTORY_MAX:]],
         "can_undo": last is not None,
@@ -69,8 +78,8 @@ def _job_to_json(job: Job) -> dict[str, Any]:
         "fraction": job.fraction, "error": None if job.error is None else str(job.error)}
 
 
-def _lesion_to_json(lesion: ReadLesion, case: Case) -> dict[str, Any]:
-    reading, measured, values = case.reading, lesion.measured, lesion.values
+def _lesion_to_json(lesion: ReadLesion, reading: Reading, case: Case) -> dict[str, Any]:
+    measured, values, decided = lesion.measured, lesion.values, list_decided(lesion.values)
     score = reading.score(lesion)
     return {
         "lesion_id": measured.lesion_id,
@@ -81,8 +90,11 @@ def _lesion_to_json(lesion: ReadLesion, case: Case) -> dict[str, Any]:
         "features": {str(feature): {
             "probability": getattr(measured.probabilities, feature),
             "present": getattr(score.observation, feature),
-            "by": "network" if getattr(values, feature) is None else "reader"} for feature in HEAD_FEATURES},
+            "by": "reader" if feature in decided else "network"} for feature in HEAD_FEATURES},
+        "rim_aphe": values.rim_aphe,
         "threshold_growth": values.threshold_growth,
+        "prior": None if values.prior is None else asdict(values.prior),
+        "growth": None if score.growth is None else str(score.growth),
         "ancillary_malignant": values.ancillary_malignant,
         "ancillary_benign": values.ancillary_benign,
         "overrides": [str(category) for category in values.overrides],

@@ -17,6 +17,7 @@ from lirads_keras.inference.run_files import RunFiles
 from lirads_keras.io.grids import describe_grid, same_grid, to_order_of, turn_upright
 from lirads_keras.io.nifti import read_nifti
 from lirads_keras.lesions import mark_lesions, measure_lesions
+from lirads_keras.lirads.applicability import find_reason_to_withhold, of_study
 from lirads_keras.pipeline import analyse_study, compute_scales, score_lesion, segment
 from lirads_keras.preprocessing.crops import crop_lesions, crop_mask
 from lirads_keras.preprocessing.cutoff_check import list_cutoff_notices
@@ -101,7 +102,8 @@ class Tasks:
         progress(0.5, "computing the maps")
         settings = self._profile.characterization
         images, present = self._crop(study, volumes, [lesion])
-        scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings)
+        withheld = find_reason_to_withhold(of_study(study))
+        scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings, withheld)
         outline = crop_mask(lesion, grid.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)
         figure = plot_explanation(LesionExplanation(images[0], present[0], self._models.explain_features(images, present)[0], outline), scored)
         picture = io.BytesIO()

@@ -8,7 +8,8 @@ from lirads_keras.reader.journal import Event
 FIELD_WORDS = {
     "aphe": "APHE", "washout": "washout", "capsule": "capsule", "threshold_growth": "threshold growth",
     "ancillary_malignant": "ancillary features favouring malignancy", "ancillary_benign": "ancillary features favouring benignity",
-    "overrides": "reader's category", "tie": "undecided between", "rules": "rules"}
+    "rim_aphe": "rim APHE", "prior": "earlier size", "tumor_in_vein": "tumor in vein", "high_risk": "high risk of HCC", "untreated": "untreated lesions",
+    "despite_age": "categories under 18, too", "overrides": "reader's category", "tie": "undecided between", "rules": "rules"}
 
 
 def describe_event(event: Event) -> str:
@@ -42,9 +43,13 @@ def describe_edit(lesion_id: str | None, field: str, before: Any, after: Any) ->
 
 def _describe_value(field: str, value: Any) -> str:
     if value is None or value == []:
-        return "the network's" if field in ("aphe", "washout", "capsule") else "none"
+        return "the network's" if field in ("aphe", "washout", "capsule") else "not answered" if field in ("high_risk", "untreated") else "none"
     if isinstance(value, bool):
-        return "present" if value else "absent"
+        yes, no = ("yes", "no") if field in ("high_risk", "untreated", "despite_age") else ("present", "absent")
+        return yes if value else no
+    if isinstance(value, dict):
+        vouched = "the same untreated lesion" if value["same_untreated"] else "not confirmed to be the same untreated lesion"
+        return f"{value['diameter_mm']:g} mm, {value['modality']} {value['days']:g} days before, {vouched}"
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 

@@ -254,8 +254,8 @@ check_categories <- function(results) {
   lesions <- results$lesions
   columns <- c("patient_id", "lesion_id")
   row <- match(row_keys(categories, columns), row_keys(lesions, columns))
-  # Without an arterial phase the table cannot be read: LR-NC, which is none of the categories that are scored.
-  excused <- grepl("LR-NC", categories$reasons, fixed = TRUE)
+  # Where a feature was not assessed, the reasons may say LR-NC or a range, which are no categories that are scored.
+  excused <- grepl("LR-NC", categories$reasons, fixed = TRUE) | grepl(RANGE, categories$reasons)
   wrong_empty <- which(categories$detected == 1 & is.na(categories$category_pred) & !excused)
   wrong_full <- which(categories$detected == 0 & !is.na(categories$category_pred))
   missed_reference <- which(categories$roi == "reference_roi" & categories$detected == 0)
@@ -306,7 +306,11 @@ check_features <- function(results) {
   )
 }
 
-#' Whether the reasons of a category say that a feature was not assessed, as in "(APHE, capsule not assessed: ...)".
+#' How reasons tell that several categories remain: "washout, 25 mm: LR-4 or LR-5, APHE not assessed".
+RANGE <- ": LR-[1-5](, LR-[1-5])* or LR-[1-5], "
+
+#' Whether the reasons of a category say that a feature was not assessed, as in "(APHE, capsule not assessed; ...)" or
+#' behind a range.
 #'
 #' @param reasons Character vector; NA where there are none.
 #' @param feature Codes of features, one for each of `reasons`.
@@ -315,7 +319,7 @@ says_not_assessed <- function(reasons, feature) {
   named <- rep(FALSE, length(reasons))
   for (code in unique(as.character(feature))) {
     rows <- feature == code
-    pattern <- sprintf("[(]([^()]*, )?%s(, [^()]*)? not assessed", code)
+    pattern <- sprintf("([(]| or LR-[1-5], )([^()]*, )?%s(, [^()]*)? not assessed", code)
     named[rows] <- grepl(pattern, reasons[rows], ignore.case = TRUE)
   }
   named

@@ -194,9 +194,9 @@ def test_sizes_in_cm_that_no_lesion_has(refuse, size):
 
 
 def test_the_limits_themselves_are_sizes(read):
-    assert read(write(rows=with_cells(1, "1", "300", "5")), "mm") == ["LR-4", "LR-4", "LR-3"]
-    assert read(write(rows=with_cells(1, "0.1", "30.0", "0.5")), "cm") == ["LR-4", "LR-4", "LR-3"]
-    assert read(write(rows=with_cells(1, "5", "300", "10"))) == ["LR-4", "LR-4", "LR-3"]
+    assert read(write(rows=with_cells(1, "1", "300", "5")), "mm") == ["LR-4", "LR-4", "LR-NC"]
+    assert read(write(rows=with_cells(1, "0.1", "30.0", "0.5")), "cm") == ["LR-4", "LR-4", "LR-NC"]
+    assert read(write(rows=with_cells(1, "5", "300", "10"))) == ["LR-4", "LR-4", "LR-NC"]
 
 
 @pytest.mark.parametrize("sizes, small", [(("2.54", "1.2", "3.1"), 3), (("6.2", "8.1", "12.5"), 2), (("3.2", "14", "2.2"), 2), (("9", "8", "7"), 3)])

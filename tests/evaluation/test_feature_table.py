@@ -46,8 +46,8 @@ def test_the_input_comes_back_with_two_columns_more(score, tmp_path):
     assert rows == [
         {"lesion_id": "L1", "diameter_mm": " 23", "aphe": "yes", "washout": "TRUE", "capsule": "0", "note": 'a "quoted", note', "category": "LR-5",
          "reasons": "APHE, washout, 23 mm: LR-5"},
-        {"lesion_id": "L1", "diameter_mm": "9.99", "aphe": "No", "washout": "1", "capsule": "", "note": "", "category": "LR-3",
-         "reasons": "no APHE, washout, 9.9 mm: LR-3 (capsule not assessed, counted as absent)"}]
+        {"lesion_id": "L1", "diameter_mm": "9.99", "aphe": "No", "washout": "1", "capsule": "", "note": "", "category": "LR-NC",
+         "reasons": "no APHE, washout, 9.9 mm: LR-NC (capsule not assessed; possible: LR-3 or LR-4)"}]
     assert (tmp_path / "out.csv").read_bytes().count(b"\r") == 0
 
 
@@ -63,8 +63,51 @@ def test_flags_in_every_spelling(score, text, expected):
     assert row["category"] == ("LR-4" if expected else "LR-3")
 
 
-def test_blank_means_not_assessed_and_without_aphe_there_is_no_category(score):
-    assert [row["category"] for row in score(f"{HEADER}\nL1,25,,yes,no\nL2,25,yes,,\n")] == ["LR-NC", "LR-4"]
+def test_blank_means_not_assessed_and_the_categories_that_remain_stand_in_the_cell(score):
+    rows = score(f"{HEADER}\nL1,25,,yes,no\nL2,25,yes,,\nL3,25,,no,no\nL4,25,yes,yes,\n")
+    assert [row["category"] for row in rows] == ["LR-4 or LR-5", "LR-4 or LR-5", "LR-NC", "LR-5"]
+    assert rows[0]["reasons"] == "washout, 25 mm: LR-4 or LR-5, APHE not assessed (LR-M by rim APHE is not excluded)"
+
+
+@pytest.mark.parametrize("columns, cells, category", [
+    ("", "", "LR-5"), (",prior_modality", ",mr", "LR-5"), (",prior_modality", ",CT", "LR-5"), (",prior_modality", ",US", "LR-3"),
+    (",prior_modality", ",", "LR-3"), (",prior_untreated", ",yes", "LR-5"), (",prior_untreated", ",no", "LR-3"), (",prior_untreated", ",", "LR-3"),
+    (",size_by,prior_size_by", ",reader,Reader", "LR-5"), (",size_by,prior_size_by", ",network,reader", "LR-3"),
+    (",size_by,prior_size_by", ",network,", "LR-3"), (",size_by,prior_size_by", ",,", "LR-5"), (",size_by", ",network", "LR-3")])
+def test_growth_counts_from_a_prior_ct_or_mr_of_the_same_untreated_lesion_measured_alike(score, columns, cells, category):
+    (row,) = score(f"{HEADER},prior_diameter_mm,days{columns}\nL1,15,1,0,0,10,100{cells}\n")
+    assert row["category"] == category
+    assert ("threshold growth is proposed and not counted" in row["reasons"]) == (category == "LR-3")
+    # What did not grow is not proposed.
+    (row,) = score(f"{HEADER},prior_diameter_mm,days{columns}\nL1,14,1,0,0,10,100{cells}\n")
+    assert row["reasons"] == "APHE, no additional major feature, 14 mm: LR-3"
+
+
+def test_rim_aphe_is_no_aphe(score):
+    rows = score(f"{HEADER},rim_aphe\nL1,25,1,1,0,1\nL2,25,,1,0,1\nL3,25,1,1,0,0\n")
+    assert [row["category"] for row in rows] == ["LR-4", "LR-4", "LR-5"] and "LR-M is proposed" in rows[0]["reasons"] and "LR-M" not in rows[2]["reasons"]
+
+
+def test_under_18_the_category_is_withheld_unless_it_is_wanted(score, tmp_path):
+    text = f"{HEADER},age_years\nL1,25,1,1,0,17\nL2,25,1,1,0,18\nL3,25,1,1,0,\nL4,25,1,1,0,017Y\n"
+    rows = score(text)
+    assert [row["category"] for row in rows] == ["withheld", "LR-5", "LR-5", "withheld"] and "LR-5" not in rows[0]["reasons"]
+    (tmp_path / "again.csv").write_text(text)
+    score_feature_table(tmp_path / "again.csv", tmp_path / "all.csv", "v2018", despite_age=True)
+    assert (tmp_path / "all.csv").read_text().count("LR-5,") == 4
+
+
+TIED = [f"{HEADER},override", "L1,25,1,1,0,LR-4|LR-5", "L2,25,1,0,0,LR-3|LR-4"]
+
+
+def test_a_tie_that_holds_the_present_category(score):
+    assert [row["category"] for row in score("\n".join(TIED))] == ["LR-4", "LR-3"]
+
+
+def test_a_tie_that_would_hide_the_present_category_is_told_with_its_line(problems):
+    assert problems("\n".join([*TIED, "L3,25,1,1,0,LR-3|LR-4", "", "L4,25,0,0,0,LR-4|LR-M"])) == [
+        "line 4, override: expected a tie between LR-5, the present category, and another, found LR-3|LR-4",
+        "line 6, override: expected a tie between LR-3, the present category, and another, found LR-4|LR-M"]
 
 
 def test_growth_from_an_earlier_measurement(score):
@@ -175,12 +218,17 @@ def test_any_table_is_that_of_categorize_whatever_the_parts(tmp_path_factory, ro
     lines = [",".join([f"L{number}", size, *(spell.choice(FLAG_TEXTS[flag]) for flag in flags), override])
              for number, (size, *flags, override) in enumerate(rows)]
     (folder / "in.csv").write_text("\n".join([HEADER + ",override", *lines]))
+    decided = {"": {}, "LR-M": {"overrides": (Category.LR_M,)}, "LR-NC LR-2": {"overrides": (Category.LR_NC, Category.LR_2)},
+               "LR-1|LR-2": {"tie": (Category.LR_1, Category.LR_2)}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_table, "ROWS_AT_A_TIME", at_a_time)
+        # No row comes to LR-1 or LR-2 without a reader or ancillary features.
+        if rules == "v2018" and any(override == "LR-1|LR-2" for *_, override in rows):
+            with pytest.raises(InputError, match="override: expected a tie between .*, the present category"):
+                score_feature_table(folder / "in.csv", folder / "out.csv", rules, "mm")
+            return
         assert score_feature_table(folder / "in.csv", folder / "out.csv", rules, "mm") == len(rows)
     with open(folder / "out.csv", newline="") as file:
         found = [(row["lesion_id"], row["category"], row["reasons"]) for row in csv.DictReader(file)]
-    decided = {"": {}, "LR-M": {"overrides": (Category.LR_M,)}, "LR-NC LR-2": {"overrides": (Category.LR_NC, Category.LR_2)},
-               "LR-1|LR-2": {"tie": (Category.LR_1, Category.LR_2)}}
-    assert found == [(f"L{number}", *categorize(Observation(float(size), *flags, **decided[override]), rules))
+    assert found == [(f"L{number}", *map(str, categorize(Observation(float(size), *flags, **decided[override]), rules)))
                      for number, (size, *flags, override) in enumerate(rows)]

@@ -93,9 +93,10 @@ def test_every_lesion_has_a_category_in_both_regions(scored):
     missed = found["automatic_roi", "P2"]
     assert (missed["category_pred"], missed["detected"], missed["reasons"], missed["category_ref"]) == (None, 0, "missed by the segmentation", "LR-4")
     assert np.isnan(missed["diameter_mm"])
-    # Without an arterial phase the table cannot be read; LR-NC is no category that is scored.
-    for roi in ("reference_roi", "automatic_roi"):
-        assert found[roi, "P3"]["category_pred"] is None and "LR-NC" in found[roi, "P3"]["reasons"] and found[roi, "P3"]["detected"] == 1
+    # 12 mm without an arterial phase: with washout LR-3 or LR-5, which is LR-NC and no category that is scored; without any feature LR-3 alone is left.
+    of_p3 = {roi: found[roi, "P3"] for roi in ("reference_roi", "automatic_roi")}
+    assert of_p3["reference_roi"]["category_pred"] is None and "LR-NC" in of_p3["reference_roi"]["reasons"] and of_p3["reference_roi"]["detected"] == 1
+    assert of_p3["automatic_roi"]["category_pred"] == "LR-3" and "by the major features that could be assessed" in of_p3["automatic_roi"]["reasons"]
 
 
 def test_a_direct_network_names_its_probabilities_and_what_it_did_not_see(scored):
@@ -116,7 +117,7 @@ def test_accuracy_of_every_seed_counts_missed_lesions_as_errors(scored):
     assert len(scored["seed_accuracy"]) == len(rows) == 3 * 2 * 2
     assert rows["direct-finetuned", 2023, "reference_roi"] == (1, 3) and rows["direct-finetuned", 7, "reference_roi"] == (pytest.approx(2 / 3), 3)
     assert rows["direct-finetuned", 2023, "automatic_roi"] == rows["direct-finetuned", 7, "automatic_roi"] == (0, 3)
-    # 25 mm with APHE and washout is LR-5; 15 mm with washout and capsule only LR-4; P3 has no category.
+    # 25 mm with APHE and washout is LR-5; 15 mm with washout and capsule only LR-4; P3 has LR-NC.
     assert rows["vgg16-plain", 2023, "reference_roi"] == (pytest.approx(2 / 3), 3)
 
 
@@ -140,6 +141,14 @@ def test_every_lesion_has_its_features_and_only_missed_and_unassessed_ones_are_e
     assert np.isnan(references["007", "capsule"]) and np.isnan(references["P3", "aphe"])
 
 
+def test_a_range_is_scored_as_not_given(characterized):
+    """25 mm with washout and without an arterial phase: LR-4 or LR-5."""
+    index = index_of(characterized)
+    index.loc[index["patient_id"] == "P3", "diameter_mm"] = 25.0
+    (row,) = select(score_variants(characterized, index, PRESENT)["categories"], variant="vgg16-plain", roi="reference_roi", patient_id="P3")
+    assert row["category_pred"] is None and row["reasons"].startswith("washout, 25 mm: LR-4 or LR-5, APHE not assessed (LR-M by rim APHE is not excluded)")
+
+
 def test_every_predicted_lesion_has_a_category_and_what_it_lies_on(scored):
     found = {row["patient_id"]: row for row in select(scored["predicted_lesions"], variant="vgg16-plain")}
     assert len(scored["predicted_lesions"]) == 3 * 3 and set(found) == {"007", "P2", "P3"}
@@ -148,8 +157,8 @@ def test_every_predicted_lesion_has_a_category_and_what_it_lies_on(scored):
     assert (false["category_pred"], false["finding"], false["iou"], false["lesion_id"]) == ("LR-5", "cyst", 0, "P1")
     assert pd.isna(false["reference_lesion_id"]) and pd.isna(false["category_ref"])
     assert (found["007"]["category_pred"], found["007"]["category_ref"], found["007"]["reference_lesion_id"]) == ("LR-3", "LR-5", "NA")
-    # Without an arterial phase there is no category.
-    assert found["P3"]["category_pred"] is None and "LR-NC" in found["P3"]["reasons"]
+    # Without an arterial phase one category is left.
+    assert found["P3"]["category_pred"] == "LR-3" and "APHE not assessed" in found["P3"]["reasons"]
     assert [row["category_pred"] for row in select(scored["predicted_lesions"], variant="direct-finetuned")] == ["LR-3", "LR-5", "LR-5"]
 
 

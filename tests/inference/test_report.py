@@ -8,7 +8,18 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion, Volume
+from lirads_keras.entities import (
+    ENHANCED_PHASES,
+    Applicability,
+    Category,
+    FeatureProbabilities,
+    NotGiven,
+    Observation,
+    Phase,
+    Report,
+    ScoredLesion,
+    Volume,
+)
 from lirads_keras.inference.report import RESEARCH_USE, plot_lesion, report_to_json, write_report
 from lirads_keras.lesions import extract_lesions
 
@@ -66,6 +77,14 @@ def test_rounding_moves_nothing_across_a_threshold():
     scored = dataclasses.replace(scored, lesion=dataclasses.replace(scored.lesion, diameter_mm=9.9996))
     (lesion,) = report_to_json(Report("P", "1", (scored,)))["lesions"]
     assert lesion["features"]["aphe"]["probability"] < 0.5 and lesion["diameter_mm"] < 10
+
+
+def test_a_range_and_whom_it_is_for_are_told():
+    scored = dataclasses.replace(make_scored(make_probability()), category=NotGiven("LR-4 or LR-5", (Category.LR_4, Category.LR_5)))
+    content = report_to_json(Report("P", "1", (scored,), applicability=Applicability(True, True, None), tumor_in_vein=True))
+    assert content["lesions"][0]["category"] == "LR-4 or LR-5" and content["lesions"][0]["possible_categories"] == ["LR-4", "LR-5"]
+    assert content["population"][0].startswith("LR-TIV") and "conditional on no treatment" in content["population"][-1] and content["tumor_in_vein"]
+    assert report_to_json(Report("P", "1", (make_scored(make_probability()),)))["lesions"][0]["possible_categories"] == []
 
 
 def test_what_was_not_assessed_is_null():

@@ -84,7 +84,13 @@ def test_the_page_says_everything(tmp_path: Path) -> None:
 
 
 def test_how_the_result_came_about_is_told(tmp_path: Path) -> None:
-    assert "edited it Segmented by <hand>. On paper." in write(tmp_path / "r.html", notices=("Segmented by <hand>.", "On paper.")).text
+    assert "Segmented by <hand>. On paper." in write(tmp_path / "r.html", notices=("Segmented by <hand>.", "On paper.")).text
+
+
+def test_whom_lirads_is_for_is_told(tmp_path: Path) -> None:
+    page = write(tmp_path / "r.html", tumor_in_vein=True)
+    assert "adults at high risk" in page.text and "treated or proven lesions are another algorithm" in page.text
+    assert "conditional on high risk and no treatment" in page.text and "age is unknown" in page.text and "tumor in vein" in page.text
 
 
 def test_the_notice_is_that_of_every_other_result() -> None:

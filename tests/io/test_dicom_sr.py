@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from lirads_keras.entities import HEAD_FEATURES, Category, Feature, FeatureProbabilities, Observation, ScoredLesion, Volume
+from lirads_keras.entities import HEAD_FEATURES, Category, Feature, FeatureProbabilities, NotGiven, Observation, ScoredLesion, Verdict, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.io.dicom_codes import SCHEME
 from lirads_keras.io.dicom_objects import RESEARCH_USE, write_object
@@ -36,7 +36,7 @@ def make_source() -> Source:
     return Source(attributes, "1.2.3.4", images, images, GRID)
 
 
-def make_lesion(probabilities: FeatureProbabilities = FeatureProbabilities(0.8765432, 0.1, 0.5), category: Category = Category.LR_5,
+def make_lesion(probabilities: FeatureProbabilities = FeatureProbabilities(0.8765432, 0.1, 0.5), category: Verdict = Category.LR_5,
                 reasons: str = "APHE, washout, 23 mm: LR-5", **observed: Any) -> ScoredLesion:
     labels = np.zeros(GRID.shape, np.uint8)
     labels[1:3, 1, 2:4] = 1
@@ -92,6 +92,32 @@ def test_growth_and_ancillary_features_are_there_when_true(tmp_path: Path, given
 def test_every_category_has_its_code(tmp_path: Path, validate_dicom: Callable[[Path], list[str]], category: Category) -> None:
     path = write(tmp_path / "sr.dcm", [make_lesion(category=category)])
     assert read_structured_report(path)[0].category == category and validate_dicom(path) == []
+
+
+@pytest.mark.parametrize("category", [NotGiven("LR-4 or LR-5", (Category.LR_4, Category.LR_5)), NotGiven("LR-2 or LR-3", (Category.LR_2, Category.LR_3)),
+                                      NotGiven("withheld")])
+def test_where_no_category_is_given_what_remains_is_coded(tmp_path: Path, validate_dicom: Callable[[Path], list[str]], category: NotGiven) -> None:
+    path = write(tmp_path / "sr.dcm", [make_lesion(category=category)])
+    assert read_structured_report(path)[0].category == category and validate_dicom(path) == []
+    codes = {item.ConceptCodeSequence[0].CodeValue for item in hd.sr.utils.find_content_items(pydicom.dcmread(path), value_type="CODE", recursive=True)}
+    assert codes & {str(other) for other in Category} == set(map(str, category.possible))
+
+
+def test_rim_aphe_tumor_in_vein_and_the_population_are_told(tmp_path: Path, validate_dicom: Callable[[Path], list[str]]) -> None:
+    scored = [make_lesion(aphe=False, rim_aphe=True)]
+    source = make_source()
+    segmentation = build_segmentation(source, GRID, scored, VERSIONS, "Anna")
+    write_object(tmp_path / "sr.dcm", build_structured_report(
+        source, scored, segmentation, VERSIONS, "Anna", {}, ("LI-RADS is for adults.", "Conditional on high risk."), tumor_in_vein=True))
+    (lesion,) = read_structured_report(tmp_path / "sr.dcm")
+    assert lesion.rim_aphe and lesion.aphe is False and lesion.reasons == "APHE, washout, 23 mm: LR-5"
+    dataset = pydicom.dcmread(tmp_path / "sr.dcm")
+    texts = [item.TextValue for item in hd.sr.utils.find_content_items(dataset, value_type="TEXT", recursive=True)]
+    assert {"LI-RADS is for adults.", "Conditional on high risk."} <= set(texts)
+    names = [item.ConceptNameCodeSequence[0].CodeMeaning for item in hd.sr.utils.find_content_items(dataset, value_type="CODE", recursive=True)]
+    assert "Tumor in vein" in names and validate_dicom(tmp_path / "sr.dcm") == []
+    write(tmp_path / "other.dcm", [make_lesion()])
+    assert not read_structured_report(tmp_path / "other.dcm")[0].rim_aphe
 
 
 def test_the_readers_decisions_are_told_from_the_networks(tmp_path: Path, validate_dicom: Callable[[Path], list[str]]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lirads_keras.entities import Category, Observation
+from lirads_keras.entities import Category, NotGiven, Observation
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.categorize import categorize
 
@@ -106,21 +106,51 @@ def v2018(diameter_mm, *flags, **others):
      "no APHE, no additional major feature, 15 mm: LR-2 (LR-3 by the table, down one for benign ancillary features)"),
     ((True, True, False), {"ancillary_malignant": True, "ancillary_benign": True},
      "APHE, washout, 15 mm: LR-5 (ancillary features favour malignancy and benignity: no change)"),
-    ((True, True, False), {"overrides": (Category.LR_M,)}, "APHE, washout, 15 mm: LR-M (by the reader)"),
+    ((True, True, False), {"overrides": (Category.LR_M,)}, "APHE, washout, 15 mm: LR-M (by the reader, instead of LR-5)"),
     ((True, True, False), {"overrides": (Category.LR_M, Category.LR_TIV), "ancillary_benign": True},
-     "APHE, washout, 15 mm: LR-TIV (by the reader; it comes before LR-M)"),
-    ((None, True, False), {"overrides": (Category.LR_2,)}, "washout, 15 mm: LR-2 (by the reader)"),
-    ((True, True, False), {"tie": (Category.LR_4, Category.LR_5)}, "APHE, washout, 15 mm: LR-4 (the reader is undecided between LR-4 and LR-5)"),
-    ((True, True, None), {}, "APHE, washout, 15 mm: LR-5 (capsule not assessed, counted as absent)"),
+     "APHE, washout, 15 mm: LR-TIV (by the reader, instead of LR-4; it comes before LR-M)"),
+    ((None, True, False), {"overrides": (Category.LR_2,)},
+     "washout, 15 mm: LR-2 (by the reader, instead of LR-NC)"),
+    ((True, False, None), {"overrides": (Category.LR_1,)}, "APHE, no additional major feature, 15 mm: LR-1 (by the reader, instead of LR-NC)"),
+    ((False, False, False), {"overrides": (Category.LR_2,), "ancillary_benign": True},
+     "no APHE, no additional major feature, 15 mm: LR-2 (by the reader, as the features give)"),
+    ((True, True, False), {"tie": (Category.LR_4, Category.LR_5)},
+     "APHE, washout, 15 mm: LR-4 (the reader is undecided between LR-4 and LR-5; without the tie LR-5)"),
+    ((True, True, False), {"tie": (Category.LR_4, Category.LR_5), "ancillary_benign": True},
+     "APHE, washout, 15 mm: LR-4 (LR-5 by the table, down one for benign ancillary features) "
+     "(the reader is undecided between LR-4 and LR-5; without the tie LR-4)"),
+    ((True, True, False), {"overrides": (Category.LR_1,), "tie": (Category.LR_2, Category.LR_1)},
+     "APHE, washout, 15 mm: LR-2 (by the reader, instead of LR-5) (the reader is undecided between LR-2 and LR-1; without the tie LR-1)"),
+    # With washout the capsule changes nothing.
+    ((True, True, None), {}, "APHE, washout, 15 mm: LR-5 (capsule not assessed; by the major features that could be assessed)"),
     # Without APHE: LR-3, and LR-4 with the capsule; with APHE: LR-5.
-    ((None, True, None), {}, "washout, 15 mm: LR-NC (APHE, capsule not assessed; possible: LR-3, LR-4 or LR-5)"),
-    ((None, False, False), {}, "no additional major feature, 15 mm: LR-NC (APHE not assessed; possible: LR-3)"),
-    ((None, False, False), {"ancillary_malignant": True}, "no additional major feature, 15 mm: LR-NC (APHE not assessed; possible: LR-4)"),
-    ((None, None, None), {}, "no additional major feature, 15 mm: LR-NC (APHE, washout, capsule not assessed; possible: LR-3, LR-4 or LR-5)"),
+    ((None, True, None), {},
+     "washout, 15 mm: LR-NC (APHE, capsule not assessed; possible: LR-3, LR-4 or LR-5; LR-M by rim APHE is not excluded)"),
+    ((None, False, False), {}, "no additional major feature, 15 mm: LR-3 (APHE not assessed; by the major features that could be assessed; LR-M by rim APHE is "
+                               "not excluded)"),
+    ((None, False, False), {"ancillary_malignant": True},
+     "no additional major feature, 15 mm: LR-4 (APHE not assessed; by the major features that could be assessed; LR-M by rim APHE is not excluded; "
+     "ancillary features of malignancy are counted)"),
+    ((None, True, True), {}, "washout, capsule, 15 mm: LR-4 or LR-5, APHE not assessed (LR-M by rim APHE is not excluded)"),
+    ((True, False, None), {"ancillary_malignant": True, "ancillary_benign": True},
+     "APHE, no additional major feature, 15 mm: LR-NC (capsule not assessed; possible: LR-3 or LR-4; ancillary features of malignancy and benignity are "
+     "counted)"),
+    ((None, None, None), {}, "no additional major feature, 15 mm: LR-NC (APHE, washout, capsule not assessed; possible: LR-3, LR-4 or LR-5; LR-M by rim APHE "
+                             "is not excluded)"),
+    ((True, True, False), {"rim_aphe": True}, "rim APHE, washout, 15 mm: LR-3 (rim APHE counts as no APHE; LR-M is proposed)"),
+    ((None, True, True), {"rim_aphe": True}, "rim APHE, washout, capsule, 15 mm: LR-4 (rim APHE counts as no APHE; LR-M is proposed)"),
+    ((True, True, False), {"rim_aphe": True, "overrides": (Category.LR_M,)}, "rim APHE, washout, 15 mm: LR-M (by the reader, instead of LR-3)"),
+    ((True, False, False), {"growth_proposed": True},
+     "APHE, no additional major feature, 15 mm: LR-3 (threshold growth is proposed and not counted)"),
 ])
 def test_the_steps_around_the_table(flags, others, words):
     category, reasons = v2018(15.0, *flags, **others)
     assert reasons == words and f": {category}" in reasons
+
+
+def test_a_withheld_category_is_told_nowhere():
+    found = categorize(Observation(15.0, True, True, False, overrides=(Category.LR_M,)), "v2018", "the patient is under 18")
+    assert found == (NotGiven("withheld"), "APHE, washout, 15 mm: category withheld (the patient is under 18)")
 
 
 @pytest.mark.parametrize("others", [{"ancillary_malignant": True}, {"threshold_growth": True}, {"tie": (Category.LR_2, Category.LR_3)}])
@@ -135,17 +165,41 @@ def test_table_3_has_no_steps_around_it():
     assert categorize(observation, "paper") == (
         "LR-5", "APHE, washout, 15 mm: LR-5 (threshold growth, ancillary features, the reader's LR-M, the reader's tie not counted by Table 3)")
     # What was not assessed is another matter than what a rule set counts.
-    assert categorize(Observation(25.0, None, True, False), "paper")[0] == "LR-NC"
+    assert categorize(Observation(25.0, None, False, False), "paper")[0] == "LR-NC"
+    assert categorize(Observation(25.0, True, False, False, rim_aphe=True, growth_proposed=True), "paper") == (
+        "LR-3", "rim APHE, no additional major feature, 25 mm: LR-3 (rim APHE counts as no APHE; LR-M is proposed) (threshold growth not counted by Table 3)")
 
 
 @given(with_ancillary, st.sampled_from(["paper", "v2018"]))
 def test_what_remains_possible_holds_the_category_that_the_assessment_would_give(observation: Observation, rules: str) -> None:
     category, _ = categorize(observation, rules)
-    _, reasons = categorize(replace(observation, aphe=None), rules)
-    assert category in reasons.split("possible: ")[1].split(")")[0]
+    found, reasons = categorize(replace(observation, aphe=None), rules)
+    if found == Category.LR_NC:
+        assert category in reasons.split("possible: ")[1].split(";")[0]
+    else:
+        assert category in (found.possible if isinstance(found, NotGiven) else (found,))
 
 
-@pytest.mark.parametrize("others", [{"overrides": (Category.LR_4,)}, {"tie": (Category.LR_3, Category.LR_5)}])
+# Table 3 as printed, by the number of B2 and B3, APHE 10–19 mm from LI-RADS: what remains when a feature was not assessed, counted by hand.
+@pytest.mark.parametrize("diameter_mm, flags, verdict", [
+    (25.0, (None, False, False), "LR-NC"), (25.0, (None, True, False), "LR-4 or LR-5"), (25.0, (None, True, True), "LR-4 or LR-5"),
+    (25.0, (True, False, None), "LR-4 or LR-5"), (25.0, (False, None, True), "LR-4"), (25.0, (True, True, None), "LR-5"), (25.0, (None, None, None), "LR-NC"),
+    (25.0, (True, None, None), "LR-4 or LR-5"), (25.0, (False, None, None), "LR-NC"),
+    (15.0, (None, False, False), "LR-3"), (15.0, (None, True, False), "LR-NC"), (15.0, (None, False, True), "LR-NC"),
+    (15.0, (None, True, True), "LR-4 or LR-5"),
+    (15.0, (True, None, True), "LR-4 or LR-5"), (15.0, (True, True, None), "LR-5"), (15.0, (True, None, False), "LR-NC"), (15.0, (False, False, None), "LR-3"),
+    (5.0, (None, False, False), "LR-3"), (5.0, (None, True, True), "LR-4"), (5.0, (None, True, False), "LR-NC"), (5.0, (True, True, None), "LR-4"),
+    (5.0, (False, True, None), "LR-NC")])
+def test_table_3_where_a_feature_was_not_assessed(diameter_mm, flags, verdict):
+    found, reasons = categorize(Observation(diameter_mm, *flags), "paper")
+    assert str(found) == verdict and f": {verdict}" in reasons and "not assessed" in reasons
+    assert ("by the major features that could be assessed" in reasons) == (verdict in ("LR-3", "LR-4", "LR-5"))
+    assert ("LR-M by rim APHE is not excluded" in reasons) == (flags[0] is None)
+
+
+@pytest.mark.parametrize("others", [
+    {"overrides": (Category.LR_4,)}, {"tie": (Category.LR_3, Category.LR_5)}, {"tie": (Category.LR_3, Category.LR_4)},
+    {"tie": (Category.LR_4, Category.LR_5), "overrides": (Category.LR_M,)}, {"tie": (Category.LR_4, Category.LR_5), "overrides": (Category.LR_TIV,)}])
 def test_decisions_that_lirads_does_not_have_are_refused(others):
     with pytest.raises(InputError):
         v2018(15.0, True, True, False, **others)

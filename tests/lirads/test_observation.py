@@ -42,20 +42,21 @@ def test_probabilities_become_an_observation_and_its_category():
 
 
 @pytest.mark.parametrize("probabilities, phases, category, words", [
-    ((None, 0.8, 0.1), (Phase.PORTAL_VENOUS, Phase.DELAYED), "LR-NC",
-     "washout, 25 mm: LR-NC (APHE not assessed; possible: LR-4 or LR-5) (no arterial phase)"),
+    ((None, 0.8, 0.1), (Phase.PORTAL_VENOUS, Phase.DELAYED), "LR-4 or LR-5",
+     "washout, 25 mm: LR-4 or LR-5, APHE not assessed (LR-M by rim APHE is not excluded) (no arterial phase)"),
     ((0.9, 0.8, 0.1), (Phase.ARTERIAL, Phase.DELAYED), "LR-5",
      "APHE, washout, 25 mm: LR-5 (no portal venous phase: washout and capsule have the delayed phase alone)"),
     ((0.9, 0.8, 0.1), (Phase.ARTERIAL, Phase.PORTAL_VENOUS), "LR-5",
      "APHE, washout, 25 mm: LR-5 (no delayed phase: washout and capsule have the portal venous phase alone)"),
-    ((0.9, None, None), (Phase.ARTERIAL,), "LR-4",
-     "APHE, no additional major feature, 25 mm: LR-4 (washout, capsule not assessed, counted as absent) (no portal venous phase) (no delayed phase)"),
+    ((0.9, None, None), (Phase.ARTERIAL,), "LR-4 or LR-5",
+     "APHE, no additional major feature, 25 mm: LR-4 or LR-5, washout, capsule not assessed (no portal venous phase) (no delayed phase)"),
     ((None, 0.1, 0.1), (Phase.DELAYED,), "LR-NC",
-     "no additional major feature, 25 mm: LR-NC (APHE not assessed; possible: LR-3 or LR-4) (no arterial phase) "
+     "no additional major feature, 25 mm: LR-NC (APHE not assessed; possible: LR-3 or LR-4; LR-M by rim APHE is not excluded) (no arterial phase) "
      "(no portal venous phase: washout and capsule have the delayed phase alone)"),
 ])
 def test_a_study_without_a_phase_says_what_follows(probabilities, phases, category, words):
-    assert score(*probabilities, phases=phases)[1:] == (category, words)
+    found = score(*probabilities, phases=phases)
+    assert (str(found[1]), found[2]) == (category, words)
 
 
 A, V, D = Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED
@@ -76,6 +77,12 @@ A, V, D = Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED
 def test_another_table_of_features_and_phases_gives_other_words(monkeypatch, aphe, washout, capsule, phases, notes):
     monkeypatch.setattr(observation, "FEATURE_PHASES", {Feature.APHE: aphe, Feature.WASHOUT: washout, Feature.CAPSULE: capsule})
     assert score(0.9, 0.8, 0.1, phases=phases)[2] == f"APHE, washout, 25 mm: LR-5 {notes}"
+
+
+def test_a_withheld_category_keeps_the_words_on_the_phases():
+    _, category, reasons = score(0.9, 0.8, 0.1, phases=(Phase.ARTERIAL, Phase.DELAYED), withheld="the patient is under 18")
+    assert str(category) == "withheld" and reasons == ("APHE, washout, 25 mm: category withheld (the patient is under 18) "
+                                                       "(no portal venous phase: washout and capsule have the delayed phase alone)")
 
 
 def test_both_rule_sets_are_obeyed():

@@ -86,6 +86,7 @@ class ScriptedSource:
         self.store_error: InputError | None = None
         self.reads = 0
         self.lacking = Phase.ARTERIAL
+        self.age_years: float | None = None
 
     def list_studies(self) -> list[StudyEntry]:
         return [StudyEntry(ALPHA, "alpha"), StudyEntry(BETA, "beta / ..")]
@@ -102,7 +103,7 @@ class ScriptedSource:
                 voxels = np.random.default_rng(number).integers(0, 900, SHAPE).astype(np.int16)
                 write_nifti(path, make_grid(study_id == BETA).with_array(voxels))
             series.append(Series(f"{self.series_uid}.{number}", (path,), phase, "by hand"))
-        return Study(SECRET_NAME, "1.2.3", self.folder / study_id, tuple(series))
+        return Study(SECRET_NAME, "1.2.3", self.folder / study_id, tuple(series), age_years=self.age_years)
 
     def find_study(self, series_uid: str) -> str | None:
         return None

@@ -114,6 +114,68 @@ def test_every_field_can_be_switched_and_reasons_follow(served):
     assert ann.edit("P9", "aphe", True, 404)["error"]["problems"]
 
 
+def test_what_belongs_to_the_study_is_answered_once_for_all_lesions(served):
+    ann = Reader(served.url)
+    assert any("conditional on high risk and no treatment" in sentence for sentence in ann.state["population"])
+    ann.edit(None, "high_risk", True)
+    ann.do("run")
+    ann.edit(None, "rules", "v2018")
+    ann.edit(None, "untreated", False)
+    assert [lesion["category"] for lesion in ann.state["lesions"]] == ["withheld"] * 2 and "LR-" not in ann.lesion()["reasons"]
+    assert ann.lesion()["machine_category"] == "withheld" and ann.state["high_risk"] is True, "an answer stays when the network runs"
+    # No message tells a withheld category either.
+    assert "LR-4, the present" not in str(ann.edit("P1", "tie", ["LR-3", "LR-4"], 422))
+    ann.edit(None, "untreated", True)
+    ann.edit(None, "tumor_in_vein", True)
+    assert ann.lesion()["category"] == "LR-4" and ann.state["tumor_in_vein"] and ann.state["population"][0].startswith("LR-TIV")
+    assert [entry["summary"] for entry in ann.state["history"][-2:]] == ["untreated lesions: no → yes", "tumor in vein: absent → present"]
+    ann.post("undo")
+    assert not ann.state["tumor_in_vein"]
+    ann.edit("P2", "overrides", ["LR-TIV"])
+    assert ann.state["population"][0].startswith("LR-TIV") and ann.lesion("P2")["category"] == "LR-TIV" and "instead of" in ann.lesion("P2")["reasons"]
+
+
+def test_a_child_gets_categories_only_if_the_reader_wants_them(served):
+    served.source.age_years = 12.0
+    ann = Reader(served.url)
+    ann.do("run")
+    assert ann.state["adult"] is False and {lesion["category"] for lesion in ann.state["lesions"]} == {"withheld"}
+    ann.edit(None, "despite_age", True)
+    assert ann.lesion()["category"] == "LR-4" and any("under 18; categories are given" in sentence for sentence in ann.state["population"])
+    ann.post("undo")
+    assert ann.lesion()["category"] == "withheld"
+
+
+def test_an_earlier_size_counts_where_a_reader_measured_now_too(served):
+    ann = Reader(served.url)
+    ann.do("run")
+    ann.edit(None, "rules", "v2018")
+    prior = {"diameter_mm": 8, "days": 100, "modality": "MR", "same_untreated": True}
+    ann.edit("P1", "prior", prior)
+    assert ann.lesion()["growth"] == "proposed" and ann.lesion()["category"] == "LR-4" and ann.lesion()["prior"] == {**prior, "by": "reader"}
+    assert ann.state["history"][-1]["summary"] == "P1 earlier size: none → 8 mm, MR 100 days before, the same untreated lesion"
+    # A reader's outline, 12.4 mm.
+    ann.send_mask(make_mask((slice(1, 4), slice(5, 11), slice(10, 14))))
+    ann.do("next")
+    assert ann.lesion()["growth"] == "present" and ann.lesion()["reasons"] == "APHE, threshold growth, 12.4 mm: LR-5"
+    ann.edit("P1", "prior", None)
+    assert ann.lesion()["growth"] is None and ann.lesion()["category"] == "LR-3"
+    assert ann.state["history"][-1]["before"] == {**prior, "by": "reader"}
+
+
+def test_a_tie_holds_the_present_category(served):
+    ann = Reader(served.url)
+    ann.do("run")
+    ann.edit(None, "rules", "v2018")
+    refused = ann.edit("P1", "tie", ["LR-2", "LR-3"], 422)["error"]["message"]
+    assert "a tie between LR-4, the present category, and another" in refused and ann.lesion()["tie"] is None
+    ann.edit("P1", "tie", ["LR-3", "LR-4"])
+    assert ann.lesion()["category"] == "LR-3" and "without the tie LR-4" in ann.lesion()["reasons"]
+    # It may stop to hold it.
+    ann.edit("P1", "washout", True)
+    assert ann.lesion()["category"] == "LR-5" and "is not counted" in ann.lesion()["reasons"]
+
+
 def test_two_readers_the_second_is_told_and_nothing_is_lost(served):
     ann, bob = Reader(served.url, "Ann"), Reader(served.url, "Bob")
     ann.do("run")

@@ -19,12 +19,13 @@ from lirads_keras.reader.saving import Saves
 @pytest.fixture
 def given(monkeypatch):
     """What the writers of DICOM and of the page were given; they leave small files."""
-    seen = SimpleNamespace(dicom=[], page=[], error=None)
+    seen = SimpleNamespace(dicom=[], page=[], said=[], error=None)
 
-    def write_dicom(folder, study, grid, scored, versions, observer=None, *, by_reader):
+    def write_dicom(folder, study, grid, scored, versions, observer=None, *, by_reader, statements, tumor_in_vein):
         if seen.error is not None:
             raise seen.error
         seen.dicom.append((study, grid, scored, versions, observer, by_reader))
+        seen.said.append((statements, tumor_in_vein))
         paths = [folder / "seg.dcm", folder / "sr.dcm"]
         for path in paths:
             path.write_bytes(path.name.encode())
@@ -72,9 +73,26 @@ def test_what_is_written_is_what_the_page_showed(served, given):
     content = json.loads((served.folder / "out" / saved["where"] / "report.json").read_text())
     assert (content["observer"], content["rules"], content["patient_id"], content["components_ignored"]) == ("Änn", "v2018", "alpha", 1)
     assert content["notices"] == [NOTICE] and report.notices == (NOTICE,)
+    assert given.said == [(tuple(content["population"]), False)] and "conditional on high risk and no treatment" in " ".join(content["population"])
     rows = content["lesions"]
     assert rows[1]["overrides"] == ["LR-M"] and rows[1]["machine_category"] == "LR-3" and rows[0]["features"]["washout"] == {
         "probability": 0.25, "present": True, "by": "reader"} and "overlay" not in rows[0]
+
+
+def test_what_belongs_to_the_study_is_saved(served, given):
+    ann = Reader(served.url)
+    ann.do("run")
+    ann.edit(None, "rules", "v2018")
+    ann.edit(None, "tumor_in_vein", True)
+    ann.edit(None, "high_risk", True)
+    ann.edit("P1", "rim_aphe", True)
+    ann.edit("P2", "prior", {"diameter_mm": 3, "days": 100, "modality": "MR", "same_untreated": True})
+    content = json.loads((served.folder / "out" / ann.post("save")["saved"]["where"] / "report.json").read_text())
+    assert content["tumor_in_vein"] and content["applicability"] == {"adult": None, "high_risk": True, "untreated": None, "despite_age": False}
+    assert given.said[0][1] and given.said[0][0] == tuple(content["population"]) and content["population"][0].startswith("LR-TIV")
+    first, second = content["lesions"]
+    assert first["rim_aphe"] and first["features"]["aphe"] == {"probability": 0.75, "present": False, "by": "reader"}
+    assert second["growth"] == "proposed" and second["prior"]["by"] == "reader" and given.dicom[0][5]["P1"] == [Feature.APHE]
 
 
 def test_every_save_has_a_number_of_its_own(served, given):

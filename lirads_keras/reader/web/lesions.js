@@ -1,10 +1,11 @@
 // The list of lesions, and the features and category of the one that is chosen.
 
 import { byId, element, showText } from './dom.js';
+import { Prior } from './prior.js';
 import { FEATURE_WORDS, TIES, categoryClass, writeDiameter, writeProbability, writeVolume } from './words.js';
 
 const SWITCH = { network: null, present: true, absent: false };
-const CHECKS = ['threshold_growth', 'ancillary_malignant', 'ancillary_benign'];
+const CHECKS = ['rim_aphe', 'threshold_growth', 'ancillary_malignant', 'ancillary_benign'];
 const PAPER_NOTE = 'Table 3 of the paper does not count what stands below the three features; LI-RADS v2018 does.';
 
 /** Shows where the networks looked: a picture of the server. */
@@ -25,6 +26,7 @@ export class Lesions {
     byId('explain').addEventListener('click', (event) => { if (event.target.ariaDisabled !== 'true') page.attempt(page.explain(this.chosen)); });
     byId('tie').append(new Option('no two', ''), ...TIES.map((pair) => new Option(pair.join(' and '), pair.join('|'))));
     this.chosen = null;
+    this.prior = new Prior((value) => page.edit(this.chosen, 'prior', value));
   }
 
   /** The categories that a reader may give, as the server lists them. */
@@ -96,6 +98,7 @@ export class Lesions {
     for (const name of CHECKS) this.form.elements[name].checked = lesion[name];
     for (const box of this.form.querySelectorAll('[name=overrides]')) box.checked = lesion.overrides.includes(box.value);
     byId('tie').value = lesion.tie ? (TIES.find((pair) => lesion.tie.every((category) => pair.includes(category))) ?? []).join('|') : '';
+    this.prior.show(lesion);
     showText(byId('rules-note'), state.rules === 'paper' ? PAPER_NOTE : '');
   }
 

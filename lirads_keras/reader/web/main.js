@@ -8,6 +8,7 @@ import { Identity } from './identity.js';
 import { Lesions, showExplanation } from './lesions.js';
 import { MaskSync } from './mask_sync.js';
 import { hideConflict, showConflict, showConnection, showError, showJob } from './messages.js';
+import { Population } from './population.js';
 import { ReaderName } from './reader_name.js';
 import { showHistory, showNotices, showRead, showReaders, showSaved, showStudies } from './records.js';
 import { Strokes } from './strokes.js';
@@ -30,6 +31,7 @@ class Page {
     this.gestures = new Gestures(this.viewer, this.strokes, announce);
     this.identity = new Identity(this.api, this.study);
     this.lesions = new Lesions(this);
+    this.population = new Population(this);
     this.controls = new Controls(this);
     this.studies = [];
     this.controls.show();
@@ -101,9 +103,10 @@ class Page {
     byId('study-label').textContent = state.label;
     this.lesions.show(state, before, !isBusy(state));
     showHistory(state.history, state.set_aside, (eventId) => this.attempt(this.change(() => this.study.applySetAside(eventId))));
-    showNotices(state.notices);
+    showNotices([...state.notices, ...state.population]);
     showRead(state.read, state.left_out);
     this.viewer.nameSeries(state.read);
+    this.population.show(state, !isBusy(state));
     showSaved(state.saved, (saveId, name) => this.api.savedUrl(state.study_id, saveId, name));
     showReaders(state.readers, this.reader.name);
     showJob(state.job, before?.job);
@@ -150,7 +153,10 @@ class Page {
     const done = await this.change(() => this.post('edits', { lesion_id: lesionId, field, value }));
     const { state, conflict } = this.study;
     // What was refused is shown as it still is.
-    if (!done && state && !conflict) this.lesions.show(state, state, !isBusy(state));
+    if (!done && state && !conflict) {
+      this.lesions.show(state, state, !isBusy(state));
+      this.population.show(state, !isBusy(state));
+    }
   }
 
   async explain(lesionId) {

@@ -30,7 +30,7 @@ export function joinAnd(parts) {
 }
 
 /** The class that colours a category. */
-export const categoryClass = (category) => `category ${category.toLowerCase()}`;
+export const categoryClass = (category) => `category ${/^LR-\w+$/.test(category) ? category.toLowerCase() : 'not-given'}`;
 
 /** An error of the server in words: its message, and every problem behind it. */
 export function writeError(error) {

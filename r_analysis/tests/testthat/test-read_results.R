@@ -222,11 +222,28 @@ test_that("a feature may lack its probability where the reasons say that it was 
   )
   expect_identical(
     says_not_assessed(
-      c("(APHE; x) (washout, capsule not assessed: y)", NA, "APHE, 3 mm (capsule not assessed)", "APHE not assessed"),
-      c("capsule", "aphe", "aphe", "aphe")
+      c(
+        "(APHE; x) (washout, capsule not assessed: y)", NA, "APHE, 3 mm (capsule not assessed)", "APHE not assessed",
+        "washout, 25 mm: LR-4 or LR-5, APHE, capsule not assessed (no arterial phase)",
+        "washout, 25 mm: LR-4 or LR-5, APHE, capsule not assessed (no arterial phase)"
+      ),
+      c("capsule", "aphe", "aphe", "aphe", "aphe", "washout")
     ),
-    c(TRUE, FALSE, FALSE, FALSE)
+    c(TRUE, FALSE, FALSE, FALSE, TRUE, FALSE)
   )
+})
+
+test_that("a category may be empty where the reasons say LR-NC or a range, and nowhere else", {
+  folder <- spoil("categories.csv", set_cell(2, "category_pred", ""))
+  path <- file.path(folder, "categories.csv")
+  emptied <- readLines(path)
+  for (reasons in c("9 mm: LR-NC (APHE not assessed; x)", "washout, 25 mm: LR-4 or LR-5, APHE not assessed (y)")) {
+    writeLines(set_cell(2, "reasons", dQuote(reasons, FALSE))(emptied), path)
+    expect_true(is.na(read_results(folder, test_schema())$categories$category_pred[1]))
+  }
+  given <- dQuote("APHE, washout, 25 mm: LR-5 (LR-4 or LR-5, says nobody)", FALSE)
+  writeLines(set_cell(2, "reasons", given)(emptied), path)
+  expect_match(conditionMessage(problems_of(folder)), "categories.csv, column category_pred, row 2", fixed = TRUE)
 })
 
 test_that("a reference lesion has one diameter", {

@@ -94,6 +94,9 @@ def test_it_fits_and_is_legible_in_every_step(page_server, open_page, reading) -
     page.locator("#identity-toggle").click()
     page.locator("#identity").wait_for()
     check(page)
+    page.get_by_text("Patient and study").click()
+    page.get_by_text("Earlier size").click()
+    check(page)
     for category in ("LR-NC", "LR-TIV", "LR-1", "LR-2", "LR-M"):
         page.evaluate("category => { const badge = document.getElementById('detail-category'); badge.textContent = category;"
                       " badge.className = `category ${category.toLowerCase()}`; }", category)

@@ -74,6 +74,46 @@ def test_features_rules_and_reader_steps_change_the_category_at_once_with_reason
     reader.category("LR-4")
 
 
+def test_what_belongs_to_the_study_rim_aphe_and_an_earlier_size(page_server, open_page, reading) -> None:
+    page = open_page(page_server.url, reader="One")
+    reader = reading(page)
+    reader.open("axial")
+    assert "conditional on high risk and no treatment" in reader.text("population-note")
+    assert any("adults at high risk" in text for text in page.locator("#notices li").all_inner_texts())
+    reader.run()
+    page.get_by_label("Rules").select_option("v2018")
+    page.get_by_text("Patient and study").click()
+    page.get_by_label("High risk of HCC").select_option("no")
+    reader.category("withheld")
+    assert "LR-" not in reader.text("detail-reasons") and "not at high risk" in reader.text("population-note")
+    page.get_by_label("High risk of HCC").select_option("yes")
+    reader.category("LR-4")
+    page.get_by_label("Lesions untreated").select_option("yes")
+    page.get_by_label("LR-TIV: tumor in vein").check()
+    page.wait_for_function("() => document.getElementById('population-note').textContent.includes('belongs to the study')")
+    reader.category("LR-4")
+
+    page.get_by_label("Rim APHE").check()
+    reader.category("LR-3")
+    assert "LR-M is proposed" in reader.text("detail-reasons") and "absent, by the reader" in page.locator("[data-feature=aphe]").inner_text()
+    page.get_by_label("Rim APHE").uncheck()
+    reader.category("LR-4")
+
+    page.get_by_text("Earlier size").click()
+    page.locator("#prior-diameter").fill("12.5")
+    page.locator("#prior-days").fill("90")
+    page.get_by_label("Same lesion, untreated").check()
+    page.get_by_role("button", name="Take").click()
+    page.wait_for_function("() => document.getElementById('prior-growth').textContent.includes('proposed, not counted')")
+    reader.category("LR-4")
+    assert "threshold growth is proposed and not counted" in reader.text("detail-reasons")
+    state = page_server.state("axial")
+    assert state["lesions"][0]["prior"] == {"diameter_mm": 12.5, "days": 90, "modality": "MR", "same_untreated": True, "by": "reader"}
+    assert state["tumor_in_vein"] and state["high_risk"] and state["untreated"] and not state["despite_age"]
+    page.get_by_role("button", name="Drop").click()
+    page.wait_for_function("() => !document.getElementById('prior').open")
+
+
 def test_choosing_a_lesion_goes_to_its_largest_slice(page_server, open_page, reading) -> None:
     page = open_page(page_server.url, reader="One")
     reader = reading(page)
