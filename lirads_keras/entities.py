@@ -43,6 +43,14 @@ def find_grid_phase(phases: Collection[Phase]) -> Phase:
     raise ValueError(f"a study has a phase {' or '.join(GRID_PHASES)}, not {', '.join(phases) or 'none'} alone")
 
 
+class ArterialTiming(StrEnum):
+    """Early arterial: the portal vein has no contrast yet; late arterial: it has some, the hepatic veins have none. APHE may be seen in the late one
+    alone, which LI-RADS v2018 therefore strongly prefers."""
+
+    EARLY = "early"
+    LATE = "late"
+
+
 class Feature(StrEnum):
     """Major features of LI-RADS; the first three are B1, B2 and B3 of Table 3."""
 
@@ -89,6 +97,7 @@ class Series:
 
     `phase_evidence` says in words why the phase was given ("phase map", "SeriesDescription 'LAVA DELAYED'"). `frames` is the
     frame (or the slice of a mosaic) of each file, from 0, where files hold several; then a file stands once for each of its slices.
+    `arterial_timing` is what the name of an arterial series says, if it does.
     """
 
     series_uid: str
@@ -98,6 +107,7 @@ class Series:
     description: str = ""
     temporal_index: int = 0
     frames: tuple[int, ...] = ()
+    arterial_timing: ArterialTiming | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +125,12 @@ class Study:
     def phases(self) -> dict[Phase, Series]:
         """The series of each phase that has one."""
         return {series.phase: series for series in self.series if series.phase is not None}
+
+    @property
+    def has_early_arterial_only(self) -> bool:
+        """Whether its arterial phase is an early one: a lesion that does not enhance there may do so in the late one, so that absent APHE is not assessed."""
+        arterial = self.phases().get(Phase.ARTERIAL)
+        return arterial is not None and arterial.arterial_timing is ArterialTiming.EARLY
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,7 +53,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     lesions = extract_lesions(probability, models.threshold, minimum_volume_mm3=models.minimum_volume_mm3)
     progress(0.8, f"characterising {len(lesions)} lesion(s)")
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
-    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization)
+    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization, early_arterial=study.has_early_arterial_only)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     return StudyResult(Report(study.patient_id, study.study_uid, scored, *models.describe_result(study, volumes)), volumes, probability)
 
@@ -101,8 +101,10 @@ def segment(volumes: Mapping[Phase, Volume], models: RunModels, profile: Profile
     return grid.with_array(from_segmentation_grid(probability, grid))
 
 
-def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings) -> ScoredLesion:
-    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has."""
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings, *,
+                 early_arterial: bool = False) -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has, `early_arterial` as in
+    `categorize_probabilities`."""
     observation, category, reasons = categorize_probabilities(
-        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases)
+        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases, early_arterial=early_arterial)
     return ScoredLesion(lesion, probabilities, observation, category, reasons)

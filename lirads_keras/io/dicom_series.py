@@ -64,7 +64,7 @@ def _build_time_point(uid: str, time: int, stack: Stack, finding: PhaseFinding) 
         finding = PhaseFinding(None, f"no one volume: {stack.problem}")
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
     files, frames = list_files(stack.headers)
-    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames)
+    series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames, finding.arterial_timing)
     return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
 
 

@@ -17,6 +17,9 @@ LARGEST_OBLIQUITY_DEG = 45.0
 along the liver or the diaphragm by less than 30°."""
 
 
+_PLAIN = str.maketrans("łıø", "lio")
+"""Letters that Unicode does not take for an accented one."""
+
 _VOICED = "\u3099\u309a"
 """The marks that make another syllable of a kana; the others are accents."""
 
@@ -83,7 +86,7 @@ def find_name_obstacle(name: str) -> Obstacle | None:
 
 def simplify_name(text: str) -> str:
     """Lower case without accents; what is no letter, digit, "+", "." or "%" becomes one space. Kana and Hangul stay whole."""
-    decomposed = unicodedata.normalize("NFKD", text.lower())
+    decomposed = unicodedata.normalize("NFKD", text.lower().translate(_PLAIN))
     letters = "".join(character for character in decomposed if character in _VOICED or not unicodedata.combining(character))
     return re.sub(r"[^\w+.%]+|_+", " ", unicodedata.normalize("NFC", letters)).strip()
 

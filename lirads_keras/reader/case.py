@@ -44,6 +44,7 @@ class Reading:
     versions: dict[str, str] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     machine_voxels: frozenset[str] = frozenset()
+    early_arterial: bool = False
 
     @property
     def stage(self) -> Stage:
@@ -55,7 +56,9 @@ class Reading:
         return next((lesion for lesion in self.lesions if lesion.measured.lesion_id == lesion_id), None)
 
     def score(self, lesion: ReadLesion) -> LesionScore:
-        return score_lesion(lesion.measured, lesion.values, decision_threshold=self.decision_threshold, rules=self.rules, phases=self.phases)
+        return score_lesion(
+            lesion.measured, lesion.values, decision_threshold=self.decision_threshold, rules=self.rules, phases=self.phases,
+            early_arterial=self.early_arterial)
 
     def is_changed(self, lesion: ReadLesion) -> bool:
         """Whether a reader gave it another outline than the network, or said anything of it."""
@@ -198,4 +201,5 @@ def _take_findings(reading: Reading, kind: str, mask_id: str, findings: Findings
         rules=findings.rules if kind == "run" or not reading.rules else reading.rules,
         versions=findings.versions,
         notices=findings.notices,
-        machine_voxels=frozenset(lesion.voxels_digest for lesion in lesions) if kind == "run" else reading.machine_voxels)
+        machine_voxels=frozenset(lesion.voxels_digest for lesion in lesions) if kind == "run" else reading.machine_voxels,
+        early_arterial=findings.early_arterial)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from lirads_keras.entities import HEAD_FEATURES, Category, Feature, Observation, Phase
 from lirads_keras.lirads.categorize import categorize
-from lirads_keras.lirads.observation import categorize_probabilities
+from lirads_keras.lirads.observation import UNREAD_APHE, categorize_probabilities
 from lirads_keras.lirads.steps import break_tie, choose_override
 from lirads_keras.reader.findings import MeasuredLesion
 
@@ -64,15 +64,18 @@ def change_values(values: ReaderValues, field: LesionField, value: Any) -> Reade
     return changed
 
 
-def score_lesion(measured: MeasuredLesion, values: ReaderValues, *, decision_threshold: float, rules: str, phases: Collection[Phase]) -> LesionScore:
+def score_lesion(measured: MeasuredLesion, values: ReaderValues, *, decision_threshold: float, rules: str, phases: Collection[Phase],
+                 early_arterial: bool = False) -> LesionScore:
     """The categories of a lesion, and the reasons; the reasons name the phases that the study lacks.
 
     Raises:
         InputError: as `categorize`.
     """
     machine, machine_category, reasons = categorize_probabilities(
-        measured.diameter_mm, measured.probabilities, decision_threshold=decision_threshold, rules=rules, phases=phases)
+        measured.diameter_mm, measured.probabilities, decision_threshold=decision_threshold, rules=rules, phases=phases, early_arterial=early_arterial)
     of_absent_phases = reasons.removeprefix(categorize(machine, rules)[1])
+    if values.aphe is not None:
+        of_absent_phases = of_absent_phases.removeprefix(f" ({UNREAD_APHE})")
     read = {str(feature): getattr(values, feature) for feature in HEAD_FEATURES if getattr(values, feature) is not None}
     observation = replace(
         machine, **read, threshold_growth=values.threshold_growth, ancillary_malignant=values.ancillary_malignant,

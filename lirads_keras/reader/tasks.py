@@ -99,7 +99,8 @@ class Tasks:
         progress(0.5, "computing the maps")
         settings = self._profile.characterization
         images, present = self._crop(study, volumes, [lesion])
-        scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings)
+        scored = score_lesion(
+            lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings, early_arterial=study.has_early_arterial_only)
         outline = crop_mask(lesion, grid.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)
         figure = plot_explanation(LesionExplanation(images[0], present[0], self._models.explain_features(images, present)[0], outline), scored)
         picture = io.BytesIO()
@@ -150,7 +151,9 @@ class Tasks:
         grid = volumes[find_grid_phase(volumes)]
         measured = tuple(to_measured(lesion, of_lesion, grid) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
         return FINDINGS.dump_python(
-            Findings(measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, versions, notices), mode="json")
+            Findings(
+                measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, versions, notices, study.has_early_arterial_only),
+            mode="json")
 
 
 def _make_mask(probability: Volume, models: RunModels) -> np.ndarray:

@@ -12,13 +12,13 @@ NAMES: dict[Phase | None, list[str]] = {
     Phase.ARTERIAL: [
         "LAVA ARTERIAL 35s", "Ax LAVA ART", "t1_vibe_fs_tra_bh_arterial", "THRIVE_art_BH", "fat sat arterial", "t1_vibe_dixon_art_W",
         "WATER: ART LAVA-Flex", "T1 Late Arterial", "动脉期", "LAVA动脉期", "動脈相", "t1_vibe_arteriell", "T1 EG temps artériel",
-        "VIBE artérielle", "eTHRIVE 35 s", "LAVA +C 25sec"],
+        "VIBE artérielle", "LAVA +C 25sec"],
     Phase.PORTAL_VENOUS: [
         "THRIVE portal venous", "LAVA PV 60s", "AX LAVA PVP", "t1_vibe_portalvenös", "portal-venöse Phase", "T1 temps portal",
-        "VIBE portale", "门脉期", "門靜脈期", "AX VENOUS", "porto-venous", "THRIVE 70s", "LAVA venous phase"],
+        "VIBE portale", "门脉期", "門靜脈期", "AX VENOUS", "porto-venous", "LAVA post 70s", "LAVA venous phase"],
     Phase.DELAYED: [
         "LAVA DELAYED 180s", "AX LAVA Delay 3min", "延迟期", "平衡期", "t1_vibe_fs_Spätphase", "T1 VIBE spät", "T1 tardif",
-        "temps à l'équilibre", "equilibrium", "LAVA 3min", "THRIVE 180 s", "late venous", "延時 5分钟"],
+        "temps à l'équilibre", "equilibrium", "LAVA 3min", "THRIVE +C 180 s", "late venous", "延時 5分钟"],
     Phase.PRECONTRAST: [
         "LAVA PRE", "t1_vibe_fs_nativ", "T1 sans injection", "平扫", "Ax T1 w/o contrast wo", "T1 unenhanced"],
     Phase.HEPATOBILIARY: [
@@ -28,6 +28,8 @@ NAMES: dict[Phase | None, list[str]] = {
         "t1 transitional 180s", "减影 动脉期", "Lokalisator", "CAREBolus", "FAT: ART LAVA-Flex", "t1_vibe_dixon_art_F", "OutPhase: ART LAVA"],
     None: [
         "", "Sagittal-IR_3DFGRE", "DYN LAVA", "arterial + portal", "LAVA BH 20s", "LAVA 90s", "smart", "t1_vibe_dyn", "parties", "depot",
+        # Seconds without a word may be those of the acquisition.
+        "eTHRIVE 35 s", "THRIVE 70s", "THRIVE 180 s",
         "1600s", "T1 W/WO", "with and without contrast"],
 }
 
