@@ -111,8 +111,9 @@ def _qualify(phases: dict[Phase, str], found: Mapping[str, str]) -> NameReading 
         late = ""
     elif venous and Phase.PORTAL_VENOUS not in phases:
         phases |= {Phase.PORTAL_VENOUS: venous}
-    if list(phases) == [Phase.PRECONTRAST] and "after_injection" in found:
-        return NameReading(None, f"ambiguous, {phases[Phase.PRECONTRAST]} and '{found['after_injection']}'", (Phase.PRECONTRAST, *ENHANCED_PHASES))
+    given = found.get("with_and_without") or found.get("after_injection")
+    if list(phases) == [Phase.PRECONTRAST] and given:
+        return NameReading(None, f"ambiguous, {phases[Phase.PRECONTRAST]} and '{given}'", (Phase.PRECONTRAST, *ENHANCED_PHASES))
     if late and list(phases) in ([Phase.PRECONTRAST], [Phase.PORTAL_VENOUS]):
         phase, = phases
         return NameReading(None, f"ambiguous, {late} and {phases[phase]}", (phase, Phase.DELAYED))
@@ -141,12 +142,11 @@ def _read_times(times: list[_Time], found: Mapping[str, str], rules: NameRules) 
 
 
 def _counts_against(time: _Time, phase: Phase, found: Mapping[str, str], rules: NameRules) -> bool:
-    if not time.is_in_seconds:
+    if not time.is_in_seconds or time.seconds >= rules.longest_breath_hold_s:
         return True
-    if time.seconds < rules.shortest_delay_s:
+    if time.seconds < rules.shortest_delay_s or phase is Phase.PRECONTRAST:
         return False
-    is_delay = phase is Phase.DELAYED and "breath_hold" not in found
-    return time.seconds >= rules.longest_breath_hold_s or _is_after_injection(found) or is_delay
+    return _is_after_injection(found) or phase is Phase.DELAYED and "breath_hold" not in found
 
 
 def _is_after_injection(found: Mapping[str, str]) -> bool:
