@@ -105,10 +105,13 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
     findings = _prefer_late([_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)])
-    named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
-    anchors = {facts.kind: (facts, finding) for facts, finding in named if sum(other.kind == facts.kind for other, _ in named) == 1}
+    named = [(facts, finding.arterial_timing) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
+    # What follows an early arterial image may be a late one.
+    anchors = {
+        facts.kind: facts for facts, timing in named
+        if timing is not ArterialTiming.EARLY and sum(other.kind == facts.kind for other, _ in named) == 1}
     return [
-        _find_after_arterial(facts, anchors[facts.kind][0], rules) or finding
+        _find_after_arterial(facts, anchors[facts.kind], rules) or finding
         if finding.phase is None and not finding.candidates and facts.kind in anchors else finding
         for facts, finding in zip(series, findings, strict=True)]
 

@@ -76,6 +76,9 @@ def test_the_arterial_time_point_dates_those_of_its_protocol() -> None:
     assert findings[1].evidence == "acquired 35 s after the arterial 'DYN arterial' with the same protocol"
     twice = find_phases([dynamic[0], dynamic[0], dynamic[1]])
     assert twice[2].phase is None, "which of two arterial time points counts is not guessed"
+    early, late = (SeriesFacts(f"DYN {word} arterial", acquired_s=1000 - before, kind=kind) for word, before in (("early", 15), ("late", 0)))
+    assert find_phases([early, dynamic[1]])[1].phase is None, "20 s after an early arterial image there may be a late one"
+    assert find_phases([early, late, dynamic[1]])[2].phase is Phase.PORTAL_VENOUS
 
 
 @pytest.mark.parametrize("value, derived", [
