@@ -43,6 +43,14 @@ def find_grid_phase(phases: Collection[Phase]) -> Phase:
     raise ValueError(f"a study has a phase {' or '.join(GRID_PHASES)}, not {', '.join(phases) or 'none'} alone")
 
 
+class ArterialTiming(StrEnum):
+    """Early arterial: the portal vein has no contrast yet; late arterial: it has some, the hepatic veins have none. APHE may be seen in the late one
+    alone, which LI-RADS v2018 therefore strongly prefers."""
+
+    EARLY = "early"
+    LATE = "late"
+
+
 class Feature(StrEnum):
     """Major features of LI-RADS; the first three are B1, B2 and B3 of Table 3."""
 
@@ -106,6 +114,7 @@ class Series:
     frame (or the slice of a mosaic) of each file, from 0, where files hold several; then a file stands once for each of its slices.
     `number` is SeriesNumber. `acquired_s` counts from a midnight that the series of a study share, `seconds_after_contrast` from
     ContrastBolusStartTime. None where the files do not tell.
+    `arterial_timing` is what the name of an arterial series says, if it does.
     """
 
     series_uid: str
@@ -118,6 +127,7 @@ class Series:
     number: int | None = None
     acquired_s: float | None = None
     seconds_after_contrast: float | None = None
+    arterial_timing: ArterialTiming | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,12 @@ class Study:
         """The series that results are made from, in the order of `ENHANCED_PHASES`."""
         phases = self.phases()
         return tuple(phases[phase] for phase in ENHANCED_PHASES if phase in phases)
+
+    @property
+    def has_early_arterial_only(self) -> bool:
+        """Whether its arterial phase is an early one: a lesion that does not enhance there may do so in the late one, so that absent APHE is not assessed."""
+        arterial = self.phases().get(Phase.ARTERIAL)
+        return arterial is not None and arterial.arterial_timing is ArterialTiming.EARLY
 
 
 @dataclass(frozen=True, eq=False)

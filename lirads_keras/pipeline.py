@@ -64,7 +64,7 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     images, present = crop_lesions(volumes, scales, lesions, profile.characterization)
     applicability = of_study(study, answers)
     withheld = find_reason_to_withhold(applicability)
-    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization, withheld)
+    scored = tuple(score_lesion(lesion, probabilities, tuple(volumes), profile.characterization, withheld, early_arterial=study.has_early_arterial_only)
                    for lesion, probabilities in zip(lesions, models.predict_features(images, present), strict=True))
     versions, notices = models.describe_result(study, volumes)
     of_cutoff = list_cutoff_notices(volumes, scales)
@@ -117,10 +117,11 @@ def segment(volumes: Mapping[Phase, Volume], models: RunModels, profile: Profile
     return grid.with_array(from_segmentation_grid(probability, grid))
 
 
-def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings,
-                 withheld: str = "") -> ScoredLesion:
-    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has, `withheld` as in `categorize`."""
+def score_lesion(lesion: Lesion, probabilities: FeatureProbabilities, phases: Collection[Phase], settings: CharacterizationSettings, withheld: str = "", *,
+                 early_arterial: bool = False) -> ScoredLesion:
+    """Features by the decision threshold, then the category by the profile's rules; `phases` are those that the study has, `withheld` as in `categorize`,
+    `early_arterial` as in `categorize_probabilities`."""
     observation, category, reasons = categorize_probabilities(
-        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases,
-        withheld=withheld)
+        lesion.diameter_mm, probabilities, decision_threshold=settings.decision_threshold, rules=settings.rules, phases=phases, withheld=withheld,
+        early_arterial=early_arterial)
     return ScoredLesion(lesion, probabilities, observation, category, reasons)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 from lirads_keras import pipeline
 from lirads_keras.config.profile import Profile, read_profile
-from lirads_keras.entities import ENHANCED_PHASES, Applicability, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, Applicability, ArterialTiming, Category, FeatureProbabilities, Observation, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError
 from lirads_keras.inference.features import predict_features
 from lirads_keras.inference.report import report_to_json
@@ -147,6 +147,19 @@ def test_whom_lirads_is_not_for_gets_no_category(monkeypatch, profile, age_years
     told = " ".join(content["population"])
     assert "adults at high risk" in told and "another algorithm" in told and ("Categories are withheld" in told) == withheld
     assert content["applicability"]["adult"] == report.applicability.is_adult
+
+
+@pytest.mark.parametrize("timing, aphe, expected", [
+    (ArterialTiming.EARLY, 0.25, None), (ArterialTiming.EARLY, 0.75, True), (ArterialTiming.LATE, 0.25, False), (None, 0.25, False)])
+def test_aphe_is_not_absent_in_an_early_arterial_phase_alone(monkeypatch, profile, timing, aphe, expected):
+    study = make_study()
+    series = tuple(replace(item, arterial_timing=timing) if item.phase is Phase.ARTERIAL else item for item in study.series)
+    monkeypatch.setattr(pipeline, "read_aligned_phases", lambda series, registration: make_volumes(tuple(series)))
+    models = StubModels(make_volume(make_probability()), StubNetwork(aphe, 0.625, 0.25))
+    result = pipeline.analyse_study(replace(study, series=series), models, profile, ignore_progress)
+    for scored in result.report.lesions:
+        assert scored.observation.aphe is expected and scored.probabilities.aphe == aphe
+        assert (scored.category == Category.LR_NC) == (expected is None) == ("no APHE in an early arterial phase" in scored.reasons)
 
 
 def test_the_network_sees_the_delayed_phase_on_its_own_grid_and_lesions_come_back(monkeypatch, profile):

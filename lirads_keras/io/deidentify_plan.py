@@ -96,7 +96,8 @@ def clean_name(text: str) -> str:
     finding, = find_phases([SeriesFacts(description=text)])
     if finding.phase is Phase.OTHER:
         return " ".join((NO_PHASE, *finding.candidates))
-    return " ".join(finding.candidates) or str(finding.phase or NO_NAME) if text else ""
+    told = " ".join(finding.candidates) or str(finding.phase or NO_NAME)
+    return f"{finding.arterial_timing} {told}" if finding.arterial_timing else told if text else ""
 
 
 def _clean_names(

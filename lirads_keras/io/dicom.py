@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, Phase, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, ArterialTiming, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_geometry import compute_positions_mm
@@ -77,7 +77,7 @@ def read_study(
         if axial_mr_only:
             problems += _check_kinds(time_points, series)
     raise_if_any(problems)
-    notices = (*_list_overruled(time_points, series), *_list_out_of_order(series), *_list_values(time_points, series))
+    notices = (*_list_overruled(time_points, series), *_describe_arterial(series), *_list_out_of_order(series), *_list_values(time_points, series))
     return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), notices,
                  tuple(_describe_left_out(folder, scan.set_aside + alone, series)), find_age_years(header.examination for header in scan.headers))
 
@@ -221,6 +221,18 @@ def _list_overruled(time_points: Sequence[TimePoint], series: Sequence[Series]) 
     return tuple(
         f"The phase map names series '{item.description}' as {item.phase}, against {point.finding.obstacle.reason}."
         for point, item in zip(time_points, series, strict=True) if point.finding.obstacle and item.phase not in (None, Phase.OTHER))
+
+
+def _describe_arterial(series: Sequence[Series]) -> tuple[str, ...]:
+    """Which of early and late arterial series is used, and what follows where there is but an early one."""
+    used = next((item for item in series if item.phase is Phase.ARTERIAL), None)
+    early = [item for item in series if item.arterial_timing is ArterialTiming.EARLY]
+    if used is None or not early:
+        return ()
+    if used in early:
+        return (f"The arterial phase, series '{used.description}', is an early one: APHE that it does not show is not assessed.",)
+    names = " and ".join(f"'{item.description}'" for item in early)
+    return (f"The arterial phase is series '{used.description}', and not the early arterial {names}.",)
 
 
 def _list_values(time_points: Sequence[TimePoint], series: Sequence[Series]) -> list[str]:

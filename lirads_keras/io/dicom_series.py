@@ -69,7 +69,7 @@ def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, fin
     files, frames = list_files(stack.headers)
     number = stack.headers[0].series_number
     series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames, None if number is None else int(number),
-                    facts.acquired_s, facts.seconds_after_contrast)
+                    facts.acquired_s, facts.seconds_after_contrast, finding.arterial_timing)
     return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase
+from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_geometry import StackGrid
@@ -116,6 +116,7 @@ def index_folder(
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
     lines += [*joined.notices, *kept] + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
+    lines += _describe_early(patients)
     return IndexSummary(
         len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines), joined.files, len(joined.masks))
 
@@ -302,6 +303,12 @@ def _describe_unfinished(patients: Sequence[Patient]) -> list[str]:
     without = [patient.patient_id for patient in patients if Phase.DELAYED not in patient.choices.chosen]
     listed = ", ".join(without[:8]) + (" …" if len(without) > 8 else "")
     return [f"{len(without)} patient(s) without a delayed phase: {listed}"] if without else []
+
+
+def _describe_early(patients: Sequence[Patient]) -> list[str]:
+    return [
+        f"{patient.patient_id} has an early arterial phase alone, in which APHE may not be seen yet: series.csv calls it arterial" for patient in patients
+        if (arterial := patient.choices.chosen.get(Phase.ARTERIAL)) and arterial.series.arterial_timing is ArterialTiming.EARLY]
 
 
 def _describe_gated(patients: Sequence[Patient]) -> list[str]:

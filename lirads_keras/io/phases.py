@@ -1,8 +1,7 @@
 """Which contrast phase a series shows: by rules over its name and times, or by a phase map that the user writes."""
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase
+from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle, read_rule_table, simplify_name
+from lirads_keras.io.phase_names import phases_at, read_name, read_name_rules
+from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle, read_rule_table
 
 ABSENT = "absent"
 """The word of a phase map for a phase that the study lacks."""
@@ -20,12 +20,9 @@ ABSENT = "absent"
 
 @dataclass(frozen=True)
 class PhaseRules:
-    """Of the table `phase_rules.yaml`, what tells a phase, compiled; what is none is told by `suitability`."""
+    """Of the table `phase_rules.yaml`, how times tell a phase; names are read by `phase_names`, what is no phase is told by `suitability`."""
 
-    names: dict[Phase, tuple[re.Pattern[str], ...]]
-    time: re.Pattern[str]
-    no_time: re.Pattern[str]
-    ranges_s: dict[Phase, tuple[float, float]]
+    ranges_s: Mapping[Phase, tuple[float, float]]
     before_contrast_s: float
     after_arterial_s: dict[Phase, tuple[float, float]]
 
@@ -54,13 +51,15 @@ class SeriesFacts:
 class PhaseFinding:
     """A phase with its evidence in words; where it is None, `candidates` are the phases that are in question.
 
-    Where an `obstacle` stands against its being a contrast phase, the phase is `other`, and `candidates` are those that its name tells nevertheless.
+    Where an `obstacle` stands against its being a contrast phase, the phase is `other`, and `candidates` are those that its name tells nevertheless; so it is
+    where a study has a late arterial series and this one is early. `arterial_timing` is what the name says of an arterial series.
     """
 
     phase: Phase | None
     evidence: str
     candidates: tuple[Phase, ...] = ()
     obstacle: Obstacle | None = None
+    arterial_timing: ArterialTiming | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,8 @@ class PhaseChoice:
 def read_phase_rules() -> PhaseRules:
     """The package's own rules."""
     table = read_rule_table()
-    time = table["seconds_after_injection"]
     return PhaseRules(
-        names={Phase(phase): tuple(re.compile(pattern) for pattern in languages.values()) for phase, languages in table["phases"].items()},
-        time=re.compile(time["pattern"]),
-        no_time=re.compile(time["unless"]),
-        ranges_s={Phase(phase): (low, high) for phase, (low, high) in time["ranges"].items()},
+        ranges_s=read_name_rules().ranges_s,
         before_contrast_s=table["before_contrast_s"],
         after_arterial_s={Phase(phase): (low, high) for phase, (low, high) in table["seconds_after_arterial"].items()})
 
@@ -94,7 +89,7 @@ def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]
         protocol: ProtocolName (0018,1030); read only if the description says nothing.
 
     Returns:
-        A phase (`other` for another contrast, a computed image or a scout), or None if the name says nothing or names two.
+        A phase (`other` for another contrast, a computed image or a scout), or None if the name says nothing, or contradicts itself.
     """
     finding = _find_by_name(description, protocol)
     return finding.phase, finding.evidence
@@ -102,7 +97,8 @@ def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]
 
 def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     """The phases of a study's time points: by name; where that says nothing by the time after the contrast agent; else by the time after an
-    arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells.
+    arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells. Where one arterial series is named
+    late and another early, the early one is `other`.
 
     What cannot be a phase (`find_obstacle`, `find_name_obstacle`) is `other`, but for one case: CT, coronal or sagittal images whose phase nothing tells stay
     open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
@@ -110,11 +106,14 @@ def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
     rules = read_phase_rules()
     obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
-    findings = [_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
-    named = [(facts, finding) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
-    anchors = {facts.kind: (facts, finding) for facts, finding in named if sum(other.kind == facts.kind for other, _ in named) == 1}
+    findings = _prefer_late([_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)])
+    named = [(facts, finding.arterial_timing) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
+    # What follows an early arterial image may be a late one.
+    anchors = {
+        facts.kind: facts for facts, timing in named
+        if timing is not ArterialTiming.EARLY and sum(other.kind == facts.kind for other, _ in named) == 1}
     return [
-        _find_after_arterial(facts, anchors[facts.kind][0], rules) or finding
+        _find_after_arterial(facts, anchors[facts.kind], rules) or finding
         if finding.phase is None and not finding.candidates and facts.kind in anchors else finding
         for facts, finding in zip(series, findings, strict=True)]
 
@@ -171,10 +170,11 @@ def _find_by_name(description: str, protocol: str) -> PhaseFinding:
             if attribute == "ProtocolName" and description.strip():
                 # Many scanners call the whole examination so ("Liver with MRCP"): that does not speak of each of its series.
                 return PhaseFinding(None, f"{evidence}, but SeriesDescription '{description}' tells nothing", ENHANCED_PHASES)
-            return PhaseFinding(Phase.OTHER, evidence, _list_told(_find_in(simplify_name(text))), replace(obstacle, reason=evidence))
-        finding = _find_in(simplify_name(text))
-        if finding.evidence:
-            return replace(finding, evidence=f"{attribute} '{text}': {finding.evidence}")
+            told = read_name(text, read_name_rules())
+            return PhaseFinding(Phase.OTHER, evidence, (told.phase,) if told.phase else told.candidates, replace(obstacle, reason=evidence))
+        reading = read_name(text, read_name_rules())
+        if reading.evidence:
+            return PhaseFinding(reading.phase, f"{attribute} '{text}': {reading.evidence}", reading.candidates, arterial_timing=reading.arterial_timing)
     return PhaseFinding(None, "neither SeriesDescription nor ProtocolName names a phase")
 
 
@@ -190,6 +190,16 @@ def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules
     return PhaseFinding(Phase.OTHER, obstacle.reason, _list_told(finding), obstacle)
 
 
+def _prefer_late(findings: list[PhaseFinding]) -> list[PhaseFinding]:
+    """Of early and late arterial series the late ones."""
+    named = [finding for finding in findings if finding.phase is Phase.ARTERIAL]
+    if not any(finding.arterial_timing is ArterialTiming.LATE for finding in named):
+        return findings
+    return [
+        replace(finding, phase=Phase.OTHER, evidence=f"{finding.evidence}; the late arterial phase is used instead", candidates=(Phase.ARTERIAL,))
+        if finding.phase is Phase.ARTERIAL and finding.arterial_timing is ArterialTiming.EARLY else finding for finding in findings]
+
+
 def _list_told(finding: PhaseFinding) -> tuple[Phase, ...]:
     """The phases that were told, whatever stands against them."""
     return finding.candidates if finding.phase in (None, Phase.OTHER) else (finding.phase,)
@@ -201,12 +211,12 @@ def _find_by_name_and_clock(facts: SeriesFacts, rules: PhaseRules) -> PhaseFindi
     seconds = facts.seconds_after_contrast
     if seconds is None or by_name.phase is Phase.OTHER or by_name.candidates:
         return by_name
-    by_time = [Phase.PRECONTRAST] if -rules.before_contrast_s <= seconds < 0 else _phases_at(seconds, rules)
+    by_time = [Phase.PRECONTRAST] if -rules.before_contrast_s <= seconds < 0 else phases_at(seconds, rules.ranges_s)
     evidence = f"acquired {seconds:.0f} s after ContrastBolusStartTime"
     if by_name.phase is None:
         return PhaseFinding(by_time[0], evidence) if len(by_time) == 1 else PhaseFinding(None, f"{by_name.evidence}; {evidence}")
     against = "" if by_name.phase in by_time or not by_time else f"; but {evidence}, which is {by_time[0]}"
-    return PhaseFinding(by_name.phase, by_name.evidence + against)
+    return replace(by_name, evidence=by_name.evidence + against)
 
 
 def _find_after_arterial(facts: SeriesFacts, arterial: SeriesFacts, rules: PhaseRules) -> PhaseFinding | None:
@@ -217,29 +227,6 @@ def _find_after_arterial(facts: SeriesFacts, arterial: SeriesFacts, rules: Phase
     if len(phases) != 1:
         return None
     return PhaseFinding(phases[0], f"acquired {after:.0f} s after the arterial '{arterial.description}' with the same protocol")
-
-
-def _find_in(text: str) -> PhaseFinding:
-    rules = read_phase_rules()
-    matches = {
-        phase: found.group() for phase, patterns in rules.names.items()
-        for found in [next(filter(None, (pattern.search(text) for pattern in patterns)), None)] if found}
-    if not matches and not rules.no_time.search(text):
-        matches = {phase: found.group() for found in rules.time.finditer(text) for phase in _phases_at(_seconds(found), rules)}
-    if len(matches) == 1:
-        (phase, word), = matches.items()
-        return PhaseFinding(phase, f"'{word}'")
-    if matches:
-        return PhaseFinding(None, "ambiguous, names " + " and ".join(f"{phase} ('{word}')" for phase, word in matches.items()), tuple(matches))
-    return PhaseFinding(None, "")
-
-
-def _seconds(found: re.Match[str]) -> float:
-    return int(found["number"]) * (60 if found["unit"].startswith(("min", "分")) else 1)
-
-
-def _phases_at(seconds: float, rules: PhaseRules) -> list[Phase]:
-    return [phase for phase, (low, high) in rules.ranges_s.items() if low <= seconds <= high]
 
 
 def _shown(value: Any) -> str:

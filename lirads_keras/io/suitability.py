@@ -21,6 +21,9 @@ LONGEST_ECHO_MS = 30.0
 """A T1-weighted gradient-echo image of the liver has its echo by 5 ms, an in-phase one at 0.3 T by 23 ms; T2-weighted, diffusion and MRCP images have it from
 60 ms on."""
 
+_PLAIN = str.maketrans("łıø", "lio")
+"""Letters that Unicode does not take for an accented one."""
+
 _VOICED = "\u3099\u309a"
 """The marks that make another syllable of a kana; the others are accents."""
 
@@ -102,7 +105,7 @@ def find_name_obstacle(name: str) -> Obstacle | None:
 
 def simplify_name(text: str) -> str:
     """Lower case without accents; what is no letter, digit, "+", "." or "%" becomes one space. Kana and Hangul stay whole."""
-    decomposed = unicodedata.normalize("NFKD", text.lower())
+    decomposed = unicodedata.normalize("NFKD", text.lower().translate(_PLAIN))
     letters = "".join(character for character in decomposed if character in _VOICED or not unicodedata.combining(character))
     return re.sub(r"(?:[^\w+.%]|_)+", " ", unicodedata.normalize("NFC", letters)).strip()
 

@@ -2,10 +2,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, FeatureProbabilities, Observation, Phase, Verdict
 from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
 from lirads_keras.words import enumerate_words, name_phases
+
+UNREAD_APHE = "no APHE in an early arterial phase"
+"""Why APHE was not assessed though there is an arterial phase (LI-RADS v2018: the late arterial phase is strongly preferred, APHE may be seen in it alone)."""
 
 
 def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, decision_threshold: float) -> Observation:
@@ -17,7 +21,7 @@ def to_observation(diameter_mm: float, probabilities: FeatureProbabilities, deci
 
 
 def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabilities, *, decision_threshold: float, rules: str,
-                             phases: Collection[Phase] = ENHANCED_PHASES, withheld: str = "") -> tuple[Observation, Verdict, str]:
+                             phases: Collection[Phase] = ENHANCED_PHASES, withheld: str = "", early_arterial: bool = False) -> tuple[Observation, Verdict, str]:
     """The observation, its category and the reasons; the reasons name the phases that the study lacks, and what follows.
 
     Args:
@@ -26,13 +30,18 @@ def categorize_probabilities(diameter_mm: float, probabilities: FeatureProbabili
         decision_threshold: probability from which a feature is present.
         rules, withheld: as `categorize`.
         phases: that the study has.
+        early_arterial: the arterial phase is an early one, in which APHE may not be seen yet: absent is not assessed.
 
     Raises:
         InputError: as `categorize`.
     """
     observation = to_observation(diameter_mm, probabilities, decision_threshold)
+    is_unread = early_arterial and observation.aphe is False
+    if is_unread:
+        observation = replace(observation, aphe=None)
     category, reasons = categorize(observation, rules, withheld)
-    notes = [_describe_absence(phase, phases) for phase in ENHANCED_PHASES if phase not in phases]
+    notes = [UNREAD_APHE] * is_unread
+    notes += [_describe_absence(phase, phases) for phase in ENHANCED_PHASES if phase not in phases]
     return observation, category, reasons + "".join(f" ({note})" for note in notes)
 
 

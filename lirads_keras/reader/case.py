@@ -55,6 +55,7 @@ class Reading:
     untreated: bool | None = None
     despite_age: bool = False
     is_adult: bool | None = None
+    early_arterial: bool = False
 
     @property
     def stage(self) -> Stage:
@@ -81,7 +82,8 @@ class Reading:
     def score(self, lesion: ReadLesion) -> LesionScore:
         return score_lesion(
             lesion.measured, lesion.values, decision_threshold=self.decision_threshold, rules=self.rules, phases=self.phases,
-            size_by="network" if lesion.measured.voxels_digest in self.machine_voxels else "reader", withheld=find_reason_to_withhold(self.applicability))
+            size_by="network" if lesion.measured.voxels_digest in self.machine_voxels else "reader", withheld=find_reason_to_withhold(self.applicability),
+            early_arterial=self.early_arterial)
 
     def is_changed(self, lesion: ReadLesion) -> bool:
         """Whether a reader gave it another outline than the network, or said anything of it."""
@@ -226,4 +228,5 @@ def _take_findings(reading: Reading, kind: str, mask_id: str, findings: Findings
         rules=findings.rules if kind == "run" or not reading.rules else reading.rules,
         versions=findings.versions,
         notices=findings.notices,
-        machine_voxels=frozenset(lesion.voxels_digest for lesion in lesions) if kind == "run" else reading.machine_voxels)
+        machine_voxels=frozenset(lesion.voxels_digest for lesion in lesions) if kind == "run" else reading.machine_voxels,
+        early_arterial=findings.early_arterial)

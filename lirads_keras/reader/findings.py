@@ -28,7 +28,8 @@ class MeasuredLesion:
 
 @dataclass(frozen=True)
 class Findings:
-    """All lesions of a mask, and what they were read with. `components_ignored` were too small for a lesion; `notices` are those of `Report`."""
+    """All lesions of a mask, and what they were read with. `components_ignored` were too small for a lesion; `notices` are those of `Report`;
+    `early_arterial` is `Study.has_early_arterial_only`."""
 
     lesions: tuple[MeasuredLesion, ...]
     components_ignored: int
@@ -37,6 +38,7 @@ class Findings:
     rules: str
     versions: dict[str, str]
     notices: tuple[str, ...] = ()
+    early_arterial: bool = False
 
 
 FINDINGS = TypeAdapter(Findings)

@@ -11,7 +11,7 @@ from lirads_keras.entities import HEAD_FEATURES, Category, Feature, Observation,
 from lirads_keras.errors import InputError
 from lirads_keras.lirads.categorize import categorize
 from lirads_keras.lirads.growth import Growth, MeasuredBy, PriorSize, judge_growth
-from lirads_keras.lirads.observation import categorize_probabilities
+from lirads_keras.lirads.observation import UNREAD_APHE, categorize_probabilities
 from lirads_keras.lirads.steps import break_tie, choose_override
 from lirads_keras.reader.findings import MeasuredLesion
 
@@ -75,7 +75,7 @@ def change_values(values: ReaderValues, field: LesionField, value: Any) -> Reade
 
 
 def score_lesion(measured: MeasuredLesion, values: ReaderValues, *, decision_threshold: float, rules: str, phases: Collection[Phase],
-                 size_by: MeasuredBy = "network", withheld: str = "") -> LesionScore:
+                 size_by: MeasuredBy = "network", withheld: str = "", early_arterial: bool = False) -> LesionScore:
     """The categories of a lesion, and the reasons; the reasons name the phases that the study lacks.
 
     Args:
@@ -86,8 +86,11 @@ def score_lesion(measured: MeasuredLesion, values: ReaderValues, *, decision_thr
         InputError: as `categorize`; but a tie that does not hold the present category (any more) is told in the reasons, and not counted.
     """
     machine, machine_category, reasons = categorize_probabilities(
-        measured.diameter_mm, measured.probabilities, decision_threshold=decision_threshold, rules=rules, phases=phases, withheld=withheld)
+        measured.diameter_mm, measured.probabilities, decision_threshold=decision_threshold, rules=rules, phases=phases, withheld=withheld,
+        early_arterial=early_arterial)
     of_absent_phases = reasons.removeprefix(categorize(machine, rules, withheld)[1])
+    if values.aphe is not None:
+        of_absent_phases = of_absent_phases.removeprefix(f" ({UNREAD_APHE})")
     growth = None if values.prior is None else judge_growth(measured.diameter_mm, size_by, values.prior)
     read = {str(feature): getattr(values, feature) for feature in HEAD_FEATURES if getattr(values, feature) is not None}
     observation = replace(

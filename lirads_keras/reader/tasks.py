@@ -102,8 +102,9 @@ class Tasks:
         progress(0.5, "computing the maps")
         settings = self._profile.characterization
         images, present = self._crop(study, volumes, [lesion])
-        withheld = find_reason_to_withhold(of_study(study))
-        scored = score_lesion(lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings, withheld)
+        scored = score_lesion(
+            lesion, self._models.predict_features(images, present)[0], tuple(volumes), settings, find_reason_to_withhold(of_study(study)),
+            early_arterial=study.has_early_arterial_only)
         outline = crop_mask(lesion, grid.spacing_mm, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction)
         figure = plot_explanation(LesionExplanation(images[0], present[0], self._models.explain_features(images, present)[0], outline), scored)
         picture = io.BytesIO()
@@ -157,7 +158,9 @@ class Tasks:
         grid = volumes[find_grid_phase(volumes)]
         measured = tuple(to_measured(lesion, of_lesion, grid) for lesion, of_lesion in zip(lesions, probabilities, strict=True))
         return FINDINGS.dump_python(
-            Findings(measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, versions, notices), mode="json")
+            Findings(
+                measured, ignored, tuple(volumes), settings.decision_threshold, settings.rules, versions, notices, study.has_early_arterial_only),
+            mode="json")
 
 
 def _make_mask(probability: Volume, models: RunModels) -> np.ndarray:

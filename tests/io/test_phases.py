@@ -12,13 +12,13 @@ NAMES: dict[Phase | None, list[str]] = {
     Phase.ARTERIAL: [
         "LAVA ARTERIAL 35s", "Ax LAVA ART", "t1_vibe_fs_tra_bh_arterial", "THRIVE_art_BH", "fat sat arterial", "t1_vibe_dixon_art_W",
         "WATER: ART LAVA-Flex", "T1 Late Arterial", "动脉期", "LAVA动脉期", "動脈相", "t1_vibe_arteriell", "T1 EG temps artériel",
-        "VIBE artérielle", "eTHRIVE 35 s", "LAVA +C 25sec"],
+        "VIBE artérielle", "LAVA +C 25sec"],
     Phase.PORTAL_VENOUS: [
         "THRIVE portal venous", "LAVA PV 60s", "AX LAVA PVP", "t1_vibe_portalvenös", "portal-venöse Phase", "T1 temps portal",
-        "VIBE portale", "门脉期", "門靜脈期", "AX VENOUS", "porto-venous", "THRIVE 70s", "LAVA venous phase"],
+        "VIBE portale", "门脉期", "門靜脈期", "AX VENOUS", "porto-venous", "LAVA post 70s", "LAVA venous phase"],
     Phase.DELAYED: [
         "LAVA DELAYED 180s", "AX LAVA Delay 3min", "延迟期", "平衡期", "t1_vibe_fs_Spätphase", "T1 VIBE spät", "T1 tardif",
-        "temps à l'équilibre", "equilibrium", "LAVA 3min", "THRIVE 180 s", "late venous", "延時 5分钟"],
+        "temps à l'équilibre", "equilibrium", "LAVA 3min", "THRIVE +C 180 s", "late venous", "延時 5分钟"],
     Phase.PRECONTRAST: [
         "LAVA PRE", "t1_vibe_fs_nativ", "T1 sans injection", "平扫", "Ax T1 w/o contrast wo", "T1 unenhanced"],
     Phase.HEPATOBILIARY: [
@@ -28,6 +28,8 @@ NAMES: dict[Phase | None, list[str]] = {
         "t1 transitional 180s", "减影 动脉期", "Lokalisator", "CAREBolus", "FAT: ART LAVA-Flex", "t1_vibe_dixon_art_F", "OutPhase: ART LAVA"],
     None: [
         "", "Sagittal-IR_3DFGRE", "DYN LAVA", "arterial + portal", "LAVA BH 20s", "LAVA 90s", "smart", "t1_vibe_dyn", "parties", "depot",
+        # Seconds without a word may be those of the acquisition.
+        "eTHRIVE 35 s", "THRIVE 70s", "THRIVE 180 s",
         "1600s", "T1 W/WO", "with and without contrast"],
 }
 
@@ -74,6 +76,9 @@ def test_the_arterial_time_point_dates_those_of_its_protocol() -> None:
     assert findings[1].evidence == "acquired 35 s after the arterial 'DYN arterial' with the same protocol"
     twice = find_phases([dynamic[0], dynamic[0], dynamic[1]])
     assert twice[2].phase is None, "which of two arterial time points counts is not guessed"
+    early, late = (SeriesFacts(f"DYN {word} arterial", acquired_s=1000 - before, kind=kind) for word, before in (("early", 15), ("late", 0)))
+    assert find_phases([early, dynamic[1]])[1].phase is None, "20 s after an early arterial image there may be a late one"
+    assert find_phases([early, late, dynamic[1]])[2].phase is Phase.PORTAL_VENOUS
 
 
 @pytest.mark.parametrize("value, derived", [

@@ -95,3 +95,13 @@ def test_bad_rules_and_diameters_are_refused():
         score(0.1, 0.1, 0.1, rules="v2014")
     with pytest.raises(InputError, match="diameter_mm"):
         score(0.1, 0.1, 0.1, diameter_mm=float("nan"))
+
+
+@pytest.mark.parametrize("aphe, is_early, expected", [
+    (0.3, True, None), (0.3, False, False), (0.7, True, True), (0.7, False, True), (None, True, None)])
+def test_aphe_that_an_early_arterial_phase_does_not_show_is_not_assessed(aphe, is_early, expected):
+    observed, category, reasons = categorize_probabilities(
+        23.0, FeatureProbabilities(aphe, 0.9, 0.1), decision_threshold=0.5, rules="v2018", early_arterial=is_early)
+    assert observed.aphe is expected
+    assert (category is Category.LR_NC) == (expected is None)
+    assert ("early arterial" in reasons) == (aphe == 0.3 and is_early)

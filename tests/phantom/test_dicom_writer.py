@@ -179,4 +179,5 @@ def test_cohort_series_share_study_and_frame(tiny_cohort: Path) -> None:
 @pytest.mark.parametrize("manufacturer", sorted(DESCRIPTIONS))
 def test_every_description_tells_its_phase(manufacturer: str) -> None:
     assert DESCRIPTIONS.keys() == SEQUENCE_NAMES.keys() == {scanner.manufacturer for scanner in SCANNERS.values()}
-    assert all(find_phase(description.format(seconds=30.0))[0] == phase for phase, description in DESCRIPTIONS[manufacturer].items())
+    seconds = {Phase.ARTERIAL: 30.0, Phase.PORTAL_VENOUS: 55.0, Phase.DELAYED: 180.0}
+    assert all(find_phase(description.format(seconds=seconds[phase]))[0] == phase for phase, description in DESCRIPTIONS[manufacturer].items())

@@ -116,3 +116,16 @@ def test_what_the_reader_decided():
     assert list_decided(ReaderValues(rim_aphe=True)) == [Feature.APHE]
     assert list_decided(ReaderValues()) == [] and list_decided(ReaderValues(tie=(Category.LR_3, Category.LR_4))) == []
     assert list_decided(ReaderValues(aphe=False, capsule=True, threshold_growth=True)) == [Feature.APHE, Feature.CAPSULE, Feature.THRESHOLD_GROWTH]
+
+
+def test_aphe_that_an_early_arterial_phase_does_not_show_is_left_to_the_reader():
+    def read(values: ReaderValues, aphe: float, *, is_early: bool = True):
+        return score_lesion(lesion(aphe=aphe), values, decision_threshold=0.5, rules="v2018", phases=ENHANCED_PHASES, early_arterial=is_early)
+
+    alone = read(ReaderValues(), 0.25)
+    assert alone.category == Category.LR_NC and alone.observation.aphe is None and "early arterial" in alone.reasons
+    for said in (True, False):
+        found = read(ReaderValues(aphe=said), 0.25)
+        assert found.observation.aphe is said and found.category != Category.LR_NC and "early arterial" not in found.reasons
+    assert read(ReaderValues(), 0.75).observation.aphe is True
+    assert read(ReaderValues(), 0.25, is_early=False).observation.aphe is False
