@@ -108,7 +108,7 @@ def test_rim_aphe_tumor_in_vein_and_the_population_are_told(tmp_path: Path, vali
     source = make_source()
     segmentation = build_segmentation(source, GRID, scored, VERSIONS, "Anna")
     write_object(tmp_path / "sr.dcm", build_structured_report(
-        source, scored, segmentation, VERSIONS, "Anna", {}, ("LI-RADS is for adults.", "Conditional on high risk."), tumor_in_vein=True))
+        source, scored, segmentation, VERSIONS, "Anna", {}, (), ("LI-RADS is for adults.", "Conditional on high risk."), tumor_in_vein=True))
     (lesion,) = read_structured_report(tmp_path / "sr.dcm")
     assert lesion.rim_aphe and lesion.aphe is False and lesion.reasons == "APHE, washout, 23 mm: LR-5"
     dataset = pydicom.dcmread(tmp_path / "sr.dcm")
