@@ -12,11 +12,11 @@ from lirads_keras import pipeline
 from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import (
     ENHANCED_PHASES,
+    SCORED_CATEGORIES,
     Applicability,
     ArterialTiming,
     Category,
     FeatureProbabilities,
-    NotGiven,
     Observation,
     Phase,
     Series,

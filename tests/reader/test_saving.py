@@ -21,7 +21,8 @@ def given(monkeypatch):
     """What the writers of DICOM and of the page were given; they leave small files."""
     seen = SimpleNamespace(dicom=[], page=[], said=[], error=None)
 
-    def write_dicom(folder, study, grid, scored, versions, observer=None, *, by_reader, statements, tumor_in_vein):
+    def write_dicom(folder, study, grid, report, observer=None, *, by_reader, statements):
+        scored, versions, tumor_in_vein = report.lesions, report.versions, report.tumor_in_vein
         if seen.error is not None:
             raise seen.error
         seen.dicom.append((study, grid, scored, versions, observer, by_reader))
