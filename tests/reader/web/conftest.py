@@ -63,6 +63,9 @@ def _write_study(folder: Path, name: str, phases: tuple[Phase, ...] = ENHANCED_P
     affine[:3, :3] = _axes(name) * SPACING_MM
     affine[:3, 3] = -affine[:3, :3] @ (np.array(SHAPE) / 2)
     voxels = np.where(build_mask(), LESION, np.random.default_rng(3).normal(BODY, 25, SHAPE)).clip(0).astype(np.uint16)
+    if name == "turned":
+        # As it is stored, so that the lesions lie where they lie in the other studies once it is read upright.
+        voxels = voxels[:, ::-1, ::-1].swapaxes(1, 2)
     for number, phase in enumerate(phases):
         write_series(folder / name / phase, plan, Acquisition(phase, 30.0 + 60 * number, voxels), affine, SPACING_MM, name, datetime(2012, 3, 6, 13, 56))
 
