@@ -19,12 +19,17 @@ class Phase(StrEnum):
     ARTERIAL = "arterial"
     PORTAL_VENOUS = "portal_venous"
     DELAYED = "delayed"
+    TRANSITIONAL = "transitional"
     HEPATOBILIARY = "hepatobiliary"
     OTHER = "other"
 
 
 ENHANCED_PHASES = (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED)
 """The three phases the paper reads (§2.3), in order of time."""
+
+READ_PHASES = (*ENHANCED_PHASES, Phase.TRANSITIONAL)
+"""The phases that the result of a study is read from. With gadoxetate, what is imaged 2 to 5 minutes after injection is a transitional phase: hepatocytes have
+taken the agent up, so that no washout can be seen, and a capsule can (LI-RADS v2018). No network is trained on it."""
 
 
 GRID_PHASES = (Phase.DELAYED, Phase.PORTAL_VENOUS)
@@ -51,6 +56,23 @@ class ArterialTiming(StrEnum):
     LATE = "late"
 
 
+class ContrastAgent(StrEnum):
+    """What the agents of liver MRI differ in (LI-RADS v2018, technique): with gadoxetate there is no delayed phase; with gadobenate there is, and a
+    hepatobiliary one after an hour or more; extracellular agents have no hepatobiliary phase."""
+
+    GADOXETATE = "gadoxetate"
+    GADOBENATE = "gadobenate"
+    EXTRACELLULAR = "extracellular"
+
+
+@dataclass(frozen=True)
+class AgentFinding:
+    """A study's contrast agent, None where it is not known, and the evidence in words."""
+
+    agent: ContrastAgent | None = None
+    evidence: str = "not told"
+
+
 class Feature(StrEnum):
     """Major features of LI-RADS; the first three are B1, B2 and B3 of Table 3."""
 
@@ -69,6 +91,9 @@ FEATURE_PHASES = {
     Feature.CAPSULE: (Phase.PORTAL_VENOUS, Phase.DELAYED)}
 """The phases that show each feature of a head, in the order of ENHANCED_PHASES (§2.5.2, the switch of Eq. 4). From this table follow the masks of the
 loss, the fusion at prediction, the activation maps, the words of the reasons and the diagrams."""
+
+READ_FEATURE_PHASES = FEATURE_PHASES | {Feature.CAPSULE: (*FEATURE_PHASES[Feature.CAPSULE], Phase.TRANSITIONAL)}
+"""FEATURE_PHASES with what the result of a study is read from besides, in the order of READ_PHASES."""
 
 
 class Category(StrEnum):
@@ -133,7 +158,7 @@ class Series:
 @dataclass(frozen=True)
 class Study:
     """One examination of one patient, whose age at it is None where it is unknown. `notices` are sentences on how its phases were told, for whoever reads a
-    result; `left_out` says in lines what of its folder is no part of it, and why."""
+    result; `left_out` says in lines what of its folder is no part of it, and why; `contrast_agent` decides what later phases show."""
 
     patient_id: str
     study_uid: str
@@ -142,15 +167,16 @@ class Study:
     notices: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     age_years: float | None = None
+    contrast_agent: AgentFinding = AgentFinding()
 
     def phases(self) -> dict[Phase, Series]:
         """The series of each phase that has one."""
         return {series.phase: series for series in self.series if series.phase is not None}
 
     def list_read(self) -> tuple[Series, ...]:
-        """The series that results are made from, in the order of `ENHANCED_PHASES`."""
+        """The series that results are made from, in the order of `READ_PHASES`."""
         phases = self.phases()
-        return tuple(phases[phase] for phase in ENHANCED_PHASES if phase in phases)
+        return tuple(phases[phase] for phase in READ_PHASES if phase in phases)
 
     @property
     def has_early_arterial_only(self) -> bool:
@@ -278,3 +304,4 @@ class Report:
     left_out: tuple[str, ...] = ()
     applicability: Applicability = Applicability()
     tumor_in_vein: bool = False
+    contrast_agent: AgentFinding = AgentFinding()

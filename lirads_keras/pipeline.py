@@ -70,7 +70,8 @@ def analyse_study(study: Study, models: RunModels, profile: Profile, progress: P
     of_cutoff = list_cutoff_notices(volumes, scales)
     for notice in of_cutoff:
         _log.warning(notice)
-    report = Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff), study.list_read(), study.left_out, applicability)
+    report = Report(study.patient_id, study.study_uid, scored, versions, (*notices, *of_cutoff), study.list_read(), study.left_out, applicability,
+                    contrast_agent=study.contrast_agent)
     return StudyResult(report, volumes, probability)
 
 

@@ -101,7 +101,7 @@ def _read(parsed: argparse.Namespace) -> None:
 
 
 def _open_source(parsed: argparse.Namespace, out: Path) -> StudySource:
-    from lirads_keras.io.phases import read_phase_map
+    from lirads_keras.io.phase_map import read_phase_map
     from lirads_keras.reader.sources import DicomWebSource, FolderSource
 
     if parsed.phase_map is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, ScoredLesion
+from lirads_keras.entities import HEAD_FEATURES, READ_PHASES, ScoredLesion
 from lirads_keras.inference.report import RESEARCH_USE
 from lirads_keras.lirads.categorize import FEATURE_WORDS
 from lirads_keras.losses.adaptive import build_reading_table
@@ -44,7 +44,7 @@ def compute_activation_maps(model: keras.Model, images: np.ndarray, present: np.
 
     Args:
         model: the multi-task network.
-        images: (n, phase, y, x, 3) float32, phases in the order of ENHANCED_PHASES.
+        images: (n, phase, y, x, 3) float32, phases in the order of READ_PHASES, of which the last may be wanting.
         present: (n, phase), which phases the study had.
         mode: as it was trained: "plain" reads every feature from every phase.
 
@@ -52,7 +52,7 @@ def compute_activation_maps(model: keras.Model, images: np.ndarray, present: np.
         (n, phase, feature, y, x) float32 ≥ 0, features in the order of HEAD_FEATURES, brought from the last convolution's resolution to the
         crop's linearly. NaN where a feature is not read from a phase, or the study lacks it.
     """
-    read = build_reading_table(mode)
+    read = build_reading_table(mode, READ_PHASES[:images.shape[1]])
     maps = np.full((*images.shape[:2], len(HEAD_FEATURES), *images.shape[2:4]), np.nan, np.float32)
     if not np.any(present):
         return maps
@@ -93,11 +93,12 @@ def plot_explanation(explanation: LesionExplanation, scored: ScoredLesion) -> Fi
 
     A feature's maps share one scale, from 0 to their largest value; a map may be 0 everywhere. The line is the segmentation's outline.
     """
-    figure = Figure(figsize=(2.3 * len(ENHANCED_PHASES) + 1.6, 2.3 * (1 + len(HEAD_FEATURES)) + 0.6), layout="constrained")
-    axes = figure.subplots(1 + len(HEAD_FEATURES), len(ENHANCED_PHASES) + 1, width_ratios=[*[1] * len(ENHANCED_PHASES), 0.06])
+    phases = READ_PHASES[:len(explanation.present)]
+    figure = Figure(figsize=(2.3 * len(phases) + 1.6, 2.3 * (1 + len(HEAD_FEATURES)) + 0.6), layout="constrained")
+    axes = figure.subplots(1 + len(HEAD_FEATURES), len(phases) + 1, width_ratios=[*[1] * len(phases), 0.06])
     axes, bars = axes[:, :-1], axes[:, -1]
     probabilities = scored.probabilities
-    for column, phase in enumerate(ENHANCED_PHASES):
+    for column, phase in enumerate(phases):
         axes[0, column].set_title(str(phase).replace("_", " "), fontsize=10)
         for row in range(1 + len(HEAD_FEATURES)):
             cell = axes[row, column]

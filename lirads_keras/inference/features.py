@@ -4,7 +4,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from lirads_keras.entities import HEAD_FEATURES, FeatureProbabilities
+from lirads_keras.entities import HEAD_FEATURES, READ_PHASES, FeatureProbabilities
 from lirads_keras.losses.adaptive import build_reading_table
 from lirads_keras.variants import Mode
 
@@ -15,7 +15,7 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
 
     Args:
         model: the multi-task network.
-        images: (n, phase, y, x, 3) float32, phases in the order of ENHANCED_PHASES.
+        images: (n, phase, y, x, 3) float32, phases in the order of READ_PHASES, of which the last may be wanting.
         present: (n, phase), which phases the study had; the others' images are not looked at.
         mode: as it was trained: "adaptive" reads each feature from its phases, "plain" from all. Over several phases the mean is taken (fusion not
             reported: ledger item 13).
@@ -31,7 +31,8 @@ def predict_features(model: keras.Model, images: np.ndarray, present: np.ndarray
         outputs = model.predict_on_batch(images[lesions[batch], phases[batch]])
         for head, feature in enumerate(HEAD_FEATURES):
             by_head[lesions[batch], phases[batch], head] = np.asarray(outputs[str(feature)])[:, 0]
-    own, read = build_reading_table("adaptive").T, build_reading_table(mode).T
+    phases_of_study = READ_PHASES[:present.shape[1]]
+    own, read = (build_reading_table(table, phases_of_study).T for table in ("adaptive", mode))
     return [FeatureProbabilities(*(
         _fuse(by_head[lesion, :, head], own[head] & present[lesion], read[head] & present[lesion]) for head in range(len(HEAD_FEATURES))))
         for lesion in range(len(present))]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from lirads_keras.entities import ENHANCED_PHASES, NotGiven, Phase, Report, ScoredLesion, Volume
+from lirads_keras.entities import READ_PHASES, NotGiven, Phase, Report, ScoredLesion, Volume
 from lirads_keras.io.atomic import write_bytes, write_json
 from lirads_keras.io.read_series import series_to_json
 from lirads_keras.lirads.applicability import TUMOR_IN_VEIN, describe_applicability
@@ -39,6 +39,8 @@ def report_to_json(report: Report, explained: Collection[str] = ()) -> dict[str,
         "patient_id": report.patient_id,
         "study_uid": report.study_uid,
         "phases": [series_to_json(series) for series in report.phases],
+        "contrast_agent": {"agent": None if report.contrast_agent.agent is None else str(report.contrast_agent.agent),
+                           "evidence": report.contrast_agent.evidence},
         "set_aside": list(report.left_out),
         "lesions": [_lesion_to_json(scored) | ({"explanation": _explanation_name(scored)} if scored.lesion.lesion_id in explained else {})
                     for scored in report.lesions],
@@ -72,7 +74,7 @@ def plot_lesion(scored: ScoredLesion, volumes: Mapping[Phase, Volume], probabili
     grid = probability
     rows, columns = (_window(lesion.bounding_box[axis], grid.spacing_mm[axis], grid.shape[axis]) for axis in (1, 2))
     extent_mm = (0.0, (columns.stop - columns.start) * grid.spacing_mm[2], (rows.stop - rows.start) * grid.spacing_mm[1], 0.0)
-    shown = [phase for phase in ENHANCED_PHASES if phase in volumes]
+    shown = [phase for phase in READ_PHASES if phase in volumes]
     width_inch = PANEL_INCH * len(shown) + 0.4
     figure = Figure(figsize=(width_inch, 4.6), layout="constrained")
     for axes, phase in zip(np.atleast_1d(figure.subplots(1, len(shown))), shown, strict=True):

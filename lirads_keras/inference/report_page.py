@@ -13,8 +13,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from matplotlib.figure import Figure
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Lesion, Phase, Report, ScoredLesion, Volume
+from lirads_keras.entities import HEAD_FEATURES, READ_PHASES, Lesion, Phase, Report, ScoredLesion, Volume
 from lirads_keras.inference.report import PREDICTION_COLOUR, RESEARCH_USE, describe_population
+from lirads_keras.io.agent_effects import tell_agent
 from lirads_keras.io.atomic import write_text
 from lirads_keras.io.read_series import describe_read
 from lirads_keras.lirads.categorize import FEATURE_WORDS, describe_size
@@ -80,7 +81,7 @@ footer p { margin: 0 0 0.6mm }
 <p class="notices">{{ notices|join(" ") }}</p>
 {% endif %}
 {% if phases %}
-<p class="read">Read as {% for phase in phases %}{{ phase }}{{ "; " if not loop.last else "." }}{% endfor %}
+<p class="read">Read as {% for phase in phases %}{{ phase }}; {% endfor %}{{ agent }}.
 {% if left_out %}<br>Not read: {% for line in left_out %}{{ line }}{{ "; " if not loop.last else "." }}{% endfor %}{% endif %}</p>
 {% endif %}
 {% if not lesions %}
@@ -146,7 +147,8 @@ def write_report_page(path: Path, report: Report, volumes: Mapping[Phase, Volume
     write_text(path, environment.from_string(TEMPLATE).render(
         notice=RESEARCH_USE, patient_id=report.patient_id, study_uid=report.study_uid, moment=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
         observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), notices=report.notices,
-        phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], left_out=_shorten(report.left_out),
+        phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], agent=_cut(tell_agent(report.contrast_agent), LONGEST_LINE),
+        left_out=_shorten(report.left_out),
         population=describe_population(report),
         versions=_describe_versions(report.versions)))
 
@@ -178,7 +180,7 @@ def _describe_feature(present: bool | None, probability: float | None) -> str:
 
 def _draw(lesion: Lesion, volumes: Mapping[Phase, Volume], mask: Volume, side_mm: float) -> dict[str, Any]:
     """The lesion's largest slice in each phase, side by side, as base64 of a PNG."""
-    phases = [phase for phase in ENHANCED_PHASES if phase in volumes]
+    phases = [phase for phase in READ_PHASES if phase in volumes]
     z, (_, row_mm, column_mm) = lesion.largest_slice, mask.spacing_mm
     box_mm = [(part.start * step, (part.stop - 1) * step) for part, step in zip(lesion.bounding_box[1:], (row_mm, column_mm), strict=True)]
     half_mm = max(SMALLEST_WINDOW_MM, *(last - first + 2 * MARGIN_MM for first, last in box_mm)) / 2

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from lirads_keras.entities import Phase
+from lirads_keras.io.contrast_agent import read_agents
 from lirads_keras.io.dicom_geometry import SAME_POSITION_MM, compute_normal, compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_series import NO_VOLUME, TimePoint, gather_time_points
-from lirads_keras.io.phases import SeriesFacts, find_phases
+from lirads_keras.io.phases import find_by_name
 
 NO_PHASE = "not a phase"
 """The name of a copy whose original was of another kind; the phase rules know it."""
+
+HEPATOBILIARY_TIME = "20 min"
+"""That of a copy whose original's name tells the time of a hepatobiliary phase, and no word for it."""
 
 NO_NAME = "series"
 """That of a copy whose original's name tells nothing: there is one, which may count beside what the ProtocolName tells."""
@@ -28,7 +32,7 @@ class CopyPlan:
     """What a copy is to say.
 
     `owner` is whom pseudonyms and dates go by (`Header.owner`). `temporal_positions` are those of the file's frames, counted from 1; empty where
-    the original's own stay, or where its series has one time point.
+    the original's own stay, or where its series has one time point. `contrast_agent` is the kind of agent that the original names, empty where it names none.
     """
 
     owner: str
@@ -36,6 +40,7 @@ class CopyPlan:
     protocol: str
     temporal_positions: tuple[int, ...] = ()
     number_of_temporal_positions: int = 0
+    contrast_agent: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,8 @@ def plan_copies(headers: Sequence[Header], *, keep_times: bool) -> Plans:
         if len(told) > 1:
             lost.add(first.series_uid)
         description, protocol = next(iter(told)) if len(told) == 1 else ("", "")
-        plans[path] = CopyPlan(first.owner, description, protocol, positions if all(positions) else (), last[first.series_uid])
+        plans[path] = CopyPlan(first.owner, description, protocol, positions if all(positions) else (), last[first.series_uid],
+                               _clean_agent(first.contrast_agent) or _clean_agent(f"{first.description}; {first.protocol}"))
     notices = [
         f"{by_series[uid][0].headers[0].path}: one file of several phases, which only times told: copies without times do not tell them"
         for uid in sorted(lost)]
@@ -93,11 +99,19 @@ def plan_copies(headers: Sequence[Header], *, keep_times: bool) -> Plans:
 @lru_cache(maxsize=4096)
 def clean_name(text: str) -> str:
     """The phases that a SeriesDescription or ProtocolName names, in words that the phase rules read alike; nothing else of it is left."""
-    finding, = find_phases([SeriesFacts(description=text)])
+    finding = find_by_name(text, "")
+    if finding.phase is Phase.HEPATOBILIARY and finding.is_by_time:
+        # The word would tell the contrast agent, which the time does not.
+        return HEPATOBILIARY_TIME
     if finding.phase is Phase.OTHER:
         return " ".join((NO_PHASE, *finding.candidates))
     told = " ".join(finding.candidates) or str(finding.phase or NO_NAME)
     return f"{finding.arterial_timing} {told}" if finding.arterial_timing else told if text else ""
+
+
+def _clean_agent(text: str) -> str:
+    """The kinds of the agents that a text names; the phase rules know them."""
+    return "; ".join(read_agents(text))
 
 
 def _clean_names(
@@ -107,7 +121,13 @@ def _clean_names(
     def clean(header: Header) -> tuple[str, str]:
         point = place.get((header.path, header.frame))
         description, protocol = clean_name(header.description), clean_name(header.protocol)
-        by_time = point.finding.phase if point is not None and not keep_times and {description, protocol} <= {"", NO_NAME} else None
+        if point is None or keep_times:
+            return description, protocol
+        finding = point.finding
+        if finding.phase is None and finding.candidates:
+            # Times that contradict a name are not there to do so in the copy.
+            return " ".join(finding.candidates), protocol
+        by_time = finding.phase if {description, protocol} <= {"", NO_NAME} else None
         return str(by_time) if by_time not in (None, Phase.OTHER) else description, protocol
 
     def in_order(header: Header) -> tuple[float, str, str]:

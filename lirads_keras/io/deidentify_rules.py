@@ -2,9 +2,9 @@
 
 The table of attributes is that of the package dicom-anonymizer. It is applied to nested items, too; UIDs are replaced by keyed ones, so
 that files that are cleaned at different times still belong together. On top of the profile (PS3.15, E.3): SeriesDescription and ProtocolName
-become the contrast phase that they told (Clean Descriptors), Philips' scale slope stays (Retain Safe Private), sex and age stay (Retain Patient
-Characteristics, of which nothing else is kept), and dates are moved, and times kept, unless they are to be removed, too (Retain Longitudinal
-Temporal Information with Modified Dates).
+become the contrast phase that they told, and ContrastBolusAgent the kind of agent (Clean Descriptors), Philips' scale slope stays (Retain Safe
+Private), sex and age stay (Retain Patient Characteristics, of which nothing else is kept), and dates are moved, and times kept, unless they are to be
+removed, too (Retain Longitudinal Temporal Information with Modified Dates).
 """
 from __future__ import annotations
 
@@ -99,6 +99,10 @@ def clean_dataset(dataset: FileDataset, pseudonyms: Pseudonyms, plan: CopyPlan, 
         dataset.pop(keyword, None)
         if name:
             setattr(dataset, keyword, name)
+    for keyword in ("ContrastBolusAgent", "ContrastBolusAgentSequence"):
+        dataset.pop(keyword, None)
+    if plan.contrast_agent:
+        dataset.ContrastBolusAgent = plan.contrast_agent
     _write_temporal_positions(dataset, plan)
     dataset.PatientIdentityRemoved = "YES"
     dataset.LongitudinalTemporalInformationModified = "MODIFIED" if keep_times else "REMOVED"

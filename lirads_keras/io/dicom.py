@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, ArterialTiming, Phase, Series, Study, Volume
+from lirads_keras.entities import ENHANCED_PHASES, GRID_PHASES, READ_PHASES, AgentFinding, ArterialTiming, Phase, Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.agent_effects import check_agent, describe_agent
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_geometry import compute_positions_mm
 from lirads_keras.io.dicom_headers import Header
@@ -23,7 +24,7 @@ from lirads_keras.io.dicom_series import TimePoint, gather_time_points
 from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.dicom_values import VolumeValues, describe_values
 from lirads_keras.io.patient_age import find_age_years
-from lirads_keras.io.phases import ABSENT, PhaseChoice, read_phase_map
+from lirads_keras.io.phase_map import ABSENT, PhaseChoice, PhaseMap, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
 from lirads_keras.words import name_phases
 
@@ -43,7 +44,7 @@ def read_study(
 
     Args:
         folder: searched with its subfolders.
-        phase_map: a YAML file that says what series or time point is what phase (see `read_phase_map`); it comes before the
+        phase_map: a YAML file that says what series or time point is what phase, and perhaps the contrast agent (see `read_phase_map`); it comes before the
             rules over the series' names, which give the phases that it does not name. It may name what the rules take for a
             computed image or another contrast, which the study's notices then tell, but neither CT nor another plane.
         require_one_of: phases without any of which the study is of no use; none: it is read whatever it has.
@@ -51,11 +52,12 @@ def read_study(
 
     Raises:
         InputError: with everything that is wrong: no such folder, no MR or CT image in it, broken files, several patients or
-            studies, no series of any of the required phases, a phase of which there is only what cannot be read as one, two
-            series for one phase, a phase map that does not fit.
+            studies, no series of any of the required phases, a phase of which there is only what cannot be read as one, or only what may be another, two
+            series for one phase, two contrast agents on which a phase depends, a phase map that does not fit.
     """
+    phase_map_read = PhaseMap() if phase_map is None else read_phase_map(phase_map)
     scan = _scan(folder)
-    time_points, alone = gather_time_points(scan.headers)
+    time_points, alone = gather_time_points(scan.headers, phase_map_read.agent)
     series = [point.series for point in time_points]
     _log_set_aside(folder, scan.set_aside + alone)
     problems = scan.problems
@@ -67,19 +69,21 @@ def read_study(
         problems.append(Problem(str(folder), "a series of MR or CT images", _count_set_aside(scan.set_aside + alone) or "an empty folder"))
     raise_if_any(problems if not series else [])
 
-    choices: dict[Phase, PhaseChoice | None] = {} if phase_map is None else read_phase_map(phase_map)
+    choices, agent = phase_map_read.choices, next((point.agent for point in time_points), AgentFinding())
     series, phase_problems = _assign_phases(time_points, choices, phase_map or folder)
     problems += phase_problems
     if not phase_problems:
+        problems += check_agent(agent, series, phase_map or folder)
         unfit = _find_unfit_phases(time_points, series, choices, folder) if require_one_of else {}
         problems += _check_phases(series, folder, () if unfit.keys() & set(require_one_of) else require_one_of)
         problems += unfit.values()
         if axial_mr_only:
             problems += _check_kinds(time_points, series)
     raise_if_any(problems)
-    notices = (*_list_overruled(time_points, series), *_describe_arterial(series), *_list_out_of_order(series), *_list_values(time_points, series))
+    notices = (*_list_overruled(time_points, series), *_describe_arterial(series), *describe_agent(agent, series), *_list_out_of_order(series),
+               *_list_values(time_points, series))
     return Study(next(iter(scan.patients), "unknown"), next(iter(scan.studies), ""), folder, tuple(series), notices,
-                 tuple(_describe_left_out(folder, scan.set_aside + alone, series)), find_age_years(header.examination for header in scan.headers))
+                 tuple(_describe_left_out(folder, scan.set_aside + alone, series)), find_age_years(header.examination for header in scan.headers), agent)
 
 
 def read_series(folder: Path) -> list[Series]:
@@ -196,13 +200,17 @@ def _assign_phases(
 
 def _find_unfit_phases(
         time_points: Sequence[TimePoint], series: Sequence[Series], choices: Mapping[Phase, PhaseChoice | None], folder: Path) -> dict[Phase, Problem]:
-    """The enhanced phases that are missing although there is something of them, which the gate keeps out."""
+    """The enhanced phases that are missing although there is something of them, which the gate keeps out, or which may show another phase."""
     problems = {}
     for phase in ENHANCED_PHASES:
         if phase in choices or any(item.phase == phase for item in series):
             continue
         unfit = [point for point in time_points if point.finding.obstacle and point.finding.obstacle.replaces_phase and phase in point.finding.candidates]
-        if unfit:
+        unclear = [item for point, item in zip(time_points, series, strict=True) if item.phase is None and phase in point.finding.candidates]
+        if unclear:
+            expected = f"one series that is of the phase {phase} (a phase map can name it, or say '{phase}: {ABSENT}')"
+            problems[phase] = Problem(str(folder), expected, f"what may be it, or another phase: {_listed(unclear)}")
+        elif unfit:
             of_user = "" if any(point.finding.obstacle and point.finding.obstacle.is_final for point in unfit) else "name one, or "
             expected = f"a T1-weighted axial MR series of the phase {phase} (a phase map can {of_user}say '{phase}: {ABSENT}')"
             problems[phase] = Problem(str(folder), expected, f"only {_listed([point.series for point in unfit])}")
@@ -261,12 +269,12 @@ def _describe_left_out(folder: Path, set_aside: Sequence[SetAside], series: Sequ
         lines.append(f"{found[0].path.relative_to(folder)}{f' and {count - 1} more' if count > 1 else ''}: {reason}")
     unread = {Phase.OTHER: "", None: "no phase is told: ", Phase.PRECONTRAST: "precontrast, which nothing is read from: "}
     return lines + [f"{describe_series(item)}: {unread.get(item.phase, f'{item.phase}: ')}{item.phase_evidence}"
-                    for item in series if item.phase not in ENHANCED_PHASES]
+                    for item in series if item.phase not in READ_PHASES]
 
 
 def _check_phases(series: list[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:
     problems = []
-    for phase in ENHANCED_PHASES:
+    for phase in READ_PHASES:
         found = [item for item in series if item.phase == phase]
         if len(found) > 1:
             problems.append(Problem(str(folder), f"one series for the phase {phase} (a phase map can name it)", f"{len(found)}: {_listed(found)}"))

@@ -9,6 +9,7 @@ import pydicom
 import pydicom.multival
 from pydicom.uid import EnhancedCTImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage
 
+from lirads_keras.io.dicom_agent import read_contrast_agent
 from lirads_keras.io.dicom_elements import SCALE_SLOPE, Elements, Unusable, words
 from lirads_keras.io.dicom_grey import is_inverted, read_padding
 from lirads_keras.io.dicom_headers import (
@@ -100,6 +101,7 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
         "acquisition_number": elements.number("AcquisitionNumber"),
         "instance_number": elements.number("InstanceNumber"),
         "contrast_time_of_day": parse_seconds("", start),
+        "contrast_agent": read_contrast_agent(elements, dataset=dataset),
         "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}
 
 

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from lirads_keras.io.dicom_agent import read_contrast_agent
 from lirads_keras.io.dicom_elements import REAL_WORLD_MAPPING, UNDEFINED_LENGTH, Elements, Unusable, words
 from lirads_keras.io.dicom_grey import is_inverted, read_padding
 from lirads_keras.io.dicom_walk import read_dataset
@@ -68,7 +69,7 @@ class Header:
     SpacingBetweenSlices, else SliceThickness.
     `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
     (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0. Stored values in `padding`, first and last included, are
-    no part of the image; where it `is_inverted`, low ones stand for what is bright.
+    no part of the image; where it `is_inverted`, low ones stand for what is bright. `contrast_agent` is what names it, in words (`read_contrast_agent`).
     """
 
     path: Path
@@ -113,6 +114,7 @@ class Header:
     tile: Tile | None = None
     padding: tuple[int, int] | None = None
     is_inverted: bool = False
+    contrast_agent: str = ""
 
     @property
     def acquired(self) -> float | None:
@@ -178,7 +180,8 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         display_scale=slope * scale_slope if scale_slope and isfinite(scale_slope) else None,
         pixels=find_pixels(elements, rows, columns),
         padding=read_padding(elements),
-        is_inverted=is_inverted(elements, modality))
+        is_inverted=is_inverted(elements, modality),
+        contrast_agent=read_contrast_agent(elements, file))
 
 
 def check_pixels_present(elements: Elements) -> None:

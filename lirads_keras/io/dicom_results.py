@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lirads_keras.entities import Feature, Report, Study, Volume, find_grid_phase
+from lirads_keras.io.agent_effects import tell_agent
 from lirads_keras.io.dicom_objects import clean_person_name, write_object
 from lirads_keras.io.dicom_seg import build_segmentation
 from lirads_keras.io.dicom_sources import list_read_phases, read_source
@@ -44,7 +45,8 @@ def write_dicom_results(folder: Path, study: Study, grid: Volume, report: Report
     name = None if observer is None else clean_person_name(observer)
     series = study.phases()
     source = read_source(series[find_grid_phase(series)], grid)
-    read, remarks = list_read_phases(study), (*statements, *report.notices, *(f"Not read: {line}" for line in report.left_out))
+    read, told = list_read_phases(study), f"Read with {tell_agent(report.contrast_agent)}."
+    remarks = (*statements, *report.notices, told, *(f"Not read: {line}" for line in report.left_out))
     segmentation = build_segmentation(source, grid, report.lesions, report.versions, name, read) if report.lesions else None
     structured = build_structured_report(source, report.lesions, segmentation, report.versions, name, by_reader, read, remarks,
                                          tumor_in_vein=report.tumor_in_vein)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from lirads_keras.entities import Series
+from lirads_keras.entities import AgentFinding, ContrastAgent, Series
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import SetAside
 from lirads_keras.io.dicom_stacks import Stack, split_series
-from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
+from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
+from lirads_keras.io.phases import find_phases
 from lirads_keras.io.stack_order import DAY_S, count_past_midnight
 
 NO_VOLUME = "no one volume: "
@@ -19,15 +20,20 @@ NO_VOLUME = "no one volume: "
 
 @dataclass(frozen=True)
 class TimePoint:
-    """One time point of a series: its slices' headers, sorted along their normal, and what was found out about its phase."""
+    """One time point of a series: its slices' headers, sorted along their normal, and what was found out about its phase and its study's contrast agent."""
 
     series: Series
     headers: tuple[Header, ...]
     finding: PhaseFinding
+    agent: AgentFinding
 
 
-def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list[SetAside]]:
+def gather_time_points(headers: Iterable[Header], agent: ContrastAgent | None = None) -> tuple[list[TimePoint], list[SetAside]]:
     """Divides the images of a heap into time points, in order of SeriesInstanceUID and time, and finds their phases study by study.
+
+    Args:
+        headers: of all images.
+        agent: the contrast agent where the user gives it, whatever the images say.
 
     Returns:
         The time points, and the single images, which are no volume.
@@ -48,10 +54,11 @@ def gather_time_points(headers: Iterable[Header]) -> tuple[list[TimePoint], list
     by_study: dict[str, list[int]] = {}
     for index, (_, _, stack) in enumerate(stacks):
         by_study.setdefault(stack.headers[0].examination.study_uid, []).append(index)
-    told: dict[int, tuple[SeriesFacts, PhaseFinding]] = {}
+    told: dict[int, tuple[SeriesFacts, PhaseFinding, AgentFinding]] = {}
     for indices in by_study.values():
         of_study = _count_on([facts[index] for index in indices])
-        told |= zip(indices, zip(of_study, find_phases(of_study), strict=True), strict=True)
+        phases = find_phases(of_study, agent)
+        told |= {index: (*found, phases.agent) for index, found in zip(indices, zip(of_study, phases.findings, strict=True), strict=True)}
     return [_build_time_point(uid, time, stack, *told[index]) for index, (uid, time, stack) in enumerate(stacks)], alone
 
 
@@ -62,7 +69,7 @@ def list_files(headers: Iterable[Header]) -> tuple[tuple[Path, ...], tuple[int, 
     return tuple(header.path for header in slices), tuple(header.frame for header in slices) if several else ()
 
 
-def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, finding: PhaseFinding) -> TimePoint:
+def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, finding: PhaseFinding, agent: AgentFinding) -> TimePoint:
     if stack.problem:
         finding = PhaseFinding(None, NO_VOLUME + stack.problem)
     evidence = finding.evidence + (f"; time points told apart by {' and '.join(stack.told_apart_by)}" if stack.told_apart_by else "")
@@ -70,7 +77,7 @@ def _build_time_point(uid: str, time: int, stack: Stack, facts: SeriesFacts, fin
     number = stack.headers[0].series_number
     series = Series(uid, files, finding.phase, evidence, stack.headers[0].description, time, frames, None if number is None else int(number),
                     facts.acquired_s, facts.seconds_after_contrast, finding.arterial_timing)
-    return TimePoint(series, stack.headers, replace(finding, evidence=evidence))
+    return TimePoint(series, stack.headers, replace(finding, evidence=evidence), agent)
 
 
 def _single(header: Header) -> SetAside:
@@ -108,7 +115,8 @@ def _collect_facts(stack: Stack, delay: float) -> SeriesFacts:
     echo = None if first.echo_time is None else round(first.echo_time, 1)
     kind = (first.modality, first.rows, first.columns, tuple(round(value, 2) for value in first.orientation), echo)
     return SeriesFacts(
-        first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation, first.echo_time, first.b_value)
+        first.description, first.protocol, first.image_type, after, acquired, kind, first.modality, first.orientation, first.echo_time, first.b_value,
+        next((header.contrast_agent for header in stack.headers if header.contrast_agent), ""))
 
 
 def _median(times: list[float | None], delay: float) -> float | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, Phase
+from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, ContrastAgent, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
+from lirads_keras.io.contrast_agent import AMBIGUOUS
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_geometry import StackGrid
 from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
@@ -20,7 +21,7 @@ from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.file_index import write_file_index
 from lirads_keras.io.index_masks import JoinedMasks, join_masks
 from lirads_keras.io.index_tables import check_tables, describe_kept_groups, write_set_aside, write_tables
-from lirads_keras.io.phase_choice import Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
+from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import OLDEST_WRITTEN_AGE, Pseudonyms
 from lirads_keras.progress import Progress, ignore_progress
 
@@ -116,7 +117,7 @@ def index_folder(
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
     lines += [*joined.notices, *kept] + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
-    lines += _describe_early(patients)
+    lines += _describe_early(patients) + _describe_agents(patients)
     return IndexSummary(
         len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines), joined.files, len(joined.masks))
 
@@ -309,6 +310,22 @@ def _describe_early(patients: Sequence[Patient]) -> list[str]:
     return [
         f"{patient.patient_id} has an early arterial phase alone, in which APHE may not be seen yet: series.csv calls it arterial" for patient in patients
         if (arterial := patient.choices.chosen.get(Phase.ARTERIAL)) and arterial.series.arterial_timing is ArterialTiming.EARLY]
+
+
+def _describe_agents(patients: Sequence[Patient]) -> list[str]:
+    """Patients whose contrast agent decides on their late phases, or should."""
+    lines = []
+    for patient in patients:
+        agents = {point.agent for point in patient.points}
+        delayed = patient.choices.chosen.get(Phase.DELAYED)
+        for agent in sorted(agents, key=lambda found: found.evidence):
+            if agent.agent is ContrastAgent.GADOXETATE:
+                answered = delayed is not None and delayed.agent == agent
+                lines.append(f"{patient.patient_id}: contrast agent gadoxetate ({agent.evidence}): " + (
+                    f"{describe_series(delayed.series)} is delayed by {NAME} nevertheless" if answered and delayed else "no delayed phase"))
+            elif agent.evidence.startswith(AMBIGUOUS):
+                lines.append(f"{patient.patient_id}: contrast agent {agent.evidence}: a delayed phase with gadoxetate would be a transitional one")
+    return lines
 
 
 def _describe_gated(patients: Sequence[Patient]) -> list[str]:

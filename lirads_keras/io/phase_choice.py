@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lirads_keras.entities import ENHANCED_PHASES, Phase
+from lirads_keras.entities import ENHANCED_PHASES, ContrastAgent, Phase
 from lirads_keras.errors import Problem, raise_if_any
 from lirads_keras.io.dicom_series import TimePoint
 from lirads_keras.io.tables import read_table
@@ -44,7 +44,7 @@ def choose_phases(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -
 
     The user's answers come first. By rule a phase is given to a time point only if no other of the patient claims it, and only if
     all phases given by rule are of one examination; whatever else claims a phase, names two, or names none while one of the three
-    enhanced phases is still to be found, becomes a question.
+    enhanced phases is still to be found, becomes a question; with gadoxetate there is no delayed one to be found.
     """
     chosen = {overrides[key_of(point)]: point for point in points if overrides.get(key_of(point), Phase.OTHER) is not Phase.OTHER}
     free = [point for point in points if key_of(point) not in overrides]
@@ -57,7 +57,8 @@ def choose_phases(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -
     studies = {point.headers[0].examination.study_uid for phase, point in (chosen | single).items() if phase in ENHANCED_PHASES}
     by_rule = {} if len(studies) > 1 else single
     chosen |= by_rule
-    missing = tuple(phase for phase in ENHANCED_PHASES if phase not in chosen)
+    has_delayed = any(point.agent.agent is not ContrastAgent.GADOXETATE for point in points)
+    missing = tuple(phase for phase in ENHANCED_PHASES if phase not in chosen and (has_delayed or phase is not Phase.DELAYED))
 
     questions = []
     for point in free:

@@ -30,12 +30,14 @@ class NameRules:
 
 @dataclass(frozen=True)
 class NameReading:
-    """The phase that a name says, with its words as evidence. Where it is None and `evidence` is not empty, two or more `candidates` are in question."""
+    """The phase that a name says, with its words as evidence. Where it is None and `evidence` is not empty, two or more `candidates` are in question.
+    `is_by_time`: it says a time after injection, and no word for the phase."""
 
     phase: Phase | None
     evidence: str
     candidates: tuple[Phase, ...] = ()
     arterial_timing: ArterialTiming | None = None
+    is_by_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def read_name(name: str, rules: NameRules) -> NameReading:
         word = f"'{found[timing]}' and {word}"
     for time in times:
         if _counts_against(time, phase, found, rules) and not _lies_in(time.seconds, rules.possible_s[phase]):
-            others = tuple(other for other in _phases_near(time.seconds, rules) if other is not phase)
+            others = tuple(other for other in phases_near(time.seconds, rules) if other is not phase)
             return NameReading(None, f"{word} and '{time.word}' contradict each other", (phase, *others))
     return NameReading(phase, word, (), timing)
 
@@ -99,6 +101,16 @@ def read_name(name: str, rules: NameRules) -> NameReading:
 def phases_at(seconds: float, ranges_s: Mapping[Phase, tuple[float, float]]) -> list[Phase]:
     """The phases whose ranges hold a time after injection, at most one."""
     return [phase for phase, limits in ranges_s.items() if _lies_in(seconds, limits)]
+
+
+def phases_near(seconds: float, rules: NameRules) -> tuple[Phase, ...]:
+    """The phase at a time after injection, or those before and after it: two at least where it is none's."""
+    at = phases_at(seconds, rules.ranges_s)
+    if at:
+        return tuple(at)
+    order = [Phase.PRECONTRAST, *rules.ranges_s]
+    later = next((index for index, phase in enumerate(order) if index and rules.ranges_s[phase][0] > seconds), len(order) - 1)
+    return tuple(order[later - 1:later + 1])
 
 
 def _qualify(phases: dict[Phase, str], found: Mapping[str, str]) -> NameReading | None:
@@ -134,9 +146,9 @@ def _read_times(times: list[_Time], found: Mapping[str, str], rules: NameRules) 
     told = {phase: time.word for time in counted for phase in phases_at(time.seconds, rules.ranges_s)}
     if len(told) == 1 and all(phases_at(time.seconds, rules.ranges_s) for time in counted):
         (phase, word), = told.items()
-        return NameReading(phase, f"'{word}'")
+        return NameReading(phase, f"'{word}'", is_by_time=True)
     if counted:
-        near = dict.fromkeys(phase for time in counted for phase in _phases_near(time.seconds, rules))
+        near = dict.fromkeys(phase for time in counted for phase in phases_near(time.seconds, rules))
         return NameReading(None, f"ambiguous, {' and '.join(repr(time.word) for time in counted)} after injection", tuple(near))
     return NameReading(None, "")
 
@@ -170,16 +182,6 @@ def _find_times(text: str, rules: NameRules) -> Iterator[_Time]:
     if before is not None:
         match, factor = before
         yield _Time(float(match["number"]) * factor, match.group(), factor == 1)
-
-
-def _phases_near(seconds: float, rules: NameRules) -> tuple[Phase, ...]:
-    """The phase at a time after injection, or those before and after it: two at least where it is none's."""
-    at = phases_at(seconds, rules.ranges_s)
-    if at:
-        return tuple(at)
-    order = [Phase.PRECONTRAST, *rules.ranges_s]
-    later = next((index for index, phase in enumerate(order) if index and rules.ranges_s[phase][0] > seconds), len(order) - 1)
-    return tuple(order[later - 1:later + 1])
 
 
 def _search(alternatives: tuple[re.Pattern[str], ...], text: str) -> str | None:

@@ -1,169 +1,65 @@
-"""Which contrast phase a series shows: by rules over its name and times, or by a phase map that the user writes."""
+"""Which contrast phase the time points of a study show: by rules over their names, their times and the contrast agent."""
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import yaml
+from lirads_keras.entities import ENHANCED_PHASES, AgentFinding, ArterialTiming, ContrastAgent, Phase
+from lirads_keras.io.contrast_agent import AMBIGUOUS, find_agent
+from lirads_keras.io.phase_clock import ask_arterial_times, ask_clock
+from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
+from lirads_keras.io.phase_names import read_name, read_name_rules
+from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle
 
-from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, Phase
-from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.phase_names import phases_at, read_name, read_name_rules
-from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle, read_rule_table
-
-ABSENT = "absent"
-"""The word of a phase map for a phase that the study lacks."""
+OF_ONE_AGENT = (Phase.TRANSITIONAL, Phase.HEPATOBILIARY)
+"""Phases that an extracellular agent has not."""
 
 
 @dataclass(frozen=True)
-class PhaseRules:
-    """Of the table `phase_rules.yaml`, how times tell a phase; names are read by `phase_names`, what is no phase is told by `suitability`."""
+class StudyPhases:
+    """What each time point of a study was found to be, in their order, and the study's contrast agent."""
 
-    ranges_s: Mapping[Phase, tuple[float, float]]
-    before_contrast_s: float
-    after_arterial_s: dict[Phase, tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class SeriesFacts:
-    """What the phase of one time point of a series is told from.
-
-    `seconds_after_contrast` counts from ContrastBolusStartTime; `acquired_s` from any moment that the study's series share. Series
-    of equal `kind` are of one dynamic protocol (matrix, orientation, echo time). `orientation` is ImageOrientationPatient, empty where it is not known.
-    """
-
-    description: str = ""
-    protocol: str = ""
-    image_type: tuple[str, ...] = ()
-    seconds_after_contrast: float | None = None
-    acquired_s: float | None = None
-    kind: Hashable = None
-    modality: str = "MR"
-    orientation: tuple[float, ...] = ()
-    echo_time_ms: float | None = None
-    b_value: float | None = None
-
-
-@dataclass(frozen=True)
-class PhaseFinding:
-    """A phase with its evidence in words; where it is None, `candidates` are the phases that are in question.
-
-    Where an `obstacle` stands against its being a contrast phase, the phase is `other`, and `candidates` are those that its name tells nevertheless; so it is
-    where a study has a late arterial series and this one is early. `arterial_timing` is what the name says of an arterial series.
-    """
-
-    phase: Phase | None
-    evidence: str
-    candidates: tuple[Phase, ...] = ()
-    obstacle: Obstacle | None = None
-    arterial_timing: ArterialTiming | None = None
-
-
-@dataclass(frozen=True)
-class PhaseChoice:
-    """A line of a phase map: `series` is a SeriesInstanceUID or an exact SeriesDescription, None where the study has one series;
-    `time_point` counts from 0 in order of time, None where the series has one."""
-
-    series: str | None
-    time_point: int | None
-
-
-@cache
-def read_phase_rules() -> PhaseRules:
-    """The package's own rules."""
-    table = read_rule_table()
-    return PhaseRules(
-        ranges_s=read_name_rules().ranges_s,
-        before_contrast_s=table["before_contrast_s"],
-        after_arterial_s={Phase(phase): (low, high) for phase, (low, high) in table["seconds_after_arterial"].items()})
+    findings: tuple[PhaseFinding, ...]
+    agent: AgentFinding
 
 
 def find_phase(description: str, protocol: str = "") -> tuple[Phase | None, str]:
-    """The phase that a series' name tells, and the evidence in words.
+    """The phase that a series' name tells by itself, and the evidence in words.
 
     Args:
         description: SeriesDescription (0008,103E); read first.
         protocol: ProtocolName (0018,1030); read only if the description says nothing.
 
     Returns:
-        A phase (`other` for another contrast, a computed image or a scout), or None if the name says nothing, or contradicts itself.
+        A phase (`other` for another contrast, a computed image or a scout, and for a transitional phase, which no network is trained on), or None if the name
+        says nothing, or contradicts itself.
     """
-    finding = _find_by_name(description, protocol)
-    return finding.phase, finding.evidence
+    finding = find_by_name(description, protocol)
+    return Phase.OTHER if finding.phase is Phase.TRANSITIONAL else finding.phase, finding.evidence
 
 
-def find_phases(series: Sequence[SeriesFacts]) -> list[PhaseFinding]:
+def find_phases(series: Sequence[SeriesFacts], agent: ContrastAgent | None = None) -> StudyPhases:
     """The phases of a study's time points: by name; where that says nothing by the time after the contrast agent; else by the time after an
-    arterial time point of the same protocol. A name that says two phases stays open, and so does what no rule tells. Where one arterial series is named
-    late and another early, the early one is `other`.
+    arterial time point of the same protocol. A name that says two phases stays open, and so does one that times contradict, and what no rule tells. Where one
+    arterial series is named late and another early, the early one is `other`. What the agent, which is `agent` if that is given, decides is told by
+    `_judge_by_agent`.
 
     What cannot be a phase (`find_obstacle`, `find_name_obstacle`) is `other`, but for one case: CT, coronal or sagittal images whose phase nothing tells stay
     open in a study without axial MR, where they stand in no phase's place and a segmentation may be trained on them.
     """
-    rules = read_phase_rules()
     obstacles = [find_obstacle(facts.modality, facts.orientation, facts.image_type) for facts in series]
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
-    findings = _prefer_late([_find_alone(facts, obstacle, rules, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)])
-    named = [(facts, finding.arterial_timing) for facts, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL]
-    # What follows an early arterial image may be a late one.
-    anchors = {
-        facts.kind: facts for facts, timing in named
-        if timing is not ArterialTiming.EARLY and sum(other.kind == facts.kind for other, _ in named) == 1}
-    return [
-        _find_after_arterial(facts, anchors[facts.kind], rules) or finding
-        if finding.phase is None and not finding.candidates and facts.kind in anchors else finding
-        for facts, finding in zip(series, findings, strict=True)]
+    alone = [_find_alone(facts, obstacle, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
+    findings = ask_arterial_times(_prefer_late(alone), series)
+    by_word = [(finding.phase, facts.seconds_after_contrast, finding.evidence)
+               for facts, finding in zip(series, findings, strict=True) if finding.phase in OF_ONE_AGENT and not finding.is_by_time]
+    found = AgentFinding(agent, "phase map") if agent else find_agent(
+        (facts.contrast_agent for facts in series), (name for facts in series for name in (facts.description, facts.protocol)), by_word)
+    return StudyPhases(tuple(_judge_by_agent(findings, found)), found)
 
 
-def read_phase_map(path: Path) -> dict[Phase, PhaseChoice | None]:
-    """Reads a phase map (YAML), which says what series or time point is what phase, or that the study has none of it (`absent`, here None).
-
-    Example:
-        >>> print(Path("phases.yaml").read_text())      # doctest: +SKIP
-        arterial: {series: 1.2.840.113619.2.5, time_point: 1}
-        portal_venous: absent
-        delayed: {series: "LAVA late"}
-
-    Raises:
-        InputError: the file is absent, no YAML mapping, names no phase, an unknown phase or key, or a value of another kind.
-    """
-    try:
-        content: Any = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
-    except OSError as error:
-        raise InputError(Problem(str(path), "a readable phase map", error.strerror or str(error))) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(Problem(str(path), "a YAML file", " ".join(str(error).split()))) from error
-    if not isinstance(content, dict) or not content:
-        raise InputError(Problem(str(path), "at least one line such as 'delayed: {series: LAVA late, time_point: 0}'", _shown(content)))
-
-    problems: list[Problem] = []
-    choices: dict[Phase, PhaseChoice | None] = {}
-    for name, choice in content.items():
-        where = f"{path}, {name}"
-        if name not in list(Phase):
-            problems.append(Problem(where, f"one of {', '.join(Phase)}", repr(name)))
-        if choice == ABSENT and name in list(Phase):
-            choices[Phase(name)] = None
-            continue
-        if not isinstance(choice, dict) or not choice:
-            problems.append(Problem(where, "a mapping with series, time_point or both", _shown(choice)))
-            continue
-        problems += [Problem(where, "the keys series and time_point only", repr(key)) for key in choice if key not in ("series", "time_point")]
-        series, time_point = choice.get("series"), choice.get("time_point")
-        if not isinstance(series, str | None) or series == "":
-            problems.append(Problem(f"{where}, series", "a SeriesInstanceUID or a SeriesDescription, in quotation marks if it is a number", _shown(series)))
-        if not isinstance(time_point, int | None) or isinstance(time_point, bool) or (time_point is not None and time_point < 0):
-            problems.append(Problem(f"{where}, time_point", "a whole number from 0", _shown(time_point)))
-        if name in list(Phase):
-            choices[Phase(name)] = PhaseChoice(series, time_point)
-    raise_if_any(problems)
-    return choices
-
-
-def _find_by_name(description: str, protocol: str) -> PhaseFinding:
+def find_by_name(description: str, protocol: str) -> PhaseFinding:
+    """What the name of a series tells by itself."""
     for attribute, text in (("SeriesDescription", description), ("ProtocolName", protocol)):
         if obstacle := find_name_obstacle(text):
             evidence = f"{attribute} '{text}': {obstacle.reason}"
@@ -174,13 +70,14 @@ def _find_by_name(description: str, protocol: str) -> PhaseFinding:
             return PhaseFinding(Phase.OTHER, evidence, (told.phase,) if told.phase else told.candidates, replace(obstacle, reason=evidence))
         reading = read_name(text, read_name_rules())
         if reading.evidence:
-            return PhaseFinding(reading.phase, f"{attribute} '{text}': {reading.evidence}", reading.candidates, arterial_timing=reading.arterial_timing)
+            return PhaseFinding(reading.phase, f"{attribute} '{text}': {reading.evidence}", reading.candidates, arterial_timing=reading.arterial_timing,
+                                is_by_time=reading.is_by_time)
     return PhaseFinding(None, "neither SeriesDescription nor ProtocolName names a phase")
 
 
-def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, rules: PhaseRules, has_axial_mr: bool) -> PhaseFinding:
+def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, has_axial_mr: bool) -> PhaseFinding:
     """What a time point tells by itself, if nothing in its headers stands against it."""
-    finding = _find_by_name_and_clock(facts, rules)
+    finding = ask_clock(find_by_name(facts.description, facts.protocol), facts)
     if obstacle is None and finding.obstacle is None:
         obstacle = find_weighting_obstacle(facts.echo_time_ms, facts.b_value)
     if obstacle is None:
@@ -200,45 +97,43 @@ def _prefer_late(findings: list[PhaseFinding]) -> list[PhaseFinding]:
         if finding.phase is Phase.ARTERIAL and finding.arterial_timing is ArterialTiming.EARLY else finding for finding in findings]
 
 
+def _judge_by_agent(findings: Sequence[PhaseFinding], found: AgentFinding) -> list[PhaseFinding]:
+    """The findings as the contrast agent has them: with gadoxetate what would be delayed is transitional; a phase that the agent has not is left open, and so
+    is one that a time alone tells while the agent is not known, or is gadobenate, whose hepatobiliary phase comes after an hour. So are delayed and transitional
+    phases where two agents are told.
+    """
+    if found.agent is ContrastAgent.GADOXETATE:
+        has_transitional = any(finding.phase is Phase.TRANSITIONAL for finding in findings)
+        return [_as_transitional(finding, found, has_transitional) for finding in findings]
+    reason = {
+        ContrastAgent.EXTRACELLULAR: f"the contrast agent, which is extracellular ({found.evidence}), has no such phase",
+        ContrastAgent.GADOBENATE: f"with gadobenate ({found.evidence}) it comes after an hour or more",
+        None: f"the contrast agent is {found.evidence}, and the time alone does not tell"}[found.agent]
+    judged = []
+    for finding in findings:
+        if found.evidence.startswith(AMBIGUOUS) and finding.phase in (Phase.DELAYED, Phase.TRANSITIONAL):
+            finding = replace(finding, phase=None, evidence=f"{finding.evidence}; the contrast agent is {found.evidence}",
+                              candidates=(Phase.DELAYED, Phase.TRANSITIONAL))
+        without = found.agent is ContrastAgent.EXTRACELLULAR and finding.phase in OF_ONE_AGENT
+        without |= found.agent is ContrastAgent.GADOBENATE and finding.phase is Phase.TRANSITIONAL
+        if without or finding.phase is Phase.HEPATOBILIARY and finding.is_by_time:
+            assert finding.phase is not None
+            finding = replace(finding, phase=None, evidence=f"{finding.evidence}; {reason}", candidates=(Phase.DELAYED, finding.phase))
+        judged.append(finding)
+    return judged
+
+
+def _as_transitional(finding: PhaseFinding, found: AgentFinding, has_transitional: bool) -> PhaseFinding:
+    """A finding of a study with gadoxetate; a series that is named transitional comes before what is called delayed."""
+    candidates = tuple(dict.fromkeys(Phase.TRANSITIONAL if phase is Phase.DELAYED else phase for phase in finding.candidates))
+    if finding.phase is not Phase.DELAYED:
+        return replace(finding, candidates=candidates)
+    evidence = f"{finding.evidence}; with gadoxetate ({found.evidence}) this is no delayed phase, but a transitional one"
+    if has_transitional:
+        return replace(finding, phase=Phase.OTHER, evidence=f"{evidence}; another series is named so", candidates=(Phase.TRANSITIONAL,))
+    return replace(finding, phase=Phase.TRANSITIONAL, evidence=evidence)
+
+
 def _list_told(finding: PhaseFinding) -> tuple[Phase, ...]:
     """The phases that were told, whatever stands against them."""
     return finding.candidates if finding.phase in (None, Phase.OTHER) else (finding.phase,)
-
-
-def _find_by_name_and_clock(facts: SeriesFacts, rules: PhaseRules) -> PhaseFinding:
-    """By name and time after contrast; a name stands against a clock, which is often set by hand."""
-    by_name = _find_by_name(facts.description, facts.protocol)
-    seconds = facts.seconds_after_contrast
-    if seconds is None or by_name.phase is Phase.OTHER or by_name.candidates:
-        return by_name
-    by_time = [Phase.PRECONTRAST] if -rules.before_contrast_s <= seconds < 0 else phases_at(seconds, rules.ranges_s)
-    evidence = f"acquired {seconds:.0f} s after ContrastBolusStartTime"
-    if by_name.phase is None:
-        return PhaseFinding(by_time[0], evidence) if len(by_time) == 1 else PhaseFinding(None, f"{by_name.evidence}; {evidence}")
-    against = "" if by_name.phase in by_time or not by_time else f"; but {evidence}, which is {by_time[0]}"
-    return replace(by_name, evidence=by_name.evidence + against)
-
-
-def _find_after_arterial(facts: SeriesFacts, arterial: SeriesFacts, rules: PhaseRules) -> PhaseFinding | None:
-    if facts.acquired_s is None or arterial.acquired_s is None:
-        return None
-    after = facts.acquired_s - arterial.acquired_s
-    phases = [phase for phase, (low, high) in rules.after_arterial_s.items() if low <= after <= high]
-    if len(phases) != 1:
-        return None
-    return PhaseFinding(phases[0], f"acquired {after:.0f} s after the arterial '{arterial.description}' with the same protocol")
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is None else repr(value)[:80]
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key, (key_node, _) in zip(keys, node.value, strict=True):
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands twice", key_node.start_mark)
-        return super().construct_mapping(node, deep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, FeatureProbabilities, Observation, Phase, Verdict
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, READ_FEATURE_PHASES, FeatureProbabilities, Observation, Phase, Verdict
 from lirads_keras.lirads.categorize import FEATURE_WORDS, categorize
 from lirads_keras.words import enumerate_words, name_phases
 
@@ -49,8 +49,8 @@ def _describe_absence(phase: Phase, phases: Collection[Phase]) -> str:
     """That the study lacks the phase, and which others its features are read from instead. A feature without any is not assessed: the category says so."""
     left: dict[tuple[Phase, ...], list[str]] = {}
     for feature in HEAD_FEATURES:
-        others = tuple(other for other in FEATURE_PHASES[feature] if other in phases)
-        if phase in FEATURE_PHASES[feature] and others:
+        others = tuple(other for other in READ_FEATURE_PHASES[feature] if other in phases)
+        if phase in READ_FEATURE_PHASES[feature] and others:
             left.setdefault(others, []).append(FEATURE_WORDS[feature])
     notes = [f"{enumerate_words(features)} {'have' if len(features) > 1 else 'has'} the {name_phases(others)} alone" for others, features in left.items()]
     return f"no {name_phases([phase])}" + (f": {', '.join(notes)}" if notes else "")

@@ -7,25 +7,28 @@ another is n_phase / N times the one of a network that saw the n_phase samples a
 """
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
 
-from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, READ_FEATURE_PHASES, Phase
 from lirads_keras.variants import Mode
 
 
-def build_reading_table(mode: Mode) -> np.ndarray:
-    """Which features a network of this mode reads from which phase: bool (phase, feature), in the order of ENHANCED_PHASES and HEAD_FEATURES.
+def build_reading_table(mode: Mode, phases: Sequence[Phase] = ENHANCED_PHASES) -> np.ndarray:
+    """Which features a network of this mode reads from which phase: bool (phase, feature), in the order of `phases` and HEAD_FEATURES.
 
-    "adaptive" is Eq. 4. "plain" is the comparison without adaptive learning (Table 5): every feature from every phase.
+    "adaptive" is Eq. 4. "plain" is the comparison without adaptive learning (Table 5): every feature from every phase it was trained on; from another, what
+    that phase shows.
 
     Raises:
         ValueError: another mode.
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode must be {' or '.join(get_args(Mode))}, not {mode!r}")
-    return np.array([[mode == "plain" or phase in FEATURE_PHASES[feature] for feature in HEAD_FEATURES] for phase in ENHANCED_PHASES])
+    return np.array([
+        [mode == "plain" and phase in ENHANCED_PHASES or phase in READ_FEATURE_PHASES[feature] for feature in HEAD_FEATURES] for phase in phases])
 
 
 def phase_masks(phases: np.ndarray, mode: Mode = "adaptive") -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from lirads_keras.config.characterization import CharacterizationSettings
-from lirads_keras.entities import ENHANCED_PHASES, Lesion, Phase, Volume
+from lirads_keras.entities import ENHANCED_PHASES, READ_PHASES, Lesion, Phase, Volume
 from lirads_keras.preprocessing.intensity import IntensityScale, of_slice
 
 CONSTANT = 1e-6
@@ -65,15 +65,16 @@ def crop_lesions(
     """`crop_phases` of n lesions of a study.
 
     Returns:
-        images float32 (n, phase, crop_px, crop_px, 3), phases in the order of ENHANCED_PHASES, zeros where the study lacks the phase; and
-        present (n, phase) bool, which phases it has.
+        images float32 (n, phase, crop_px, crop_px, 3), phases in the order of ENHANCED_PHASES, zeros where the study lacks the phase, or in that of
+        READ_PHASES where it has a transitional one; and present (n, phase) bool, which phases it has.
     """
-    images = np.zeros((len(lesions), len(ENHANCED_PHASES), settings.crop_px, settings.crop_px, 3), np.float32)
+    columns = READ_PHASES if Phase.TRANSITIONAL in volumes else ENHANCED_PHASES
+    images = np.zeros((len(lesions), len(columns), settings.crop_px, settings.crop_px, 3), np.float32)
     present = np.zeros(images.shape[:2], bool)
     for row, lesion in enumerate(lesions):
         crops = crop_phases(
             volumes, lesion, scales=scales, crop_px=settings.crop_px, margin_fraction=settings.margin_fraction, channels=settings.channels)
-        for column, phase in enumerate(ENHANCED_PHASES):
+        for column, phase in enumerate(columns):
             if phase in crops:
                 images[row, column], present[row, column] = crops[phase], True
     return images, present

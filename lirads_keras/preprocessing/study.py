@@ -1,10 +1,10 @@
-"""A study's enhanced phases on one grid."""
+"""The phases of a study that are read, on one grid."""
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from lirads_keras.config.preprocessing import Registration
-from lirads_keras.entities import ENHANCED_PHASES, Phase, Series, Volume, find_grid_phase
+from lirads_keras.entities import READ_PHASES, Phase, Series, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.volumes import read_volume
@@ -14,7 +14,7 @@ from lirads_keras.words import name_phases
 
 
 def read_aligned_phases(series: Mapping[Phase, Series], registration: Registration = "none") -> dict[Phase, Volume]:
-    """The enhanced phases as raw volumes (z, y, x) on one grid, that of `find_grid_phase`; a phase that the study lacks is absent.
+    """The phases that are read as raw volumes (z, y, x) on one grid, that of `find_grid_phase`; a phase that the study lacks is absent.
 
     Args:
         series: of the study's phases, a delayed or portal venous one among them; phases that are not read are left alone.
@@ -26,7 +26,7 @@ def read_aligned_phases(series: Mapping[Phase, Series], registration: Registrati
     """
     volumes: dict[Phase, Volume] = {}
     problems: list[Problem] = []
-    for phase in ENHANCED_PHASES:
+    for phase in READ_PHASES:
         if phase in series:
             try:
                 volumes[phase] = read_volume(series[phase])

@@ -121,7 +121,7 @@ def _write_files(folder: Path, opened: OpenStudy, reading: Reading, mask: np.nda
     versions = reading.versions | {"rules": reading.rules}
     study = opened.study
     report = Report(opened.label, study.study_uid, scored, versions, reading.notices, study.list_read(), study.left_out, reading.applicability,
-                    reading.has_tumor_in_vein)
+                    reading.has_tumor_in_vein, study.contrast_agent)
     changed = [lesion.measured.lesion_id for lesion in reading.lesions if reading.is_changed(lesion)]
     folder.mkdir()
     objects = write_dicom_results(folder, study, grid, report, observer, statements=describe_population(report),

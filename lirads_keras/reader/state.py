@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES
+from lirads_keras.entities import ENHANCED_PHASES, FEATURE_PHASES, HEAD_FEATURES, READ_PHASES
+from lirads_keras.io.agent_effects import tell_agent
 from lirads_keras.io.read_series import describe_read, series_to_json
 from lirads_keras.lirads.applicability import TUMOR_IN_VEIN, describe_applicability
 from lirads_keras.lirads.categorize import FEATURE_WORDS
@@ -28,10 +29,11 @@ def build_state(case: Case, opened: OpenStudy, study_id: str, job: Job | None, r
         "revision": case.revision,
         "stage": reading.stage,
         "rules": reading.rules,
-        "phases": [str(phase) for phase in ENHANCED_PHASES if phase in opened.images],
+        "phases": [str(phase) for phase in READ_PHASES if phase in opened.images],
         "grid": {"shape_zyx": list(opened.grid.shape), "spacing_zyx_mm": list(opened.grid.spacing_mm)},
         "notices": _list_notices(reading, opened),
         "read": [series_to_json(series) | {"text": describe_read(series)} for series in opened.study.list_read()],
+        "contrast_agent": tell_agent(opened.study.contrast_agent),
         "left_out": list(opened.study.left_out),
         "population": [*([TUMOR_IN_VEIN] if reading.has_tumor_in_vein else []), *describe_applicability(reading.applicability)],
         "adult": reading.is_adult,

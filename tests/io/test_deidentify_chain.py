@@ -18,7 +18,8 @@ from lirads_keras.errors import InputError
 from lirads_keras.io.deidentify import DeidentifySummary, deidentify_folder
 from lirads_keras.io.deidentify_plan import NO_NAME, NO_PHASE, clean_name
 from lirads_keras.io.index import index_folder
-from lirads_keras.io.phases import SeriesFacts, find_phases
+from lirads_keras.io.phase_facts import SeriesFacts
+from lirads_keras.io.phases import find_phases
 from lirads_keras.io.pseudonyms import Pseudonyms
 
 WriteImage = Callable[..., Path]

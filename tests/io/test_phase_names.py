@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from lirads_keras.entities import ArterialTiming, Phase
 from lirads_keras.io.deidentify_plan import clean_name
 from lirads_keras.io.phase_names import NameRules, read_name, read_name_rules
-from lirads_keras.io.phases import PhaseFinding, SeriesFacts, find_phases
+from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
+from lirads_keras.io.phases import find_by_name, find_phases
 from lirads_keras.io.suitability import find_name_obstacle, read_rule_table, simplify_name
 
 LANGUAGES = {"en", "zh", "de", "fr", "es", "it", "pt", "pl", "tr", "ru", "nl", "sv", "ja", "ko"}
@@ -46,8 +47,7 @@ ROWS = read_rows()
 
 
 def find(name: str) -> PhaseFinding:
-    finding, = find_phases([SeriesFacts(name)])
-    return finding
+    return find_by_name(name, "")
 
 
 def answer(finding: PhaseFinding) -> str:
@@ -198,7 +198,7 @@ LATE, EARLY = "LAVA late arterial", "LAVA early arterial"
     ((EARLY, "LAVA portal"), ("arterial early", "portal_venous")),
     ((EARLY, "late arterial SUB"), ("arterial early", "other"))])
 def test_the_late_arterial_phase_goes_before_the_early_one(names: tuple[str, ...], told: tuple[str, ...]) -> None:
-    findings = find_phases([SeriesFacts(name) for name in names])
+    findings = find_phases([SeriesFacts(name) for name in names]).findings
     assert tuple(map(answer, findings)) == told
     if told[0] == "other early":
         assert findings[0].evidence.endswith("; the late arterial phase is used instead") and findings[0].candidates == (Phase.ARTERIAL,)

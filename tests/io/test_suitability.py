@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lirads_keras.entities import Phase
-from lirads_keras.io.phases import SeriesFacts, find_phases
+from lirads_keras.io.phase_facts import SeriesFacts
+from lirads_keras.io.phases import find_phases
 from lirads_keras.io.suitability import LARGEST_OBLIQUITY_DEG, find_name_obstacle, find_obstacle, find_plane_obstacle, find_weighting_obstacle
 
 AXIAL, CORONAL, SAGITTAL = (1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1)
@@ -69,8 +70,7 @@ SET_ASIDE: dict[str, list[str]] = {
         "3-pl Loc", "CARE_BOLUS_CM arterial", "survey art", "SmartPrep art", "bolus tracking arterial", "timing bolus art", "pilot art", "SENSE ref art",
         "PreScan art",
         "fluoro art"],
-    "transitional phase": [
-        "t1 transitional 180s"]}
+}
 """Kind, and names of it that name a phase besides, most of them."""
 
 READ = [
@@ -174,9 +174,9 @@ def test_image_types(image_type: str, kind: str | None) -> None:
 def test_what_the_physics_say(echo_time: float | None, b_value: float | None, words: str | None) -> None:
     obstacle = find_weighting_obstacle(echo_time, b_value)
     assert (obstacle is None) if words is None else (obstacle is not None and not obstacle.is_final and obstacle.reason.startswith(words)), obstacle
-    finding, = find_phases([SeriesFacts("LAVA portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)])
+    finding, = find_phases([SeriesFacts("LAVA portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)]).findings
     assert finding.phase is (Phase.PORTAL_VENOUS if words is None else Phase.OTHER)
-    named, = find_phases([SeriesFacts("T2 portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)])
+    named, = find_phases([SeriesFacts("T2 portal", orientation=AXIAL, echo_time_ms=echo_time, b_value=b_value)]).findings
     assert named.obstacle and named.obstacle.reason.startswith("SeriesDescription 'T2 portal'") and not named.obstacle.replaces_phase
 
 
@@ -189,7 +189,7 @@ def test_another_modality_is_no_phase(modality: str) -> None:
 def test_what_is_kept_out_still_says_what_phase_it_would_be() -> None:
     findings = find_phases([
         SeriesFacts("LAVA arterial", orientation=AXIAL), SeriesFacts("COR LAVA DELAYED", orientation=CORONAL), SeriesFacts("SUB portal"),
-        SeriesFacts("LAVA arterial", modality="CT"), SeriesFacts("T2 delayed"), SeriesFacts("DYN", orientation=CORONAL)])
+        SeriesFacts("LAVA arterial", modality="CT"), SeriesFacts("T2 delayed"), SeriesFacts("DYN", orientation=CORONAL)]).findings
     assert [finding.phase for finding in findings] == [Phase.ARTERIAL, *[Phase.OTHER] * 5]
     assert [finding.candidates for finding in findings] == [(), (Phase.DELAYED,), (Phase.PORTAL_VENOUS,), (Phase.ARTERIAL,), (Phase.DELAYED,), ()]
     assert [finding.obstacle.is_final for finding in findings if finding.obstacle] == [True, False, True, False, True]
@@ -197,14 +197,14 @@ def test_what_is_kept_out_still_says_what_phase_it_would_be() -> None:
 
 def test_a_study_without_axial_mr_is_asked_about_where_nothing_tells_a_phase() -> None:
     for facts in (SeriesFacts("IR 3DFGRE", orientation=SAGITTAL), SeriesFacts("", modality="CT")):
-        open_one, = find_phases([facts])
+        open_one, = find_phases([facts]).findings
         assert open_one.phase is None and open_one.obstacle is None and ("sagittal" in open_one.evidence or "CT" in open_one.evidence)
-        assert find_phases([facts, SeriesFacts("DYN", orientation=AXIAL)])[0].phase is Phase.OTHER
-    assert find_phases([SeriesFacts("delayed", orientation=SAGITTAL)])[0].phase is Phase.OTHER
+        assert find_phases([facts, SeriesFacts("DYN", orientation=AXIAL)]).findings[0].phase is Phase.OTHER
+    assert find_phases([SeriesFacts("delayed", orientation=SAGITTAL)]).findings[0].phase is Phase.OTHER
 
 
 def test_the_name_of_an_examination_does_not_speak_of_each_series() -> None:
     asked, set_aside, named = find_phases([
         SeriesFacts("Ph1/Ax LAVA", "Liver with MRCP", seconds_after_contrast=180), SeriesFacts("", "t2_haste_tra"),
-        SeriesFacts("LAVA delayed", "Liver with MRCP")])
+        SeriesFacts("LAVA delayed", "Liver with MRCP")]).findings
     assert (asked.phase, set_aside.phase, named.phase) == (None, Phase.OTHER, Phase.DELAYED) and len(asked.candidates) == 3

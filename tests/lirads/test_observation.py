@@ -75,7 +75,7 @@ A, V, D = Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED
     ((A,), (D,), (D,), (A, V), "(no delayed phase)"),
 ])
 def test_another_table_of_features_and_phases_gives_other_words(monkeypatch, aphe, washout, capsule, phases, notes):
-    monkeypatch.setattr(observation, "FEATURE_PHASES", {Feature.APHE: aphe, Feature.WASHOUT: washout, Feature.CAPSULE: capsule})
+    monkeypatch.setattr(observation, "READ_FEATURE_PHASES", {Feature.APHE: aphe, Feature.WASHOUT: washout, Feature.CAPSULE: capsule})
     assert score(0.9, 0.8, 0.1, phases=phases)[2] == f"APHE, washout, 25 mm: LR-5 {notes}"
 
 

@@ -104,7 +104,7 @@ class Page {
     this.lesions.show(state, before, !isBusy(state));
     showHistory(state.history, state.set_aside, (eventId) => this.attempt(this.change(() => this.study.applySetAside(eventId))));
     showNotices([...state.notices, ...state.population]);
-    showRead(state.read, state.left_out);
+    showRead(state);
     this.viewer.nameSeries(state.read);
     this.population.show(state, !isBusy(state));
     showSaved(state.saved, (saveId, name) => this.api.savedUrl(state.study_id, saveId, name));

@@ -19,7 +19,7 @@ const MASK_COLOUR = { R: [0, 86], G: [0, 180], B: [0, 233], A: [0, 255], I: [0, 
 export class Panel {
   constructor(figure) {
     this.figure = figure;
-    this.phase = figure.dataset.phase;
+    this.name = figure.querySelector('.name');
     this.canvas = figure.querySelector('canvas');
     this.mark = figure.querySelector('.mark');
     this.absent = figure.querySelector('.absent');
@@ -41,7 +41,17 @@ export class Panel {
     this.nv.drawLut = cmapper.makeDrawLut(MASK_COLOUR);
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute('role', 'application');
-    this.canvas.setAttribute('aria-label', `${PHASE_WORDS[this.phase]} phase`);
+    this.bePhase(this.phase);
+  }
+
+  get phase() {
+    return this.figure.dataset.phase;
+  }
+
+  bePhase(phase) {
+    this.figure.dataset.phase = phase;
+    this.name.textContent = PHASE_WORDS[phase];
+    this.canvas.setAttribute('aria-label', `${PHASE_WORDS[phase]} phase`);
   }
 
   show(image, sliceType) {

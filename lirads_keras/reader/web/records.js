@@ -55,8 +55,8 @@ export function showNotices(notices) {
 }
 
 /** Which series is read as each phase, and what is not read. */
-export function showRead(read, leftOut) {
-  const lines = [...read.map((series) => series.text), ...leftOut.map((line) => `Not read: ${line}`)];
+export function showRead({ read, contrast_agent: agent, left_out: leftOut }) {
+  const lines = [...read.map((series) => series.text), agent, ...leftOut.map((line) => `Not read: ${line}`)];
   replaceList(byId('read'), lines, (line) => element('li', {}, line));
 }
 

@@ -48,6 +48,8 @@ export class Viewer {
   async open(phases, fetchVolume) {
     this.clear();
     const ticket = this.opening;
+    // A study with gadoxetate has a transitional phase in the place of the delayed one.
+    this.panels.at(-1).bePhase(phases.includes('transitional') ? 'transitional' : 'delayed');
     await Promise.all(this.panels.map((panel) => this.load(panel, phases, fetchVolume, ticket)));
     if (ticket !== this.opening) return false;
     this.complete = true;

@@ -1,6 +1,6 @@
 // How numbers, categories and names are written.
 
-export const PHASE_WORDS = { arterial: 'Arterial', portal_venous: 'Portal venous', delayed: 'Delayed' };
+export const PHASE_WORDS = { arterial: 'Arterial', portal_venous: 'Portal venous', delayed: 'Delayed', transitional: 'Transitional' };
 
 export const FEATURE_WORDS = { aphe: 'APHE', washout: 'Washout', capsule: 'Capsule' };
 
