@@ -99,8 +99,8 @@ def _prefer_late(findings: list[PhaseFinding]) -> list[PhaseFinding]:
 
 def _judge_by_agent(findings: Sequence[PhaseFinding], found: AgentFinding) -> list[PhaseFinding]:
     """The findings as the contrast agent has them: with gadoxetate what would be delayed is transitional; a phase that the agent has not is left open, and so
-    is one that a time alone tells while the agent is not known, or is gadobenate, whose hepatobiliary phase comes after an hour. So are delayed and transitional
-    phases where two agents are told.
+    is one that a time alone tells while the agent is not known, or is gadobenate, whose hepatobiliary phase comes after an hour. So are delayed and
+    transitional phases where two agents are told.
     """
     if found.agent is ContrastAgent.GADOXETATE:
         has_transitional = any(finding.phase is Phase.TRANSITIONAL for finding in findings)

@@ -18,8 +18,7 @@ from lirads_keras.errors import InputError
 from lirads_keras.io.deidentify import DeidentifySummary, deidentify_folder
 from lirads_keras.io.deidentify_plan import NO_NAME, NO_PHASE, clean_name
 from lirads_keras.io.index import index_folder
-from lirads_keras.io.phase_facts import SeriesFacts
-from lirads_keras.io.phases import find_phases
+from lirads_keras.io.phases import find_by_name
 from lirads_keras.io.pseudonyms import Pseudonyms
 
 WriteImage = Callable[..., Path]
@@ -271,10 +270,10 @@ def test_frames_whose_phases_a_removed_clock_told_are_told(tmp_path: Path, write
 @pytest.mark.parametrize("first", [*Phase])
 def test_a_clean_name_is_read_as_the_name_was(first: Phase) -> None:
     words = {Phase.ARTERIAL: "LAVA ART Doe", Phase.PORTAL_VENOUS: "portalvenös Doe", Phase.DELAYED: "60s 180s Doe", Phase.PRECONTRAST: "T1 nativ (Meyer)",
-             Phase.HEPATOBILIARY: "HBP Doe 20min", Phase.OTHER: "SUB art Doe"}
+             Phase.HEPATOBILIARY: "HBP Doe 20min", Phase.TRANSITIONAL: "Doe transitional", Phase.OTHER: "SUB art Doe"}
     for text in [words[first], *(f"{words[first]} {words[second]}" for second in Phase)]:
         for prefix in ("", "1 ", "2 ", "3 "):
-            before, after = find_phases([SeriesFacts(text), SeriesFacts(prefix + clean_name(text))])
+            before, after = (find_by_name(name, "") for name in (text, prefix + clean_name(text)))
             assert (before.phase, set(before.candidates)) == (after.phase, set(after.candidates)), text
         assert not re.search("Doe|Meyer|LAVA|T1", clean_name(text))
     assert (clean_name("Doe"), clean_name(""), clean_name("T2 Doe")) == (NO_NAME, "", NO_PHASE)
