@@ -12,6 +12,7 @@ from lirads_keras import pipeline
 from lirads_keras.config.profile import Profile, read_profile
 from lirads_keras.entities import (
     ENHANCED_PHASES,
+    READ_PHASES,
     SCORED_CATEGORIES,
     Applicability,
     ArterialTiming,
@@ -44,7 +45,7 @@ def make_volume(array: np.ndarray) -> Volume:
 
 def make_volumes(phases=ENHANCED_PHASES) -> dict[Phase, Volume]:
     return {phase: make_volume(np.random.default_rng(number).uniform(0, 900, SHAPE).astype(np.float32))
-            for number, phase in enumerate(ENHANCED_PHASES) if phase in phases}
+            for number, phase in enumerate(READ_PHASES) if phase in phases}
 
 
 def make_probability() -> np.ndarray:
@@ -142,6 +143,20 @@ def test_a_missing_phase_leaves_its_features_out_and_says_so(monkeypatch, profil
     # 25.5 and 6.8 mm with washout: LR-4 or LR-5, and LR-3 or LR-4, which lie on both sides.
     expected = ["LR-5", "LR-4"] if Phase.ARTERIAL in phases else ["LR-4 or LR-5", "LR-NC"]
     assert [str(scored.category) for scored in result.report.lesions] == expected
+
+
+def test_with_gadoxetate_washout_is_of_the_portal_venous_phase_and_the_transitional_one_is_never_segmented(monkeypatch, profile):
+    phases = (Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.TRANSITIONAL)
+    result, models = analyse(monkeypatch, profile, phases, models=StubModels(make_volume(make_probability()), segmented_phases=ENHANCED_PHASES))
+    (given, _), (images, present) = models.asked
+    assert [image is not None for image in given.images] == [True, True, False]
+    np.testing.assert_array_equal(present, [[phase in phases for phase in READ_PHASES]] * 2)
+    assert np.abs(images[:, READ_PHASES.index(Phase.TRANSITIONAL)]).max() > 0
+    for scored in result.report.lesions:
+        assert scored.reasons.endswith("(no delayed phase: washout has the portal venous phase alone, "
+                                       "capsule has the portal venous and transitional phases alone)")
+    with pytest.raises(InputError, match="an image of the phase delayed"):
+        analyse(monkeypatch, profile, phases)
 
 
 @pytest.mark.parametrize("age_years, answers, withheld", [

@@ -226,9 +226,10 @@ def _check_kinds(time_points: Sequence[TimePoint], series: Sequence[Series]) -> 
 
 def _list_overruled(time_points: Sequence[TimePoint], series: Sequence[Series]) -> tuple[str, ...]:
     """What the phase map names against the rules, as sentences."""
+    overruled = [(point.finding, item) for point, item in zip(time_points, series, strict=True) if item.phase not in (None, Phase.OTHER, point.finding.phase)]
     return tuple(
-        f"The phase map names series '{item.description}' as {item.phase}, against {point.finding.obstacle.reason}."
-        for point, item in zip(time_points, series, strict=True) if point.finding.obstacle and item.phase not in (None, Phase.OTHER))
+        f"The phase map names series '{item.description}' as {item.phase}, against {finding.obstacle.reason if finding.obstacle else finding.evidence}."
+        for finding, item in overruled if finding.obstacle or finding.phase not in (None, Phase.OTHER))
 
 
 def _describe_arterial(series: Sequence[Series]) -> tuple[str, ...]:

@@ -53,6 +53,17 @@ def test_each_feature_is_the_mean_over_its_present_phases(present, mode, expecte
     assert predict_features(StubModel(), images, np.array([present], bool), mode) == [FeatureProbabilities(*expected)]
 
 
+@pytest.mark.parametrize("mode", ["adaptive", "plain"])
+def test_a_transitional_phase_is_read_for_the_capsule_alone(mode):
+    """With gadoxetate: washout from the portal venous phase, capsule from it and the transitional one."""
+    images = make_images([[[0.5, 0.125, 0.25], [0.0, 0.75, 0.5], [0, 0, 0], [1.0, 1.0, 0.0]]])
+    images[0, DELAYED] = np.nan
+    given = predict_features(StubModel(), images, np.array([[1, 1, 0, 1]], bool), mode)
+    assert given == [FeatureProbabilities(*((0.5, 0.75, 0.25) if mode == "adaptive" else (0.25, 0.4375, 0.25)))]
+    alone = predict_features(StubModel(), images, np.array([[1, 0, 0, 1]], bool), mode)
+    assert alone == [FeatureProbabilities(0.5, None, 0.0 if mode == "adaptive" else 0.125)]
+
+
 @pytest.mark.parametrize("batch_size", [1, 4, 7, 64])
 def test_batches_change_nothing(batch_size):
     generator = np.random.default_rng(0)

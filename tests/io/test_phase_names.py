@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from lirads_keras.entities import ArterialTiming, Phase
 from lirads_keras.io.deidentify_plan import clean_name
-from lirads_keras.io.phase_names import NameRules, read_name, read_name_rules
 from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
+from lirads_keras.io.phase_names import NameRules, read_name, read_name_rules
 from lirads_keras.io.phases import find_by_name, find_phases
 from lirads_keras.io.suitability import find_name_obstacle, read_rule_table, simplify_name
 

@@ -6,8 +6,8 @@ import pytest
 
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError
-from lirads_keras.io.phase_map import PhaseChoice, PhaseMap, read_phase_map
 from lirads_keras.io.phase_facts import SeriesFacts
+from lirads_keras.io.phase_map import PhaseChoice, PhaseMap, read_phase_map
 from lirads_keras.io.phases import find_phase, find_phases
 
 NAMES: dict[Phase | None, list[str]] = {

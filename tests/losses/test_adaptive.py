@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, Phase
+from lirads_keras.entities import ENHANCED_PHASES, HEAD_FEATURES, READ_PHASES, Phase
 from lirads_keras.losses.adaptive import build_reading_table, phase_masks
 from lirads_keras.models.multitask import MultitaskModel, build_multitask
 
@@ -64,6 +64,8 @@ def test_what_is_read_from_which_phase() -> None:
     assert (ENHANCED_PHASES, HEAD_FEATURES) == ((Phase.ARTERIAL, Phase.PORTAL_VENOUS, Phase.DELAYED), ("aphe", "washout", "capsule"))
     assert build_reading_table("adaptive").tolist() == [[True, False, False], [False, True, True], [False, True, True]]
     assert build_reading_table("plain").tolist() == [[True] * 3] * 3
+    for mode in ("adaptive", "plain"):
+        assert build_reading_table(mode, READ_PHASES).tolist() == [*build_reading_table(mode).tolist(), [False, False, True]]
 
 
 def test_a_mixed_batch_is_the_weighted_sum_of_separate_networks(model: MultitaskModel) -> None:
