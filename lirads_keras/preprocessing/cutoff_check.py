@@ -7,8 +7,8 @@ import numpy as np
 
 from lirads_keras.entities import Phase, Volume
 from lirads_keras.errors import InputError
-from lirads_keras.lirads.observation import name_phases
 from lirads_keras.preprocessing.intensity import IntensityScale, compute_auto_cutoff
+from lirads_keras.words import name_phases
 
 LEAST_KEPT, MOST_KEPT = 0.1, 0.8
 """Of all voxels. A liver of 1.5 l alone fills 5 % of 380 × 380 × 220 mm, and twice as much lean tissue lies around it; an ellipse that touches all four

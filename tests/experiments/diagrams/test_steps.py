@@ -30,10 +30,10 @@ def test_the_pipeline_has_its_steps_and_what_each_of_them_reads():
     assert diagram.nodes[0].detail == "DICOM folder → Study; series grouped by UID, each with its Phase"
     assert diagram.nodes[5].detail == (
         "crops → FeatureProbabilities; APHE from arterial, washout and capsule from portal venous + delayed")
-    # Every step reads the one before it; the crops also the volumes, the category also the diameter and which phases there are.
+    # Every step reads the one before it; the crops also the volumes, the category also the diameter, which phases there are, and whose study it is.
     assert {(edge.source, edge.target) for edge in diagram.edges} == {
         *((source, step) for source, step in zip(order, order[1:]) if step != "crop_lesions"), ("extract_lesions", "crop_lesions"),
-        ("read_aligned_phases", "crop_lesions"), ("extract_lesions", "categorize"), ("read_aligned_phases", "categorize")}
+        ("read_aligned_phases", "crop_lesions"), ("extract_lesions", "categorize"), ("read_aligned_phases", "categorize"), ("read_study", "categorize")}
 
 
 @pytest.mark.parametrize("body, edges", [
