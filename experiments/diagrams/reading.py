@@ -16,9 +16,11 @@ CATEGORIES = ", ".join(SCORED_CATEGORIES)
 
 
 def describe_phases(segmented: Sequence[Phase], rules: str) -> Diagram:
-    """Phases above, what is read from them below, and the category that comes of it; `segmented` are the phases of the segmentation network."""
+    """Phases above, what is read from them below, and the category that comes of it; `segmented` are the phases of the segmentation network. The arrows are
+    those of the training; what a study with gadoxetate is read from besides is said in the box."""
     columns = {phase: x for x, phase in enumerate(Phase)}
-    nodes = [Node(str(phase), str(phase).replace("_", " "), "data", x, 2, None if phase in ENHANCED_PHASES else "recognised, not read by a network")
+    details = {phase: None for phase in ENHANCED_PHASES} | {Phase.TRANSITIONAL: "of gadoxetate, where capsule is read from it"}
+    nodes = [Node(str(phase), str(phase).replace("_", " "), "data", x, 2, details.get(phase, "recognised, not read by a network"))
              for phase, x in columns.items()]
     first = columns[ENHANCED_PHASES[0]]
     nodes += [Node(str(feature), FEATURE_WORDS[feature], "head", first + place, 1, "multi-task network") for place, feature in enumerate(HEAD_FEATURES)]

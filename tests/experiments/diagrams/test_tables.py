@@ -30,7 +30,7 @@ def test_the_tables_are_those_of_the_results_and_every_arrow_joins_two_boxes(row
     assert {(row["figure"], row[end]) for row in rows["diagram_edges"] for end in ("source", "target")} <= boxes
     # Nothing stands alone but the phases that no network reads.
     alone = boxes - {(row["figure"], row[end]) for row in rows["diagram_edges"] for end in ("source", "target")}
-    assert alone == {("phases", phase) for phase in ("precontrast", "hepatobiliary", "other")}
+    assert alone == {("phases", phase) for phase in ("precontrast", "transitional", "hepatobiliary", "other")}
 
 
 def test_equal_profiles_give_equal_rows(rows, profile):
