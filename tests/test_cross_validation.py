@@ -63,6 +63,7 @@ def read_files(job: CrossValidation) -> dict[Path, tuple[bytes, int]]:
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for fold in job.folds for path in job.folder(fold).path.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_each_variant_leaves_its_own_folds_and_none_is_made_again(make_job, monkeypatch):
     # TensorFlow has begun in this process.
     monkeypatch.setattr(fold_training, "configure_tensorflow", lambda **options: None)
@@ -124,6 +125,7 @@ def test_the_choice_is_the_best_of_its_table(make_job, monkeypatch):
         assert {job.fold_of[name] for name in (*said["stopping_patients"], *said["choice_patients"])} == {1 - fold}
 
 
+@pytest.mark.slow
 def test_the_network_on_all_patients_has_the_medians_of_the_folds(make_job, monkeypatch):
     for module in (fold_training, full_network, shared_starts):
         monkeypatch.setattr(module, "configure_tensorflow", lambda **options: None)

@@ -74,6 +74,7 @@ def read_kernels(folder) -> list[np.ndarray]:
     return [array for array in keras.saving.load_model(folder.weights).get_weights() if array.ndim == 4]
 
 
+@pytest.mark.slow
 def test_folds_of_a_group_are_tested_on_none_of_whom_their_start_has_seen(job, trained):
     train_starts(job, ignore_progress)
     train_folds(job, ignore_progress)
@@ -104,6 +105,7 @@ def test_each_fold_goes_on_from_its_groups_start(job):
             np.testing.assert_allclose(mine, begun, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_network_on_all_patients_goes_on_from_a_start_on_all_patients(job, trained):
     train_starts(job, ignore_progress)
     train_folds(job, ignore_progress)
