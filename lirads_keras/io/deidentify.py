@@ -11,6 +11,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from lirads_keras.errors import InputError, Problem
 from lirads_keras.io.atomic import replacing, write_text
+from lirads_keras.io.clocks import find_several_clocks
 from lirads_keras.io.deidentify_plan import CopyPlan, plan_copies
 from lirads_keras.io.deidentify_rules import Emptied, clean_dataset
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom, words
@@ -60,7 +61,11 @@ def deidentify_folder(
     mosaics = sorted({header.path for header in scan.headers if header.tile is not None})
     left_out += [(path, "expected an image whose geometry is public, found a mosaic, whose slices' place stands in private elements that are removed")
                  for path in mosaics]
-    plans = plan_copies([header for header in scan.headers if header.tile is None], keep_times=keep_times)
+    clocks = find_several_clocks(scan.headers) if keep_times else set()
+    left_out += [(path, "expected times of one clock, since copies keep them without their offset from UTC, found several offsets in the study")
+                 for path in sorted({header.path for header in scan.headers if header.tile is None and header.examination.study_uid in clocks})]
+    kept = [header for header in scan.headers if header.tile is None and header.examination.study_uid not in clocks]
+    plans = plan_copies(kept, keep_times=keep_times)
     patients: set[str] = set()
     emptied: dict[Emptied, list[Path]] = {}
     written: set[Path] = set()

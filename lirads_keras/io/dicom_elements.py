@@ -30,7 +30,8 @@ _KEYWORDS = (
     "DiffusionBValue", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "AcquisitionNumber", "InstanceNumber", "ImagePositionPatient",
     "ImageOrientationPatient", "TemporalPositionIdentifier", "SamplesPerPixel", "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "BitsAllocated",
     "BitsStored", "HighBit", "PixelRepresentation", "BurnedInAnnotation", "RescaleIntercept", "RescaleSlope", "Modality", "PhotometricInterpretation",
-    "PixelPaddingValue", "PixelPaddingRangeLimit", "PatientBirthDate", "ContrastBolusAgent", "ContrastBolusAgentSequence")
+    "PixelPaddingValue", "PixelPaddingRangeLimit", "PatientBirthDate", "ContrastBolusAgent", "ContrastBolusAgentSequence",
+    "TimezoneOffsetFromUTC")
 _TAGS = {keyword: tag for keyword in _KEYWORDS if (tag := tag_for_keyword(keyword)) is not None} | {
     "ScaleSlope": SCALE_SLOPE, "ScaleSlopeCreator": SCALE_SLOPE_CREATOR, "RealWorldValueMappingSequence": REAL_WORLD_MAPPING}
 WANTED = frozenset(_TAGS.values())

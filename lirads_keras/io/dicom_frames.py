@@ -24,6 +24,7 @@ from lirads_keras.io.dicom_headers import (
     find_pixels,
     parse_moment,
     parse_seconds,
+    parse_utc_offset,
     read_examination,
     read_real_world_mapping,
 )
@@ -102,6 +103,8 @@ def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]
         "instance_number": elements.number("InstanceNumber"),
         "contrast_time_of_day": parse_seconds("", start),
         "contrast_agent": read_contrast_agent(elements, dataset=dataset),
+        # Of the whole image, too.
+        "utc_offset_s": elements.ascii("TimezoneOffsetFromUTC"),
         "image_type": tuple(filter(None, elements.ascii("ImageType").split("\\")))}
 
 
@@ -164,6 +167,7 @@ def _parse_frame(index: int, groups: tuple[Any, Any], common: dict[str, Any], la
         "trigger_time": trigger_ms / 1000 if offset is None and trigger_ms is not None else offset,
         "slice_distance_mm": _size(find("PixelMeasuresSequence", "SpacingBetweenSlices")) or _size(find("PixelMeasuresSequence", "SliceThickness")),
         "acquisition_datetime": parse_moment(moment or common["acquisition_datetime"]),
+        "utc_offset_s": parse_utc_offset(moment or common["acquisition_datetime"], common["utc_offset_s"]),
         "acquisition_time": None,
         "time_of_day": parse_seconds("", TIME_ZONE.split(moment[8:])[0]) if moment else None,
         "acquisition_number": common["acquisition_number"] if acquisition_number is None else acquisition_number,

@@ -20,6 +20,8 @@ ORTHONORMAL_TOLERANCE = 1e-3
 TIME_ZONE = re.compile("[+-]")
 """What begins the offset from UTC in a DT."""
 
+_UTC_OFFSET = re.compile(r"([+-])(\d\d)(\d\d)$")
+
 GAUSS_PER_TESLA = 1e4
 """Some scanners write MagneticFieldStrength, which is in tesla, in gauss; no patient is imaged at 100 T."""
 
@@ -70,6 +72,7 @@ class Header:
     `display_scale` is RescaleSlope × scale slope of a Philips image: stored values divided by the latter's have a common scale
     (Chenevert et al., J Magn Reson Imaging 2014, doi 10.1002/jmri.24383). `frame` counts from 0. Stored values in `padding`, first and last included, are
     no part of the image; where it `is_inverted`, low ones stand for what is bright. `contrast_agent` is what names it, in words (`read_contrast_agent`).
+    `utc_offset_s` is the offset of its times from UTC.
     """
 
     path: Path
@@ -115,6 +118,7 @@ class Header:
     padding: tuple[int, int] | None = None
     is_inverted: bool = False
     contrast_agent: str = ""
+    utc_offset_s: float | None = None
 
     @property
     def acquired(self) -> float | None:
@@ -181,7 +185,8 @@ def parse_header(path: Path, elements: Elements, file: BinaryIO, modality: str) 
         pixels=find_pixels(elements, rows, columns),
         padding=read_padding(elements),
         is_inverted=is_inverted(elements, modality),
-        contrast_agent=read_contrast_agent(elements, file))
+        contrast_agent=read_contrast_agent(elements, file),
+        utc_offset_s=parse_utc_offset(moment, elements.ascii("TimezoneOffsetFromUTC")))
 
 
 def check_pixels_present(elements: Elements) -> None:
@@ -294,6 +299,14 @@ def parse_seconds(date: str, time: str) -> float | None:
 def parse_moment(moment: str) -> float | None:
     """As `parse_seconds`, of a date and time in one (DT of PS3.5, 6.2)."""
     return parse_seconds(moment[:8], TIME_ZONE.split(moment[8:])[0]) if len(moment) > 8 else None
+
+
+def parse_utc_offset(moment: str, of_image: str) -> float | None:
+    """The offset from UTC in seconds of a DT, or else of the whole image's times (TimezoneOffsetFromUTC); None where neither says it."""
+    for text in (moment[8:], of_image):
+        if found := _UTC_OFFSET.search(text):
+            return (-1 if found[1] == "-" else 1) * (int(found[2]) * 3600 + int(found[3]) * 60)
+    return None
 
 
 def _milliseconds(value: float | None) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from lirads_keras.entities import AgentFinding, ContrastAgent, Series
+from lirads_keras.io.clocks import bring_to_one_clock
 from lirads_keras.io.dicom_headers import Header
 from lirads_keras.io.dicom_scan import SetAside
 from lirads_keras.io.dicom_stacks import Stack, split_series
@@ -39,7 +40,7 @@ def gather_time_points(headers: Iterable[Header], agent: ContrastAgent | None = 
         The time points, and the single images, which are no volume.
     """
     by_uid: dict[str, list[Header]] = {}
-    for header in headers:
+    for header in bring_to_one_clock(headers):
         by_uid.setdefault(header.series_uid, []).append(header)
     stacks: list[tuple[str, int, Stack]] = []
     facts: list[SeriesFacts] = []
