@@ -70,10 +70,11 @@ def remove_other_thumbnails(out: Path, kept: Iterable[str]) -> None:
 
 def draw_thumbnail(image: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
     """Grey values (y, x), uint8, of an image (y, x) whose rows and columns are `spacing_mm` apart; in true proportions."""
+    image = np.nan_to_num(image.astype(np.float64))
     low, high = np.percentile(image, WINDOW_PERCENT)
     if high <= low:
         low, high = image.min(), image.max()
-    grey = np.clip((image.astype(np.float64) - low) / (high - low if high > low else 1.0), 0, 1)
+    grey = np.clip((image - low) / (high - low if high > low else 1.0), 0, 1)
     height_mm, width_mm = image.shape[0] * spacing_mm[0], image.shape[1] * spacing_mm[1]
     px_per_mm = LONGEST_SIDE_PX / max(height_mm, width_mm)
     height, width = (max(1, round(side * px_per_mm)) for side in (height_mm, width_mm))

@@ -10,7 +10,7 @@ from lirads_keras.io.read_series import write_time_of_day
 COLUMNS = ("series_number", "acquired", "seconds_after_contrast", "image_type", "echo_time_ms", "slices")
 
 _LISTED = 12
-"""So many series, and so many times of one, are named in a message."""
+"""So many series, and so many time points of one, are described in a message."""
 
 
 def list_marks(point: TimePoint) -> dict[str, str]:
@@ -36,37 +36,36 @@ def sort_by_time(points: Iterable[TimePoint]) -> list[TimePoint]:
 
 
 def describe_time_points(points: Sequence[TimePoint]) -> str:
-    """Time points in order of acquisition, for messages; those of a series that differ in nothing but their times share an entry."""
+    """Time points in order of acquisition, for messages; those of one series and evidence share an entry."""
     entries: dict[tuple[str, ...], list[TimePoint]] = {}
     for point in sort_by_time(points):
-        marks = list_marks(point)
-        constant = tuple(marks[name] for name in ("series_number", "image_type", "echo_time_ms", "slices"))
-        entries.setdefault((point.series.description, point.series.series_uid, point.series.phase_evidence, *constant), []).append(point)
+        series, marks = point.series, list_marks(point)
+        entries.setdefault((series.description, series.series_uid, series.phase_evidence, marks["series_number"], marks["slices"]), []).append(point)
     words = [_describe_entry(entry) for entry in entries.values()]
     return "; ".join(words[:_LISTED]) + (f"; and {len(words) - _LISTED} more" if len(words) > _LISTED else "")
 
 
 def _describe_entry(points: Sequence[TimePoint]) -> str:
-    """As "series 'DYN' (1.2.3), time points 0, 1, 44 slices (no name tells) [number 5, at 10:00:05 and 10:01:00, ORIGINAL\\PRIMARY, TE 1.2 ms]"."""
+    """As "series 'DYN' (1.2.3), time points 0, 1, 44 slices (no name tells) [number 5, ORIGINAL\\PRIMARY, TE 1.2 ms, time point 0 at 10:00:05, …]"."""
     series, marks = points[0].series, list_marks(points[0])
     indices = ", ".join(str(point.series.temporal_index) for point in points)
-    times = [_describe_time(point) for point in points]
-    if len(times) > _LISTED:
-        times = [*times[:_LISTED], f"{len(times) - _LISTED} more"]
-    told = [
-        f"number {marks['series_number']}" if marks["series_number"] else "",
-        "at " + " and ".join(filter(None, (", ".join(times[:-1]), times[-1]))) if any(point.series.acquired_s is not None for point in points)
-        else "at a time that is not told",
-        marks["image_type"],
-        f"TE {marks['echo_time_ms']} ms" if marks["echo_time_ms"] else ""]
+    told = [_describe_marks(point) for point in points]
+    shared = [mark for mark in told[0] if mark and all(mark in others for others in told)]
+    rest = [", ".join(mark for mark in of_point if mark and mark not in shared) for of_point in told]
+    if any(rest):
+        shared += [f"time point {point.series.temporal_index} {mark or 'untold'}" for point, mark in zip(points[:_LISTED], rest, strict=False)]
+        shared += [f"and {len(points) - _LISTED} more"] * (len(points) > _LISTED)
+    number = f"number {marks['series_number']}" if marks["series_number"] else "without a number"
     return (f"series '{series.description}' ({series.series_uid}), time point{'s' * (len(points) > 1)} {indices}, {marks['slices']} slices "
-            f"({series.phase_evidence}) [{', '.join(filter(None, told))}]")
+            f"({series.phase_evidence}) [{', '.join([number, *shared])}]")
 
 
-def _describe_time(point: TimePoint) -> str:
+def _describe_marks(point: TimePoint) -> list[str]:
     marks = list_marks(point)
     after = marks["seconds_after_contrast"]
-    return (marks["acquired"] or "an unknown time") + (f" ({after} s after contrast)" if after else "")
+    return [
+        f"at {marks['acquired']}" if marks["acquired"] else "at a time that is not told", f"{after} s after contrast" if after else "",
+        marks["image_type"], f"TE {marks['echo_time_ms']} ms" if marks["echo_time_ms"] else ""]
 
 
 def _join(values: Iterable[str]) -> str:
