@@ -23,7 +23,7 @@ from lirads_keras.io.index_masks import JoinedMasks, join_masks
 from lirads_keras.io.index_tables import check_tables, describe_kept_groups, write_set_aside, write_tables
 from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import OLDEST_WRITTEN_AGE, Pseudonyms
-from lirads_keras.io.questions import build_questions
+from lirads_keras.io.questions import build_questions, check_answers_fit
 from lirads_keras.io.thumbnails import remove_other_thumbnails
 from lirads_keras.progress import Progress, ignore_progress
 
@@ -97,6 +97,7 @@ def index_folder(
     pseudonyms = open_pseudonyms() if open_pseudonyms else None
     patients = _group_patients(points, pseudonyms)
     check_overrides(out, answers, {patient.patient_id: patient.points for patient in patients})
+    check_answers_fit(out, points)
     for patient in patients:
         volumes = [point for point in patient.points if key_of(point) in readable]
         patient.choices = choose_phases(volumes, answers)

@@ -1,22 +1,25 @@
 """The table phase_overrides.csv: what the user is asked, with what tells one time point from another, and what the user has written there."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lirads_keras.entities import Phase
-from lirads_keras.errors import InputError
+from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io import time_point_marks
 from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable
 from lirads_keras.io.dicom_series import TimePoint
 from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, key_of
-from lirads_keras.io.tables import read_table
+from lirads_keras.io.tables import NUMBER, read_table
 from lirads_keras.io.thumbnails import describe_failure, name_thumbnail, write_thumbnail
 from lirads_keras.io.time_point_marks import list_marks, sort_by_time
 
 COLUMNS = ("patient_id", "examination", "series_uid", "time_point", "description", *time_point_marks.COLUMNS, "thumbnail", "candidates", "evidence", "phase")
+
+_TIME = re.compile(r"(\d{1,2}):(\d\d):(\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,34 @@ def build_questions(
     # What was written about time points that are not there any more.
     rows += [{"series_uid": uid, "time_point": str(time), **remark} for (uid, time), remark in remarks.items()]
     return Questions((*COLUMNS, *added), rows, notices)
+
+
+def check_answers_fit(out: Path, points: Iterable[TimePoint]) -> None:
+    """Raises InputError for answers whose time point is another one now, because files of its series came or went: it has another time or echo time than
+    when it was asked. Cells that are empty, or that a spreadsheet wrote in its own way, say nothing."""
+    table = read_table(out / NAME, ("series_uid", "time_point", "phase"), []) if (out / NAME).exists() else None
+    if table is None:
+        return
+    known = {key_of(point): list_marks(point) for point in points}
+    problems = []
+    for row, cells in enumerate(table.frame.to_dict("records")):
+        marks = known.get((cells["series_uid"], int(cells["time_point"] or 0))) if cells["phase"] else None
+        for column, read in (("acquired", _read_time), ("echo_time_ms", _read_number)):
+            asked = read(cells.get(column, ""))
+            if marks and asked is not None and asked != read(marks[column]):
+                there = f"{marks[column] or 'nothing'}, as time point {cells['time_point'] or 0} of the series has now"
+                problems.append(Problem(
+                    table.where(row, column), f"{there} (or an empty cell, if it is meant)", f"{cells[column]}, so that the answer is about another"))
+    raise_if_any(problems)
+
+
+def _read_time(text: str) -> int | None:
+    found = _TIME.fullmatch(text)
+    return 3600 * int(found[1]) + 60 * int(found[2]) + int(found[3]) if found else None
+
+
+def _read_number(text: str) -> float | None:
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 def _read_remarks(path: Path) -> tuple[list[str], dict[Key, dict[str, str]]]:

@@ -209,6 +209,28 @@ def test_thumbnails_leave_with_their_questions_and_remarks_stay_without_their_im
     assert (row["remark"], row["phase"], row["thumbnail"]) == ("poor", "", "") and not (tmp_path / "out" / "thumbnails").exists()
 
 
+def test_an_answer_is_not_taken_for_another_time_point_when_files_come(tmp_path: Path, write_series: WriteSeries) -> None:
+    for time in (2, 3):
+        write_series(tmp_path / "in" / str(time), description="DYN", AcquisitionTime=f"0{time}0500", EchoTime=1.2)
+    index(tmp_path)
+    # A spreadsheet may write the same otherwise.
+    save(tmp_path, [row | {"phase": phase, "acquired": row["acquired"].removeprefix("0"), "echo_time_ms": "1.20"}
+                    for row, phase in zip(rows(tmp_path), ("arterial", "delayed"), strict=True)])
+    index(tmp_path)
+    answered = rows(tmp_path)
+    assert [(row["phase"], row["acquired"]) for row in answered] == [("arterial", "02:05:00"), ("delayed", "03:05:00")]
+    write_series(tmp_path / "in" / "1", description="DYN", AcquisitionTime="010500", EchoTime=1.2)
+    with pytest.raises(InputError, match="line 2, acquired: expected 01:05:00, as time point 0 .* found 02:05:00, so that") as caught:
+        index(tmp_path)
+    assert len(caught.value.problems) == 2 and rows(tmp_path) == answered
+    save(tmp_path, [row | {"time_point": str(int(row["time_point"]) + 1)} for row in answered])
+    index(tmp_path)
+    assert [(row["time_point"], row["phase"], row["acquired"]) for row in rows(tmp_path)] == [
+        ("0", "", "01:05:00"), ("1", "arterial", "02:05:00"), ("2", "delayed", "03:05:00")]
+    save(tmp_path, [row | {"acquired": cell} for row, cell in zip(rows(tmp_path), ("", "", "3:05 AM"), strict=True)])
+    assert index(tmp_path).questions == 1
+
+
 @pytest.mark.parametrize("style, found", [
     ({"delimiter": ";"}, "semicolons"), ({"delimiter": ";", "quoting": csv.QUOTE_ALL}, "semicolons"), ({"delimiter": "\t", "encoding": "utf-8-sig"}, "tabs"),
     ({"encoding": "utf-16"}, "the byte 0xff at 0")])
