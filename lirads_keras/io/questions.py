@@ -42,7 +42,7 @@ def build_questions(
         patients: of each the id, the number of each study, all time points, and what was chosen of them.
         answers: of the user.
     """
-    added, remarks = _read_remarks(out / NAME)
+    added, remarks, there = _read_remarks(out / NAME)
     rows, notices = [], []
     for patient_id, numbers, points, choices in patients:
         asked = {key_of(question.time_point): question for question in choices.questions}
@@ -68,7 +68,7 @@ def build_questions(
                     "candidates": " ".join(question.candidates) if question else "", "evidence": question.evidence if question else point.finding.evidence,
                     "phase": str(answers.get(key, "")), **remark})
     # What was written about time points that are not there any more.
-    rows += [{"series_uid": uid, "time_point": str(time), **remark} for (uid, time), remark in remarks.items()]
+    rows += [there[key] | remark | {"thumbnail": ""} for key, remark in remarks.items()]
     return Questions((*COLUMNS, *added), rows, notices)
 
 
@@ -100,18 +100,25 @@ def _read_number(text: str) -> float | None:
     return float(text) if NUMBER.fullmatch(text) else None
 
 
-def _read_remarks(path: Path) -> tuple[list[str], dict[Key, dict[str, str]]]:
-    """The columns that the user added to the table, and what stands in them; `phase_choice.read_overrides` has told what is wrong with it."""
+def _read_remarks(path: Path) -> tuple[list[str], dict[Key, dict[str, str]], dict[Key, dict[str, str]]]:
+    """The columns that the user added to the table, what stands in them, and the rows; `phase_choice.read_overrides` has told what is wrong with it."""
     table = read_table(path, ("series_uid", "time_point"), []) if path.exists() else None
     if table is None:
-        return [], {}
+        return [], {}, {}
     added = [str(name) for name in table.frame.columns if name not in COLUMNS]
     remarks: dict[Key, dict[str, str]] = {}
-    for cells in table.frame.to_dict("records"):
+    rows: dict[Key, dict[str, str]] = {}
+    for row in table.frame.to_dict("records"):
+        cells = {str(name): text for name, text in row.items()}
         time = cells["time_point"] or "0"
         remark = {name: text for name in added if (text := cells[name])}
         if remark and time.isdecimal():
-            there = remarks.setdefault((cells["series_uid"], int(time)), {})
+            key = cells["series_uid"], int(time)
+            rows[key] = cells
+            there = remarks.setdefault(key, {})
             for name, text in remark.items():
-                there[name] = "; ".join(dict.fromkeys([*filter(None, [there.get(name)]), text]))
-    return added, remarks
+                if name not in there:
+                    there[name] = text
+                elif text not in there[name].split("; "):
+                    there[name] += f"; {text}"
+    return added, remarks, rows
