@@ -26,10 +26,11 @@ from lirads_keras.io.dicom_values import VolumeValues, describe_values
 from lirads_keras.io.patient_age import find_age_years
 from lirads_keras.io.phase_map import ABSENT, PhaseChoice, PhaseMap, read_phase_map
 from lirads_keras.io.suitability import find_obstacle
+from lirads_keras.io.time_point_marks import describe_time_points
 from lirads_keras.words import name_phases
 
 _LISTED = 12
-"""So many series are named in a message."""
+"""So many patients or studies are described in a message."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def read_study(
     if not phase_problems:
         problems += check_agent(agent, series, phase_map or folder)
         unfit = _find_unfit_phases(time_points, series, choices, folder) if require_one_of else {}
-        problems += _check_phases(series, folder, () if unfit.keys() & set(require_one_of) else require_one_of)
+        problems += _check_phases(time_points, series, folder, () if unfit.keys() & set(require_one_of) else require_one_of)
         problems += unfit.values()
         if axial_mr_only:
             problems += _check_kinds(time_points, series)
@@ -176,7 +177,7 @@ def _assign_phases(
         if len(found) != 1:
             wanted = "one series" if choice.series is None else f"one series '{choice.series}'"
             wanted += "" if choice.time_point is None else f" with a time point {choice.time_point}"
-            listed = _listed([series[index] for index in found] or series)
+            listed = describe_time_points([time_points[index] for index in found] or time_points)
             problems.append(Problem(f"{where}, {phase}", wanted, f"{len(found)} of them; {'they are' if found else 'the study has'}: {listed}"))
         elif found[0] in chosen:
             problems.append(Problem(f"{where}, {phase}", "another series or time point than for " + chosen[found[0]], describe_series(series[found[0]])))
@@ -206,14 +207,15 @@ def _find_unfit_phases(
         if phase in choices or any(item.phase == phase for item in series):
             continue
         unfit = [point for point in time_points if point.finding.obstacle and point.finding.obstacle.replaces_phase and phase in point.finding.candidates]
-        unclear = [item for point, item in zip(time_points, series, strict=True) if item.phase is None and phase in point.finding.candidates]
+        unclear = [
+            replace(point, series=item) for point, item in zip(time_points, series, strict=True) if item.phase is None and phase in point.finding.candidates]
         if unclear:
             expected = f"one series that is of the phase {phase} (a phase map can name it, or say '{phase}: {ABSENT}')"
-            problems[phase] = Problem(str(folder), expected, f"what may be it, or another phase: {_listed(unclear)}")
+            problems[phase] = Problem(str(folder), expected, f"what may be it, or another phase: {describe_time_points(unclear)}")
         elif unfit:
             of_user = "" if any(point.finding.obstacle and point.finding.obstacle.is_final for point in unfit) else "name one, or "
             expected = f"a T1-weighted axial MR series of the phase {phase} (a phase map can {of_user}say '{phase}: {ABSENT}')"
-            problems[phase] = Problem(str(folder), expected, f"only {_listed([point.series for point in unfit])}")
+            problems[phase] = Problem(str(folder), expected, f"only {describe_time_points(unfit)}")
     return problems
 
 
@@ -273,15 +275,17 @@ def _describe_left_out(folder: Path, set_aside: Sequence[SetAside], series: Sequ
                     for item in series if item.phase not in READ_PHASES]
 
 
-def _check_phases(series: list[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:
+def _check_phases(time_points: Sequence[TimePoint], series: Sequence[Series], folder: Path, require_one_of: tuple[Phase, ...]) -> list[Problem]:
+    told = [replace(point, series=item) for point, item in zip(time_points, series, strict=True)]
     problems = []
-    for phase in READ_PHASES:
-        found = [item for item in series if item.phase == phase]
+    for phase in ENHANCED_PHASES:
+        found = [point for point in told if point.series.phase == phase]
         if len(found) > 1:
-            problems.append(Problem(str(folder), f"one series for the phase {phase} (a phase map can name it)", f"{len(found)}: {_listed(found)}"))
+            expected = f"one series for the phase {phase} (a phase map can name it)"
+            problems.append(Problem(str(folder), expected, f"{len(found)}: {describe_time_points(found)}"))
     if require_one_of and not any(item.phase in require_one_of for item in series):
         expected = f"a series of the phase {' or '.join(require_one_of)} (where the names do not tell, a phase map can name it)"
-        problems.append(Problem(str(folder), expected, f"none in: {_listed(series)}"))
+        problems.append(Problem(str(folder), expected, f"none in: {describe_time_points(told)}"))
     return problems
 
 
@@ -329,17 +333,6 @@ class _Broken:
 
     def raise_if_any(self) -> None:
         raise_if_any([merge_problem(paths, expected, found) for (expected, found), paths in self._faults.items()])
-
-
-def _listed(series: list[Series]) -> str:
-    """Series with their time points, for messages."""
-    time_points: dict[tuple[str, str, str, int], list[int]] = {}
-    for item in series:
-        time_points.setdefault((item.description, item.series_uid, item.phase_evidence, len(item.files)), []).append(item.temporal_index)
-    words = [
-        f"series '{description}' ({uid}), time point{'s' * (len(indices) > 1)} {', '.join(map(str, indices))}, {slices} slices ({evidence})"
-        for (description, uid, evidence, slices), indices in time_points.items()]
-    return "; ".join(words[:_LISTED]) + (f"; and {len(words) - _LISTED} more" if len(words) > _LISTED else "")
 
 
 def _count_set_aside(set_aside: list[SetAside]) -> str:

@@ -23,6 +23,8 @@ from lirads_keras.io.index_masks import JoinedMasks, join_masks
 from lirads_keras.io.index_tables import check_tables, describe_kept_groups, write_set_aside, write_tables
 from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import OLDEST_WRITTEN_AGE, Pseudonyms
+from lirads_keras.io.questions import build_questions, check_answers_fit
+from lirads_keras.io.thumbnails import remove_other_thumbnails
 from lirads_keras.progress import Progress, ignore_progress
 
 ONLY_IMAGE = "; in series.csv without a phase, as the only image of its patient"
@@ -60,11 +62,11 @@ class IndexSummary:
 def index_folder(
         folder: Path, out: Path, open_pseudonyms: Callable[[], Pseudonyms] | None, *, cohort: str, masks: Path | None = None, masks_complete: bool = False,
         progress: Progress = ignore_progress) -> IndexSummary:
-    """Writes a manifest of a heap of DICOM files; only headers are read.
+    """Writes a manifest of a heap of DICOM files; only headers are read, and one slice of each time point whose phase is asked for.
 
     patients.csv, series.csv and lesions.csv are as `io.manifests` says; what the user filled into them is kept when the heap is indexed
     again. files.csv says which files are which time point, set_aside.csv what was left out and why, phase_overrides.csv asks for the
-    phases that the rules leave open and is read by the next run.
+    phases that the rules leave open, with a thumbnail for each, and is read by the next run.
 
     Args:
         folder: searched with its subfolders.
@@ -95,6 +97,7 @@ def index_folder(
     pseudonyms = open_pseudonyms() if open_pseudonyms else None
     patients = _group_patients(points, pseudonyms)
     check_overrides(out, answers, {patient.patient_id: patient.points for patient in patients})
+    check_answers_fit(out, points)
     for patient in patients:
         volumes = [point for point in patient.points if key_of(point) in readable]
         patient.choices = choose_phases(volumes, answers)
@@ -113,11 +116,13 @@ def index_folder(
     write_set_aside(out, folder, left_out)
     patient_rows = _patient_rows(patients, cohort, joined.masks, without_mask)
     kept = describe_kept_groups(out, patient_rows)
-    write_tables(out, patient_rows, _series_rows(patients, folders, out, notices), _lesion_rows(joined.masks), _question_rows(patients, answers))
+    asked = build_questions(out, ((patient.patient_id, _number_studies(patient.points), patient.points, patient.choices) for patient in patients), answers)
+    write_tables(out, patient_rows, _series_rows(patients, folders, out, notices), _lesion_rows(joined.masks), asked)
+    remove_other_thumbnails(out, (row.get("thumbnail", "") for row in asked.rows))
     questions = sum(len(patient.choices.questions) for patient in patients)
     lines = [f"{series}: {notice}" for series, notice in notices.values()]
     lines += [*joined.notices, *kept] + _scan_notices(scan, refused) + _describe_frames(patients) + _describe_unfinished(patients) + _describe_gated(patients)
-    lines += _describe_early(patients) + _describe_agents(patients)
+    lines += _describe_early(patients) + _describe_agents(patients) + asked.notices
     return IndexSummary(
         len(paths), len(patients), len(points), questions, sum(aside.files for aside in left_out), tuple(lines), joined.files, len(joined.masks))
 
@@ -258,24 +263,6 @@ def _lesion_rows(masks: Mapping[str, tuple[str, np.ndarray]]) -> list[dict[str, 
         {"patient_id": patient_id, "lesion_id": f"L{label}", "mask_label": int(label), "diameter_mm": "", "aphe": "", "washout": "", "capsule": "",
          "category": ""}
         for patient_id, (_, labels) in masks.items() for label in labels]
-
-
-def _question_rows(patients: Sequence[Patient], answers: Mapping[Key, Phase]) -> list[dict[str, Any]]:
-    """The open questions, and the answered ones with their answers."""
-    rows = []
-    for patient in patients:
-        numbers = _number_studies(patient.points)
-        open_ones = {key_of(question.time_point): question for question in patient.choices.questions}
-        for point in patient.points:
-            key = key_of(point)
-            if key in open_ones or key in answers:
-                question = open_ones.get(key)
-                rows.append({
-                    "patient_id": patient.patient_id, "examination": numbers[point.headers[0].examination.study_uid], "series_uid": key[0],
-                    "time_point": key[1], "description": point.series.description, "slices": len(point.headers),
-                    "candidates": " ".join(question.candidates) if question else "",
-                    "evidence": question.evidence if question else point.finding.evidence, "phase": str(answers.get(key, ""))})
-    return rows
 
 
 def _scan_notices(scan: Scan, refused: Sequence[SetAside]) -> list[str]:

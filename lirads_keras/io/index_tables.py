@@ -13,8 +13,8 @@ from lirads_keras.io.atomic import write_bytes, write_text
 from lirads_keras.io.dicom_scan import SetAside
 from lirads_keras.io.file_index import NAME as FILES_NAME
 from lirads_keras.io.manifests import COLUMNS
-from lirads_keras.io.phase_choice import COLUMNS as QUESTION_COLUMNS
 from lirads_keras.io.phase_choice import NAME as QUESTIONS_NAME
+from lirads_keras.io.questions import Questions
 from lirads_keras.io.tables import read_table
 
 SET_ASIDE_NAME = "set_aside.csv"
@@ -53,9 +53,9 @@ def describe_kept_groups(out: Path, patients: Sequence[Row]) -> list[str]:
         for row in patients if row["mask_path"] and kept.get(row["patient_id"], "") not in ("", row["group"])]
 
 
-def write_tables(out: Path, patients: Sequence[Row], series: Sequence[Row], lesions: Sequence[Row], questions: Sequence[Row]) -> None:
+def write_tables(out: Path, patients: Sequence[Row], series: Sequence[Row], lesions: Sequence[Row], questions: Questions) -> None:
     """Writes the manifest and phase_overrides.csv; patients.csv, the last, completes it."""
-    write_csv(out / QUESTIONS_NAME, QUESTION_COLUMNS, questions)
+    write_csv(out / QUESTIONS_NAME, questions.columns, questions.rows)
     # series.csv follows from the files and phase_overrides.csv alone: what somebody changed in it by hand is put beside.
     write_csv(out / "series.csv", SERIES_COLUMNS, series, keep_old=True)
     for name, rows in (("lesions", lesions), ("patients", patients)):

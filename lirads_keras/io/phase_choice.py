@@ -11,7 +11,6 @@ from lirads_keras.io.dicom_series import TimePoint
 from lirads_keras.io.tables import read_table
 
 NAME = "phase_overrides.csv"
-COLUMNS = ("patient_id", "examination", "series_uid", "time_point", "description", "slices", "candidates", "evidence", "phase")
 
 Key = tuple[str, int]
 """SeriesInstanceUID and time point."""

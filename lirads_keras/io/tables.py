@@ -20,6 +20,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """Narrower than Python's own float(), which takes 1_000, too."""
 
 
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
 @dataclass(frozen=True)
 class Column:
     """What the cells of a column may hold. `kind` is text, name (safe as a file name), integer or number."""
@@ -74,8 +77,13 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
     Returns:
         The rows of the right length; None if there is no file with these columns.
     """
+    required, optional = list(required), list(optional)
     try:
-        reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True)
+        text = path.read_text(encoding="utf-8-sig")
+        if separator := _find_separator(text, required):
+            problems.append(Problem(f"{path}, line 1", "cells separated by commas", f"{separator} between them"))
+            return None
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(cell.strip() for cell in row)]
     except OSError as error:
         problems.append(Problem(str(path), "a readable CSV file", error.strerror or str(error)))
@@ -86,8 +94,8 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
     except csv.Error as error:
         problems.append(Problem(f"{path}, line {reader.line_num}", "a CSV file", str(error)))
         return None
+    rows = _drop_empty_columns(rows)
     header = rows[0][1] if rows else []
-    required, optional = list(required), list(optional)
     typos = find_typos(header, [*required, *optional])
     hints = {column: f" (did you mean {column} by {typo}?)" for column, typo in typos.items()}
     faults = [Problem(f"{path}, line 1", f"a column {column}", (", ".join(header) or "nothing") + hints.get(column, ""))
@@ -95,7 +103,7 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
     problems += [
         Problem(f"{path}, line 1, {typos[column]}", f"the column {column}, or a name less like it", f"{typos[column]} (did you mean {column}?)")
         for column in optional if column in typos]
-    faults += [Problem(f"{path}, line 1", f"one column {column}", f"{count}") for column, count in Counter(header).items() if count > 1]
+    faults += [Problem(f"{path}, line 1", f"one column {column or 'without a name'}", f"{count}") for column, count in Counter(header).items() if count > 1]
     problems += faults
     ragged = [(line, row) for line, row in rows[1:] if len(row) != len(header)]
     problems += [Problem(f"{path}, line {line}", f"{len(header)} cells", f"{len(row)}") for line, row in ragged]
@@ -103,6 +111,23 @@ def read_table(path: Path, required: Iterable[str], problems: list[Problem], opt
         return None
     whole = [(line, row) for line, row in rows[1:] if len(row) == len(header)]
     return Table(path, pd.DataFrame([row for _, row in whole], columns=header, dtype=str), [line for line, _ in whole])
+
+
+def _find_separator(text: str, required: Iterable[str]) -> str:
+    """What stands between the cells instead of commas, if the first line has the required columns so; in words."""
+    line = next(iter(text.splitlines()), "")
+    return next((
+        words for mark, words in _SEPARATORS.items()
+        if mark in line and "," not in line and set(required) <= {cell.strip().strip('"') for cell in line.split(mark)}), "")
+
+
+def _drop_empty_columns(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Without the empty cells at the end of all rows, which spreadsheets write where something once stood."""
+    if not rows or rows[0][1][-1]:
+        named = len(rows[0][1]) if rows else 0
+    else:
+        named = max(index for row in rows for index, cell in enumerate(row[1], start=1) if cell)
+    return [(line, row if any(row[named:]) else row[:named]) for line, row in rows]
 
 
 def check_cells(table: Table, columns: Mapping[str, Column], problems: list[Problem]) -> None:

@@ -93,8 +93,8 @@ def small_study(tmp_path):
     plan = build_cohort_table(settings)[0]
     scan = build_scan(plan, settings, np.random.default_rng(5))
     voxels = np.random.default_rng(0).integers(0, 900, scan.grid.shape).astype(np.uint16)
-    for phase in (Phase.ARTERIAL, Phase.DELAYED):
-        write_series(tmp_path / "study" / phase, plan, Acquisition(phase, 180, voxels), scan.affine, scan.grid.spacing_mm, "digest", datetime(2012, 3, 6))
+    for phase, seconds in ((Phase.ARTERIAL, 30), (Phase.DELAYED, 180)):
+        write_series(tmp_path / "study" / phase, plan, Acquisition(phase, seconds, voxels), scan.affine, scan.grid.spacing_mm, "digest", datetime(2012, 3, 6))
     study = read_study(tmp_path / "study")
     grid = read_volume(study.phases()[Phase.DELAYED])
     probability = np.zeros(grid.shape, np.float32)

@@ -90,7 +90,7 @@ def test_a_phase_map_makes_no_delayed_phase_of_gadoxetate_unless_it_names_anothe
 @pytest.mark.parametrize("agent", ["EOVIST", None])
 @pytest.mark.parametrize("clock", [True, False])
 def test_a_delay_of_20_minutes_is_never_read_as_delayed(write: Callable[..., Path], agent: str | None, clock: bool) -> None:
-    """With gadoxetate two phases are left to read, and the report says so; otherwise the study is refused until the user says that there is no delayed phase."""
+    """With gadoxetate two phases are left to read, and the report says so; otherwise the study is refused until the user says that it has no delayed one."""
     folder = write({"ART": 30, "PV": 70, "LAVA DELAYED": 1200}, clock=clock, ContrastBolusAgent=agent)
     if agent is None:
         with pytest.raises(InputError, match="what may be it, or another phase: series 'LAVA DELAYED'"):
@@ -116,7 +116,8 @@ def test_the_index_says_which_patients_had_gadoxetate(write: Callable[..., Path]
 
 @pytest.mark.parametrize("keep_times", [True, False])
 @pytest.mark.parametrize("agent, names", [
-    ("Primovist 10 ml Dr Doe", DYNAMIC), ("Gadovist Doe", DYNAMIC), ("", DYNAMIC), ("", DYNAMIC | {"HBP Doe": 1200}), ("EOVIST", {"ART": 30, "PV": 70, "DYN": 180}),
+    ("Primovist 10 ml Dr Doe", DYNAMIC), ("Gadovist Doe", DYNAMIC), ("", DYNAMIC), ("", DYNAMIC | {"HBP Doe": 1200}),
+    ("EOVIST", {"ART": 30, "PV": 70, "DYN": 180}),
     ("", {"ART": 30, "PV": 70, "Primovist Doe": 180}), ("", {"ART": 30, "PV": 70, "LAVA DELAYED": 1200}), ("", {"ART": 30, "PV": 70, "LAVA 20 min": 1200})])
 def test_copies_say_what_the_originals_said(
         write: Callable[..., Path], tmp_path: Path, agent: str, names: dict[str, float], keep_times: bool) -> None:
