@@ -20,12 +20,13 @@ def check_agent(agent: AgentFinding, series: Sequence[Series], where: Path) -> l
     if {Phase.DELAYED, Phase.TRANSITIONAL} <= phases:
         return [Problem(f"{where}, {Phase.TRANSITIONAL}", f"a delayed or a transitional phase, by the contrast agent, which is {agent.agent or agent.evidence}",
                         "both")]
-    wrong = Phase.DELAYED if agent.agent is ContrastAgent.GADOXETATE else Phase.TRANSITIONAL if agent.agent else None
-    if wrong is None or wrong not in phases:
-        return []
-    right = Phase.TRANSITIONAL if wrong is Phase.DELAYED else Phase.DELAYED
-    return [Problem(f"{where}, {wrong}", f"the phase {right} with {agent.agent}, or another agent (a phase map can say '{AGENT}: ...')",
-                    f"{wrong} with {agent.agent} ({agent.evidence})")]
+    if agent.agent is None and {Phase.DELAYED, Phase.HEPATOBILIARY} <= phases:
+        expected = f"a contrast agent, on which the delayed phase depends (a phase map can say '{AGENT}: {' or '.join(ContrastAgent)}')"
+        return [Problem(f"{where}, {Phase.HEPATOBILIARY}", expected, "a hepatobiliary phase, which gadoxetate and gadobenate have, and no agent")]
+    wrong = {ContrastAgent.GADOXETATE: (Phase.DELAYED,), ContrastAgent.GADOBENATE: (Phase.TRANSITIONAL,),
+             ContrastAgent.EXTRACELLULAR: (Phase.TRANSITIONAL, Phase.HEPATOBILIARY)}.get(agent.agent, ()) if agent.agent else ()
+    return [Problem(f"{where}, {phase}", f"the phase {Phase.TRANSITIONAL if phase is Phase.DELAYED else Phase.DELAYED} with {agent.agent}, or another agent "
+                    f"(a phase map can say '{AGENT}: ...')", f"{phase} with {agent.agent} ({agent.evidence})") for phase in wrong if phase in phases]
 
 
 def describe_agent(agent: AgentFinding, series: Sequence[Series]) -> tuple[str, ...]:

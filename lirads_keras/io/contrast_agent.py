@@ -11,6 +11,9 @@ from lirads_keras.io.suitability import read_rule_table, simplify_name
 LATEST_GADOXETATE_S = 3600.0
 """Gadoxetate's hepatobiliary phase is acquired 10 to 20 minutes after injection, seldom later; gadobenate's from one hour on (LI-RADS v2018, technique)."""
 
+EARLIEST_GADOBENATE_S = 2700.0
+"""Before, nothing of gadobenate, of which 3 to 5 % are taken up by hepatocytes, is called a hepatobiliary phase."""
+
 AMBIGUOUS = "ambiguous, "
 """How the evidence begins where several agents are told."""
 
@@ -19,27 +22,48 @@ def find_agent(contrast_agents: Iterable[str], names: Iterable[str], phases: Ite
     """The agent that a study's series tell.
 
     Args:
-        contrast_agents: ContrastBolusAgent and ContrastBolusAgentSequence of the series, in words; they are asked first.
-        names: SeriesDescriptions and ProtocolNames, asked where those say nothing.
-        phases: of the series, with seconds after injection where they are known and evidence: a hepatobiliary or a transitional phase tells its agent.
+        contrast_agents: ContrastBolusAgent and ContrastBolusAgentSequence of the series, in words.
+        names: SeriesDescriptions and ProtocolNames.
+        phases: hepatobiliary and transitional series that a word tells, with seconds after injection where they are known, and evidence: they tell the agent
+            where nothing names it.
 
     Returns:
-        No agent where none is told, or several are; the evidence says so.
+        No agent where none is told, or where what tells it contradicts itself; the evidence says so.
     """
+    named: dict[ContrastAgent, str] = {}
     for attribute, texts in (("ContrastBolusAgent", contrast_agents), ("the name", names)):
-        told = {agent: text for text in sorted(set(texts)) for agent in read_agents(text)}
-        if len(told) == 1:
-            (agent, text), = told.items()
-            return AgentFinding(agent, f"{attribute} '{text}'")
-        if told:
-            return AgentFinding(None, AMBIGUOUS + f"{attribute} tells " + " and ".join(f"{agent} ('{text}')" for agent, text in told.items()))
+        for text in sorted(set(texts)):
+            for agent in read_agents(text):
+                named.setdefault(agent, f"{attribute} '{text}'")
+    if len(named) > 1:
+        return AgentFinding(None, AMBIGUOUS + " and ".join(f"{agent} by {evidence}" for agent, evidence in named.items()))
+    implied: dict[ContrastAgent, str] = {}
     for phase, seconds, evidence in phases:
-        if phase is Phase.TRANSITIONAL:
-            return AgentFinding(ContrastAgent.GADOXETATE, f"a transitional phase, {evidence}")
-        if phase is Phase.HEPATOBILIARY:
-            is_late = seconds is not None and seconds > LATEST_GADOXETATE_S
-            return AgentFinding(ContrastAgent.GADOBENATE if is_late else ContrastAgent.GADOXETATE, f"a hepatobiliary phase, {evidence}")
-    return AgentFinding()
+        for agent in ContrastAgent:
+            if _has(agent, phase, seconds):
+                implied.setdefault(agent, f"a {phase} phase, {evidence}")
+                break
+        against = next((agent for agent in named if not _may_have(agent, phase, seconds)), None)
+        if against is not None:
+            return AgentFinding(None, f"{AMBIGUOUS}{against} by {named[against]}, which has no such {phase} phase: {evidence}")
+    found = named or implied
+    if len(found) > 1:
+        return AgentFinding(None, AMBIGUOUS + " and ".join(f"{agent} by {evidence}" for agent, evidence in found.items()))
+    return next((AgentFinding(agent, evidence) for agent, evidence in found.items()), AgentFinding())
+
+
+def _has(agent: ContrastAgent, phase: Phase, seconds: float | None) -> bool:
+    """Whether an agent has a phase at a time; one that is not known is that of gadoxetate, which liver MRI with a hepatobiliary phase is mostly made with."""
+    if phase is Phase.TRANSITIONAL:
+        return agent is ContrastAgent.GADOXETATE
+    is_late = seconds is not None and seconds > LATEST_GADOXETATE_S
+    return agent is (ContrastAgent.GADOBENATE if is_late else ContrastAgent.GADOXETATE)
+
+
+def _may_have(agent: ContrastAgent, phase: Phase, seconds: float | None) -> bool:
+    """As `_has`, of an agent that something names: a hepatobiliary phase of unknown time may be that of either, and a late one gadoxetate's, too."""
+    is_early = seconds is not None and seconds < EARLIEST_GADOBENATE_S
+    return agent is ContrastAgent.GADOXETATE or agent is ContrastAgent.GADOBENATE and phase is Phase.HEPATOBILIARY and not is_early
 
 
 def read_agents(text: str) -> list[ContrastAgent]:

@@ -1,6 +1,7 @@
 """The contrast agent that a DICOM image names, in words."""
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, BinaryIO
 
@@ -17,15 +18,16 @@ def read_contrast_agent(elements: Elements, file: BinaryIO | None = None, datase
         dataset: the sequence's, where it was read already.
     """
     words_of_agent = []
-    try:
+    # An image whose agent cannot be read is an image all the same; pydicom raises many kinds of exceptions.
+    with suppress(Exception):
         words_of_agent.append(elements.text("ContrastBolusAgent"))
+    with suppress(Exception):
         if dataset is None and file is not None and elements.has("ContrastBolusAgentSequence"):
             file.seek(0)
             dataset = read_dataset(file, stop_before_pixels=True, specific_tags=["ContrastBolusAgentSequence"])
         for item in (dataset.get("ContrastBolusAgentSequence") if dataset is not None else None) or ():
-            words_of_agent += [str(item.get("CodeMeaning") or ""), _name_code(str(item.get("CodeValue") or ""), str(item.get("CodingSchemeDesignator") or ""))]
-    except Exception:  # noqa: B902  pydicom raises many kinds of exceptions; an image whose agent cannot be read is an image all the same
-        pass
+            value = str(item.get("CodeValue") or item.get("LongCodeValue") or "")
+            words_of_agent += [str(item.get("CodeMeaning") or ""), _name_code(value, str(item.get("CodingSchemeDesignator") or ""))]
     return "; ".join(dict.fromkeys(filter(None, words_of_agent)))
 
 
@@ -36,5 +38,7 @@ def _name_code(value: str, scheme: str) -> str:
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
 
+    # Former designators of SNOMED RT (PS3.16, 8.1).
+    scheme = "SRT" if scheme in ("SNM3", "99SDM") else scheme
     code = Code(value, scheme, "") if value and scheme else None
     return next((str(agent.meaning) for agent in codes.cid12.concepts.values() if agent == code), "") if code else ""

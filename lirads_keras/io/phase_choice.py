@@ -55,6 +55,8 @@ def choose_phases(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -
     single = {phase: found[0] for phase, found in claims.items() if len(found) == 1}
     studies = {point.headers[0].examination.study_uid for phase, point in (chosen | single).items() if phase in ENHANCED_PHASES}
     by_rule = {} if len(studies) > 1 else single
+    if _is_agent_in_doubt(points, overrides):
+        by_rule = {phase: point for phase, point in by_rule.items() if phase is not Phase.DELAYED}
     chosen |= by_rule
     has_delayed = any(point.agent.agent is not ContrastAgent.GADOXETATE for point in points)
     missing = tuple(phase for phase in ENHANCED_PHASES if phase not in chosen and (has_delayed or phase is not Phase.DELAYED))
@@ -63,7 +65,9 @@ def choose_phases(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -
     for point in free:
         phase, evidence = point.finding.phase, point.finding.evidence
         if phase in claims and phase not in by_rule:
-            if len(claims[phase]) > 1:
+            if phase is Phase.DELAYED and _is_agent_in_doubt(points, overrides):
+                questions.append(Question(point, (phase, Phase.TRANSITIONAL), f"{evidence}; with gadoxetate, which the hepatobiliary phase may be of, none"))
+            elif len(claims[phase]) > 1:
                 questions.append(Question(point, (phase,), f"{evidence}; {len(claims[phase])} time points of the patient claim this phase"))
             else:
                 questions.append(Question(point, (phase,), f"{evidence}; the patient's phases are of {len(studies)} examinations"))
@@ -72,6 +76,12 @@ def choose_phases(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -
         elif phase is None and missing:
             questions.append(Question(point, missing, evidence))
     return PhaseChoices(chosen, tuple(questions))
+
+
+def _is_agent_in_doubt(points: Sequence[TimePoint], overrides: Mapping[Key, Phase]) -> bool:
+    """Whether the user names a phase that gadoxetate has, of which the images tell nothing."""
+    named = {overrides.get(key_of(point)) for point in points if point.agent.agent is None}
+    return bool(named & {Phase.HEPATOBILIARY, Phase.TRANSITIONAL})
 
 
 def read_overrides(folder: Path) -> dict[Key, Phase]:

@@ -7,7 +7,7 @@ from functools import cache
 
 from lirads_keras.entities import ArterialTiming, Phase
 from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
-from lirads_keras.io.phase_names import phases_at, phases_near, read_name_rules
+from lirads_keras.io.phase_names import phases_at, phases_near, read_minutes_s, read_name_rules
 from lirads_keras.io.suitability import read_rule_table
 
 
@@ -70,6 +70,17 @@ def ask_arterial_times(findings: Sequence[PhaseFinding], series: Sequence[Series
                 finding = _contradict(finding, f"acquired {after[0]:.0f} s after the arterial phase", after[0] + earliest)
         asked.append(finding)
     return asked
+
+
+def find_seconds(facts: SeriesFacts, findings: Sequence[PhaseFinding], series: Sequence[SeriesFacts]) -> float | None:
+    """Seconds after injection by the clock, by the name, or at least so many by the time after the study's arterial images; None where nothing tells them."""
+    if facts.seconds_after_contrast is not None:
+        return facts.seconds_after_contrast
+    if named := [time for name in (facts.description, facts.protocol) for time in read_minutes_s(name, read_name_rules())]:
+        return max(named)
+    arterial = [other.acquired_s for other, finding in zip(series, findings, strict=True) if finding.phase is Phase.ARTERIAL and other.acquired_s is not None]
+    after = None if facts.acquired_s is None or not arterial else facts.acquired_s - max(arterial)
+    return after if after is not None and after > 0 else None
 
 
 def _may_be(phase: Phase, seconds: tuple[float, float]) -> bool:

@@ -74,10 +74,7 @@ def read_name(name: str, rules: NameRules) -> NameReading:
     A word of lateness with an arterial word is the late arterial phase, alone or with a venous word the delayed one. Two phases, a phase with a time
     that it cannot have, "pre" with "post", a late portal or early venous phase, and a time that is no phase's are left open.
     """
-    text = _DECIMAL_COMMA.sub(".", name)
-    for prime, unit in _PRIMES:
-        text = prime.sub(unit, text)
-    text = simplify_name(text)
+    text = _simplify_times(name)
     found = {meaning: word for meaning, alternatives in rules.words.items() if (word := _search(alternatives, text)) is not None}
     phases = {phase: f"'{found[phase]}'" for phase in Phase if phase in found}
     times = list(_find_times(text, rules))
@@ -98,6 +95,11 @@ def read_name(name: str, rules: NameRules) -> NameReading:
     return NameReading(phase, word, (), timing)
 
 
+def read_minutes_s(name: str, rules: NameRules) -> list[float]:
+    """The minutes and hours of a name, in seconds; they count from injection."""
+    return [time.seconds for time in _find_times(_simplify_times(name), rules) if not time.is_in_seconds]
+
+
 def phases_at(seconds: float, ranges_s: Mapping[Phase, tuple[float, float]]) -> list[Phase]:
     """The phases whose ranges hold a time after injection, at most one."""
     return [phase for phase, limits in ranges_s.items() if _lies_in(seconds, limits)]
@@ -111,6 +113,13 @@ def phases_near(seconds: float, rules: NameRules) -> tuple[Phase, ...]:
     order = [Phase.PRECONTRAST, *rules.ranges_s]
     later = next((index for index, phase in enumerate(order) if index and rules.ranges_s[phase][0] > seconds), len(order) - 1)
     return tuple(order[later - 1:later + 1])
+
+
+def _simplify_times(name: str) -> str:
+    text = _DECIMAL_COMMA.sub(".", name)
+    for prime, unit in _PRIMES:
+        text = prime.sub(unit, text)
+    return simplify_name(text)
 
 
 def _qualify(phases: dict[Phase, str], found: Mapping[str, str]) -> NameReading | None:

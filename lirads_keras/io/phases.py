@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from lirads_keras.entities import ENHANCED_PHASES, AgentFinding, ArterialTiming, ContrastAgent, Phase
 from lirads_keras.io.contrast_agent import AMBIGUOUS, find_agent
-from lirads_keras.io.phase_clock import ask_arterial_times, ask_clock
+from lirads_keras.io.phase_clock import ask_arterial_times, ask_clock, find_seconds
 from lirads_keras.io.phase_facts import PhaseFinding, SeriesFacts
 from lirads_keras.io.phase_names import read_name, read_name_rules
 from lirads_keras.io.suitability import Obstacle, find_name_obstacle, find_obstacle, find_weighting_obstacle
@@ -51,7 +51,7 @@ def find_phases(series: Sequence[SeriesFacts], agent: ContrastAgent | None = Non
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
     alone = [_find_alone(facts, obstacle, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     findings = ask_arterial_times(_prefer_late(alone), series)
-    by_word = [(finding.phase, facts.seconds_after_contrast, finding.evidence)
+    by_word = [(finding.phase, find_seconds(facts, findings, series), finding.evidence)
                for facts, finding in zip(series, findings, strict=True) if finding.phase in OF_ONE_AGENT and not finding.is_by_time]
     found = AgentFinding(agent, "phase map") if agent else find_agent(
         (facts.contrast_agent for facts in series), (name for facts in series for name in (facts.description, facts.protocol)), by_word)
@@ -99,8 +99,8 @@ def _prefer_late(findings: list[PhaseFinding]) -> list[PhaseFinding]:
 
 def _judge_by_agent(findings: Sequence[PhaseFinding], found: AgentFinding) -> list[PhaseFinding]:
     """The findings as the contrast agent has them: with gadoxetate what would be delayed is transitional; a phase that the agent has not is left open, and so
-    is one that a time alone tells while the agent is not known, or is gadobenate, whose hepatobiliary phase comes after an hour. So are delayed and
-    transitional phases where two agents are told.
+    is one that a time alone tells while the agent is not known, or is gadobenate, whose hepatobiliary phase comes after an hour. So are the late
+    phases where two agents are told.
     """
     if found.agent is ContrastAgent.GADOXETATE:
         has_transitional = any(finding.phase is Phase.TRANSITIONAL for finding in findings)
@@ -111,9 +111,10 @@ def _judge_by_agent(findings: Sequence[PhaseFinding], found: AgentFinding) -> li
         None: f"the contrast agent is {found.evidence}, and the time alone does not tell"}[found.agent]
     judged = []
     for finding in findings:
-        if found.evidence.startswith(AMBIGUOUS) and finding.phase in (Phase.DELAYED, Phase.TRANSITIONAL):
+        if found.evidence.startswith(AMBIGUOUS) and finding.phase in (Phase.DELAYED, *OF_ONE_AGENT):
+            assert finding.phase is not None
             finding = replace(finding, phase=None, evidence=f"{finding.evidence}; the contrast agent is {found.evidence}",
-                              candidates=(Phase.DELAYED, Phase.TRANSITIONAL))
+                              candidates=tuple(dict.fromkeys((finding.phase, Phase.DELAYED, Phase.TRANSITIONAL))))
         without = found.agent is ContrastAgent.EXTRACELLULAR and finding.phase in OF_ONE_AGENT
         without |= found.agent is ContrastAgent.GADOBENATE and finding.phase is Phase.TRANSITIONAL
         if without or finding.phase is Phase.HEPATOBILIARY and finding.is_by_time:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pydicom
 import pytest
 
@@ -69,7 +70,7 @@ def test_agents_by_code(write: Callable[..., Path], code: tuple[str, str, str], 
 
 def test_two_agents_are_asked_and_a_phase_map_answers(write: Callable[..., Path]) -> None:
     folder = write(DYNAMIC, ContrastBolusAgent="Gadovist / Primovist")
-    with pytest.raises(InputError, match="ambiguous, ContrastBolusAgent tells gadoxetate"):
+    with pytest.raises(InputError, match="ambiguous, gadoxetate by ContrastBolusAgent"):
         read(folder)
     assert phases(read(folder, "contrast_agent: extracellular")) == [A, P, D]
     assert phases(read(folder, "contrast_agent: gadoxetate")) == [A, P, T]
@@ -85,6 +86,27 @@ def test_a_phase_map_makes_no_delayed_phase_of_gadoxetate_unless_it_names_anothe
     assert phases(study) == [A, P, D] and study.contrast_agent == AgentFinding(ContrastAgent.GADOBENATE, "phase map")
     with pytest.raises(InputError, match="expected the phase delayed with extracellular"):
         read(folder, "transitional: {series: DELAYED}\ncontrast_agent: extracellular")
+
+
+def test_a_hepatobiliary_series_that_the_user_names_asks_for_the_agent(write: Callable[..., Path], tmp_path: Path) -> None:
+    """Nothing in the images tells gadoxetate; what the user says does, or gadobenate."""
+    folder = write(DYNAMIC | {"LAST": 1200})
+    hepatobiliary = "hepatobiliary: {series: LAST}"
+    with pytest.raises(InputError, match="expected a contrast agent, on which the delayed phase depends"):
+        read(folder, hepatobiliary)
+    assert phases(read(folder, f"{hepatobiliary}\ncontrast_agent: gadobenate")) == [A, P, D]
+    assert phases(read(folder, f"{hepatobiliary}\ncontrast_agent: gadoxetate")) == [A, P, T]
+    with pytest.raises(InputError, match="hepatobiliary with extracellular"):
+        read(folder, f"{hepatobiliary}\ncontrast_agent: extracellular")
+    index_folder(folder, tmp_path / "out", None, cohort="C")
+    table = tmp_path / "out" / "phase_overrides.csv"
+    assert "LAST" in table.read_text() and "delayed" in (tmp_path / "out" / "series.csv").read_text()
+    frame = pd.read_csv(table, dtype=str, keep_default_na=False)
+    frame.loc[frame["description"] == "LAST", "phase"] = "hepatobiliary"
+    frame.to_csv(table, index=False)
+    index_folder(folder, tmp_path / "out", None, cohort="C")
+    assert ",DELAYED," in table.read_text() and "with gadoxetate" in table.read_text()
+    assert not any(line.split(",")[1] == "delayed" for line in (tmp_path / "out" / "series.csv").read_text().splitlines())
 
 
 @pytest.mark.parametrize("agent", ["EOVIST", None])

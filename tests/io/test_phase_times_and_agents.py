@@ -36,12 +36,27 @@ def test_what_names_no_agent(text: str) -> None:
     assert read_agents(text) == [] and find_agent([text], []) == AgentFinding()
 
 
-def test_the_header_comes_before_the_name_and_two_agents_are_none() -> None:
-    assert find_agent(["Gadovist"], ["T1 Primovist"]).agent is EXTRACELLULAR
+def test_what_names_two_agents_names_none() -> None:
+    """A name, and what the scanner was set to, may each be of another examination."""
     assert find_agent(["Gadolinium"], ["T1 Primovist"]) == AgentFinding(GADOXETATE, "the name 'T1 Primovist'")
-    for texts in (["Gadovist", "Primovist"], ["Primovist / Gadovist"]):
-        found = find_agent(texts, [])
+    assert find_agent(["Primovist"], ["T1 Primovist"]) == AgentFinding(GADOXETATE, "ContrastBolusAgent 'Primovist'")
+    for texts, names in ((["Gadovist", "Primovist"], []), (["Primovist / Gadovist"], []), (["Gadovist"], ["T1 Primovist"])):
+        found = find_agent(texts, names)
         assert found.agent is None and "gadoxetate" in found.evidence and "extracellular" in found.evidence
+
+
+@pytest.mark.parametrize("agent, phase, seconds, right", [
+    ("Gadovist", H, None, None), ("Gadovist", T, None, None), ("MultiHance", T, None, None), ("MultiHance", H, 1200, None), ("MultiHance", H, 5400, GADOBENATE),
+    ("MultiHance", H, None, GADOBENATE), ("EOVIST", H, 1200, GADOXETATE), ("EOVIST", T, 180, GADOXETATE), ("", H, 1200, GADOXETATE), ("", H, 5400, GADOBENATE)])
+def test_a_named_agent_and_a_phase_that_it_has_not_contradict_each_other(
+        agent: str, phase: Phase, seconds: float | None, right: ContrastAgent | None) -> None:
+    found = find_agent([agent], [], [(phase, seconds, "by hand")])
+    assert found.agent is right and (right is not None or found.evidence.startswith("ambiguous"))
+
+
+def test_a_transitional_phase_and_a_late_hepatobiliary_one_tell_two_agents_in_any_order() -> None:
+    phases = [(T, 180.0, "a"), (H, 7200.0, "b")]
+    assert find_agent([], [], phases).agent is None is find_agent([], [], phases[::-1]).agent
 
 
 def test_each_pattern_of_the_table_is_one_of_an_agent() -> None:
@@ -72,8 +87,11 @@ def test_a_hepatobiliary_series_tells_gadoxetate_and_a_late_one_gadobenate() -> 
     found = find_phases(series)
     assert [finding.phase for finding in found.findings] == [A, T, H] and found.agent.agent is GADOXETATE and "HBP 20 min" in found.agent.evidence
     assert tell(*series[:2]) == [A, D]
-    late = [*series[:2], SeriesFacts("HBP", seconds_after_contrast=5400)]
-    assert tell(*late) == [A, D, H] and find_phases(late).agent.agent is GADOBENATE
+    dated = [SeriesFacts(item.description, acquired_s=1000 + after) for item, after in zip(series, (0, 150), strict=False)]
+    for last in (SeriesFacts("HBP", seconds_after_contrast=5400), SeriesFacts("HBP 2h"), SeriesFacts("HBP 120 min"), SeriesFacts("HBP", acquired_s=8000)):
+        late = [*dated, last]
+        assert tell(*late) == [A, D, H] and find_phases(late).agent.agent is GADOBENATE, last
+    assert tell(SeriesFacts("ART", contrast_agent="Gadovist"), SeriesFacts("DELAYED"), SeriesFacts("HBP")) == [A, None, None], "which of them is wrong is asked"
     assert tell(*series[:2], SeriesFacts("SUB HBP")) == [A, D, Phase.OTHER], "what is computed from a phase, or only seems to be one, tells no agent"
     assert tell(*series[:2], SeriesFacts("LAVA 20 min")) == [A, D, None], "a time alone tells none either"
 
