@@ -51,8 +51,8 @@ def find_phases(series: Sequence[SeriesFacts], agent: ContrastAgent | None = Non
     has_axial_mr = any(obstacle is None or not obstacle.is_final for obstacle in obstacles)
     alone = [_find_alone(facts, obstacle, has_axial_mr) for facts, obstacle in zip(series, obstacles, strict=True)]
     findings = ask_arterial_times(_prefer_late(alone), series)
-    by_word = [(finding.phase, find_seconds(facts, findings, series), finding.evidence)
-               for facts, finding in zip(series, findings, strict=True) if finding.phase in OF_ONE_AGENT and not finding.is_by_time]
+    by_word = [(phase, find_seconds(facts, findings, series), finding.evidence)
+               for facts, finding in zip(series, findings, strict=True) for phase in _list_of_one_agent(finding)]
     found = AgentFinding(agent, "phase map") if agent else find_agent(
         (facts.contrast_agent for facts in series), (name for facts in series for name in (facts.description, facts.protocol)), by_word)
     return StudyPhases(tuple(_judge_by_agent(findings, found)), found)
@@ -67,7 +67,8 @@ def find_by_name(description: str, protocol: str) -> PhaseFinding:
                 # Many scanners call the whole examination so ("Liver with MRCP"): that does not speak of each of its series.
                 return PhaseFinding(None, f"{evidence}, but SeriesDescription '{description}' tells nothing", ENHANCED_PHASES)
             told = read_name(text, read_name_rules())
-            return PhaseFinding(Phase.OTHER, evidence, (told.phase,) if told.phase else told.candidates, replace(obstacle, reason=evidence))
+            return PhaseFinding(Phase.OTHER, evidence, (told.phase,) if told.phase else told.candidates, replace(obstacle, reason=evidence),
+                                is_by_time=told.is_by_time)
         reading = read_name(text, read_name_rules())
         if reading.evidence:
             return PhaseFinding(reading.phase, f"{attribute} '{text}': {reading.evidence}", reading.candidates, arterial_timing=reading.arterial_timing,
@@ -84,7 +85,7 @@ def _find_alone(facts: SeriesFacts, obstacle: Obstacle | None, has_axial_mr: boo
         return finding
     if obstacle.is_final and not has_axial_mr and finding.phase is None and not finding.candidates:
         return replace(finding, evidence=f"{finding.evidence}; {obstacle.reason}")
-    return PhaseFinding(Phase.OTHER, obstacle.reason, _list_told(finding), obstacle)
+    return PhaseFinding(Phase.OTHER, obstacle.reason, _list_told(finding), obstacle, is_by_time=finding.is_by_time)
 
 
 def _prefer_late(findings: list[PhaseFinding]) -> list[PhaseFinding]:
@@ -133,6 +134,13 @@ def _as_transitional(finding: PhaseFinding, found: AgentFinding, has_transitiona
     if has_transitional:
         return replace(finding, phase=Phase.OTHER, evidence=f"{evidence}; another series is named so", candidates=(Phase.TRANSITIONAL,))
     return replace(finding, phase=Phase.TRANSITIONAL, evidence=evidence)
+
+
+def _list_of_one_agent(finding: PhaseFinding) -> list[Phase]:
+    """The phase of one agent that a word tells, of a series itself or, in another plane or computed, of what shows it as well."""
+    shows = finding.obstacle is None or finding.obstacle.replaces_phase
+    told = _list_told(finding) if shows and not finding.is_by_time else ()
+    return [phase for phase in told if phase in OF_ONE_AGENT and len(told) == 1]
 
 
 def _list_told(finding: PhaseFinding) -> tuple[Phase, ...]:

@@ -92,7 +92,9 @@ def test_a_hepatobiliary_series_tells_gadoxetate_and_a_late_one_gadobenate() -> 
         late = [*dated, last]
         assert tell(*late) == [A, D, H] and find_phases(late).agent.agent is GADOBENATE, last
     assert tell(SeriesFacts("ART", contrast_agent="Gadovist"), SeriesFacts("DELAYED"), SeriesFacts("HBP")) == [A, None, None], "which of them is wrong is asked"
-    assert tell(*series[:2], SeriesFacts("SUB HBP")) == [A, D, Phase.OTHER], "what is computed from a phase, or only seems to be one, tells no agent"
+    for shown in (SeriesFacts("SUB HBP"), SeriesFacts("COR HBP", orientation=(1, 0, 0, 0, 0, -1)), SeriesFacts("mDIXON F HBP")):
+        assert tell(*series[:2], shown) == [A, T, Phase.OTHER], "what is computed from the phase, or lies in another plane, shows that there was one"
+    assert tell(*series[:2], SeriesFacts("T2 HBP")) == [A, D, Phase.OTHER], "another contrast does not"
     assert tell(*series[:2], SeriesFacts("LAVA 20 min")) == [A, D, None], "a time alone tells none either"
 
 
