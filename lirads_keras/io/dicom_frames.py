@@ -80,7 +80,7 @@ def parse_frames(path: Path, elements: Elements, file: BinaryIO, modality: str) 
 
 def _read_common(path: Path, elements: Elements, dataset: Any) -> dict[str, Any]:
     """What all frames share."""
-    profile = _first(_first(dataset, "ContrastBolusAgentSequence"), "ContrastBolusAdministrationProfileSequence")
+    profile = _first(_first(dataset, "ContrastBolusAgentSequence"), "ContrastAdministrationProfileSequence")
     start = str(dataset.get("ContrastBolusStartTime") or (profile.get("ContrastBolusStartTime") if profile is not None else "") or "")
     return {
         "path": path,

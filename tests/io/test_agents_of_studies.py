@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pydicom
 import pytest
@@ -15,6 +16,7 @@ from lirads_keras.inference.report import report_to_json
 from lirads_keras.io.agent_effects import tell_agent
 from lirads_keras.io.deidentify import deidentify_folder
 from lirads_keras.io.dicom import read_study
+from lirads_keras.io.dicom_scan import read_headers
 from lirads_keras.io.index import index_folder
 from lirads_keras.io.pseudonyms import Pseudonyms
 
@@ -66,6 +68,21 @@ def test_agents_by_code(write: Callable[..., Path], code: tuple[str, str, str], 
     item = pydicom.Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code
     assert phases(read(write(DYNAMIC, ContrastBolusAgentSequence=[item]))) == [A, P, expected]
+
+
+def test_a_multi_frame_image_names_its_agent_by_text_or_code(tmp_path: Path, write_multi_frame: Write) -> None:
+    item = pydicom.Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "440223009", "SCT", ""
+    frames = [{"z_mm": z} for z in (0.0, 4.0)]
+    for number, (attributes, agent) in enumerate([
+            ({"ContrastBolusAgent": "Primovist"}, "Primovist"), ({"ContrastBolusAgentSequence": [item]}, "Gadoxetate disodium"), ({}, "")]):
+        path = write_multi_frame(tmp_path / f"{number}.dcm", np.ones((2, 3, 4), np.uint16), frames, **attributes)
+        assert {header.contrast_agent for header in read_headers(path)} == {agent}
+        assert {header.contrast_time_of_day for header in read_headers(path)} == {None}
+    item.ContrastAdministrationProfileSequence = [pydicom.Dataset()]
+    item.ContrastAdministrationProfileSequence[0].ContrastBolusStartTime = "140000"
+    path = write_multi_frame(tmp_path / "clock.dcm", np.ones((2, 3, 4), np.uint16), frames, ContrastBolusAgentSequence=[item])
+    assert {header.contrast_time_of_day for header in read_headers(path)} == {14 * 3600}
 
 
 def test_two_agents_are_asked_and_a_phase_map_answers(write: Callable[..., Path]) -> None:
