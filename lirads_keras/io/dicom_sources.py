@@ -16,7 +16,6 @@ from pydicom.valuerep import DA, TM, validate_value
 
 from lirads_keras.entities import Series, Study, Volume
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable, quiet_pydicom
 from lirads_keras.io.dicom_frames import MULTI_FRAME_CLASSES
 from lirads_keras.io.dicom_geometry import StackGrid, compute_positions_mm
@@ -26,6 +25,7 @@ from lirads_keras.io.dicom_scan import read_headers
 from lirads_keras.io.dicom_stacks import compute_volume_grid
 from lirads_keras.io.dicom_walk import read_dataset, read_elements
 from lirads_keras.io.grids import same_grid, turn_upright
+from lirads_keras.io.read_series import describe_series
 
 ALWAYS = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName",

@@ -13,7 +13,6 @@ import numpy as np
 from lirads_keras.entities import ENHANCED_PHASES, ArterialTiming, ContrastAgent, Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io.contrast_agent import AMBIGUOUS
-from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_geometry import StackGrid
 from lirads_keras.io.dicom_scan import Scan, SetAside, list_files, scan_files
 from lirads_keras.io.dicom_series import TimePoint, gather_time_points
@@ -24,6 +23,7 @@ from lirads_keras.io.index_tables import check_tables, describe_kept_groups, wri
 from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, check_overrides, choose_phases, key_of, read_overrides
 from lirads_keras.io.pseudonyms import OLDEST_WRITTEN_AGE, Pseudonyms
 from lirads_keras.io.questions import build_questions, check_answers_fit
+from lirads_keras.io.read_series import describe_series
 from lirads_keras.io.thumbnails import remove_other_thumbnails
 from lirads_keras.progress import Progress, ignore_progress
 

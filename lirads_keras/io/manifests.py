@@ -13,7 +13,7 @@ import pandas as pd
 
 from lirads_keras.entities import SCORED_CATEGORIES, Phase, Series
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.dicom import describe_series, read_series
+from lirads_keras.io.dicom import read_series
 from lirads_keras.io.file_index import read_file_index
 from lirads_keras.io.manifest_checks import (
     check_grid_phases,
@@ -28,6 +28,7 @@ from lirads_keras.io.manifest_checks import (
     check_unsaid_groups,
 )
 from lirads_keras.io.nifti import is_nifti
+from lirads_keras.io.read_series import describe_series
 from lirads_keras.io.tables import Column, Table, check_cells, check_unique, convert_columns, read_table
 from lirads_keras.provenance import compute_sha256
 

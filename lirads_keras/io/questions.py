@@ -9,10 +9,10 @@ from pathlib import Path
 from lirads_keras.entities import Phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
 from lirads_keras.io import time_point_marks
-from lirads_keras.io.dicom import describe_series
 from lirads_keras.io.dicom_elements import Unusable
 from lirads_keras.io.dicom_series import TimePoint
 from lirads_keras.io.phase_choice import NAME, Key, PhaseChoices, key_of
+from lirads_keras.io.read_series import describe_series
 from lirads_keras.io.tables import NUMBER, read_table
 from lirads_keras.io.thumbnails import describe_failure, name_thumbnail, write_thumbnail
 from lirads_keras.io.time_point_marks import list_marks, sort_by_time

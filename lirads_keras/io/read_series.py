@@ -33,6 +33,11 @@ def describe_read(series: Series) -> str:
     return f"{name_phases([series.phase])}: {', '.join(filter(None, parts))} ({series.phase_evidence})"
 
 
+def describe_series(series: Series) -> str:
+    """A series in words, for messages."""
+    return f"series '{series.description}' ({series.series_uid}), time point {series.temporal_index}"
+
+
 def write_time_of_day(series: Series) -> str | None:
     """HH:MM:SS of `acquired_s`."""
     if series.acquired_s is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from lirads_keras.config.preprocessing import Registration
 from lirads_keras.entities import READ_PHASES, Phase, Series, Volume, find_grid_phase
 from lirads_keras.errors import InputError, Problem, raise_if_any
-from lirads_keras.io.dicom import describe_series
+from lirads_keras.io.read_series import describe_series
 from lirads_keras.io.volumes import read_volume
 from lirads_keras.preprocessing.registration import register_phases
 from lirads_keras.preprocessing.resample import align_phases

@@ -105,6 +105,16 @@ def test_a_phase_map_makes_no_delayed_phase_of_gadoxetate_unless_it_names_anothe
         read(folder, "transitional: {series: DELAYED}\ncontrast_agent: extracellular")
 
 
+def test_of_two_transitional_series_none_is_taken_unasked(write: Callable[..., Path]) -> None:
+    folder = write({"ART": 30, "PV": 70, "LAVA 2 MIN": 130, "LAVA 4 MIN": 250}, ContrastBolusAgent="EOVIST")
+    with pytest.raises(InputError, match="one series for the phase transitional"):
+        read(folder)
+    study = read(folder, "transitional: {series: LAVA 4 MIN}")
+    assert phases(study) == [A, P, T] and study.phases()[T].description == "LAVA 4 MIN"
+    named = read(write({"ART": 30, "PV": 70, "LAVA DELAYED": 130, "TRANSITIONAL": 200}, ContrastBolusAgent="EOVIST"), "")
+    assert named.phases()[T].description == "TRANSITIONAL"
+
+
 def test_a_hepatobiliary_series_that_the_user_names_asks_for_the_agent(write: Callable[..., Path], tmp_path: Path) -> None:
     """Nothing in the images tells gadoxetate; what the user says does, or gadobenate."""
     folder = write(DYNAMIC | {"LAST": 1200})
