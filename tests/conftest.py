@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,12 @@ def pytest_runtest_makereport(item, call):
 
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+def children_cpu_s() -> float:
+    """Processor seconds of all processes that were started and have ended: how long a command takes on an idle machine, whatever runs beside it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def start_reproduce(folder: Path, *arguments: str, profile: str = "smoke") -> subprocess.Popen:
