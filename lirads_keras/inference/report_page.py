@@ -24,7 +24,7 @@ MOST_PICTURED = 6
 """With more lesions the pictures would be too small to see anything: a table takes their place."""
 
 MOST_LISTED = 20
-LESIONS_HEIGHT_MM = 170.0
+LESIONS_HEIGHT_MM = 156.0
 """What the heading and the foot leave of a sheet."""
 
 LARGEST_PICTURE_MM, PICTURE_GAP_MM = 44.0, 6.0
@@ -35,7 +35,7 @@ PICTURE_DPI = 180
 MM_PER_INCH = 25.4
 REASONS_BESIDE_PICTURES, REASONS_IN_TABLE = 260, 110
 VERSIONS_CHARACTERS = 600
-LONGEST_LINE, MOST_LEFT_OUT = 200, 4
+LONGEST_LINE, LONGEST_AGENT, MOST_LEFT_OUT = 180, 110, 3
 """Longer texts are cut: all of them stand in report.json."""
 
 TEMPLATE = """<!DOCTYPE html>
@@ -48,14 +48,14 @@ TEMPLATE = """<!DOCTYPE html>
 <style>
 @page { size: A4; margin: 0 }
 * { box-sizing: border-box }
-body { margin: 0; background: #fff; color: #111; font: 7.5pt/1.35 "Liberation Sans", Arial, Helvetica, sans-serif; overflow-wrap: anywhere }
-main { width: 190mm; margin: 0 auto; padding: 9mm 0 }
+body { margin: 0; background: #fff; color: #111; font: 7.5pt/1.2 "Liberation Sans", Arial, Helvetica, sans-serif; overflow-wrap: anywhere }
+main { width: 198mm; margin: 0 auto; padding: 5mm 0 }
 .notice { margin: 0; padding: 1.2mm 2mm; background: #7a1f1f; color: #fff; font-size: 9pt; font-weight: bold; text-align: center }
 h1 { margin: 2.5mm 0 0.5mm; font-size: 13pt }
 .who { margin: 0 0 1.5mm }
 .population { margin: 0 0 1.5mm; font-size: 6.5pt }
 .notices { margin: 0 0 1.5mm; font-weight: bold }
-.read { margin: 0 0 1.5mm; font-size: 6.5pt; line-height: 1.25 }
+.read { margin: 0 0 1.5mm; font-size: 6.5pt; line-height: 1.2 }
 .lesion { display: flex; gap: 2mm; padding: 1.5mm 0; border-top: 0.2mm solid #999; break-inside: avoid }
 .lesion img { flex: none }
 h2 { margin: 0 0 0.6mm; font-size: 9.5pt }
@@ -147,7 +147,7 @@ def write_report_page(path: Path, report: Report, volumes: Mapping[Phase, Volume
     write_text(path, environment.from_string(TEMPLATE).render(
         notice=RESEARCH_USE, patient_id=report.patient_id, study_uid=report.study_uid, moment=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z"),
         observer=observer, lesions=lesions, pictured=pictured, unlisted=len(report.lesions) - len(listed), notices=report.notices,
-        phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], agent=_cut(tell_agent(report.contrast_agent), LONGEST_LINE),
+        phases=[_cut(describe_read(series), LONGEST_LINE) for series in report.phases], agent=_cut(tell_agent(report.contrast_agent), LONGEST_AGENT),
         left_out=_shorten(report.left_out),
         population=describe_population(report),
         versions=_describe_versions(report.versions)))

@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lirads_keras.entities import ENHANCED_PHASES, Category, FeatureProbabilities, Observation, Phase, Report, ScoredLesion, Series, Volume
+from lirads_keras.entities import (
+    ENHANCED_PHASES,
+    AgentFinding,
+    Category,
+    ContrastAgent,
+    FeatureProbabilities,
+    Observation,
+    Phase,
+    Report,
+    ScoredLesion,
+    Series,
+    Volume,
+)
 from lirads_keras.inference import report_page
 from lirads_keras.inference.report import RESEARCH_USE
 from lirads_keras.inference.report_page import write_report_page
@@ -198,6 +210,7 @@ def test_the_page_prints_on_one_sheet(tmp_path: Path, print_page: Callable[[Path
                    for number, phase in enumerate(ENHANCED_PHASES))
     write(path, lesions, phases=series, left_out=("W" * 99 + ": " + "W " * 99,) * 9, reasons=LONG.upper(), patient_id="W" * 64,
           study_uid="1." * 31 + "1", observer="W" * 64, changed=("P1",),
+          contrast_agent=AgentFinding(ContrastAgent.GADOXETATE, "W" * 300),
           notices=("This study lacks 2 of the phases that the variant three-phase reads; it was trained with one missing at most.",) * 4,
           versions={f"package-{number}": "1.2.3.4.5" for number in range(99)})
     sheets, requests = print_page(path)
